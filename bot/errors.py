@@ -1,0 +1,138 @@
+"""Every exception of the bot; a refusal by policy is a value, not one of these.
+
+BotError
+├── ConfigError          the configuration or the environment is wrong (exit 2)
+├── UsageError           somebody typed something that cannot be done; text for him
+├── LedgerError          the record could not be written or read; nothing was done
+│   ├── StateConflict    the request has already gone another way
+│   └── InstanceBusy     another request is under way for this instance
+├── CloudError           the cloud did not do what was asked
+│   ├── CloudRefused     final: surely not carried out
+│   │   └── CloudMisfit      ... and the bot's operator has to mend something
+│   ├── CloudFollow      surely not carried out: the instance is busy; follow it
+│   ├── CloudBusy        surely not carried out; may be tried again after a wait
+│   └── CloudUnknown     nobody knows whether it was carried out; never send again
+└── ChatError            Slack did not do what was asked
+    ├── ChatRefused      final: surely not carried out
+    ├── ChatBusy         surely not carried out; may be tried again after a wait
+    └── ChatUnknown      nobody knows; a post may stand twice if it is repeated
+"""
+
+from __future__ import annotations
+
+from bot.model import Record
+
+
+class BotError(Exception):
+    """Anything that the bot raises itself; its text is a sentence for a person."""
+
+
+class ConfigError(BotError):
+    """The configuration is wrong; *problems* holds one line for each mistake."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class UsageError(BotError):
+    """What was typed cannot be done; the text says why and what to type."""
+
+
+class LedgerError(BotError):
+    """The record could not be written or read."""
+
+
+class StateConflict(LedgerError):
+    """The request has already gone another way; *record* says where it stands."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(f"the request is already {record.state}")
+        self.record = record
+
+
+class InstanceBusy(LedgerError):
+    """Another request, *record*, is under way for this instance."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__("another restart of this instance is under way")
+        self.record = record
+
+
+class CloudError(BotError):
+    """The cloud did not do what was asked.
+
+    *sentence* is for people; *status* the HTTP status (0 = no answer), *code* the
+    cloud's error code, *ref* its request id: all three may be missing.
+    """
+
+    def __init__(
+        self, sentence: str, *, status: int = 0, code: str = "", ref: str = ""
+    ) -> None:
+        marks = ", ".join(filter(None, (code or (str(status) if status else ""), ref)))
+        super().__init__(f"{sentence} ({marks})" if marks else sentence)
+        self.sentence = sentence
+        self.status = status
+        self.code = code
+        self.ref = ref
+
+
+class CloudRefused(CloudError):
+    """Final: it was surely not carried out."""
+
+
+class CloudMisfit(CloudRefused):
+    """Final, and the bot's operator has to mend a setting, a right or a login."""
+
+
+class CloudFollow(CloudError):
+    """Not carried out because the instance is busy already: follow it instead."""
+
+
+class CloudBusy(CloudError):
+    """Surely not carried out; may be tried again after *retry_after* seconds.
+
+    *attempts* is how many more tries make sense.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        ref: str = "",
+        retry_after: float | None = None,
+        attempts: int = 3,
+    ) -> None:
+        super().__init__(sentence, status=status, code=code, ref=ref)
+        self.retry_after = retry_after
+        self.attempts = attempts
+
+
+class CloudUnknown(CloudError):
+    """Nobody knows whether it was carried out: never send it again, read instead."""
+
+
+class ChatError(BotError):
+    """Slack did not do what was asked; *code* is Slack's error word, may be empty."""
+
+    def __init__(self, sentence: str, *, code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class ChatRefused(ChatError):
+    """Final: Slack refused, and would again."""
+
+
+class ChatBusy(ChatError):
+    """Slack is throttling; try again after *retry_after* seconds."""
+
+    def __init__(self, sentence: str, *, code: str = "", retry_after: float) -> None:
+        super().__init__(sentence, code=code)
+        self.retry_after = retry_after
+
+
+class ChatUnknown(ChatError):
+    """Nobody knows whether Slack took it."""
