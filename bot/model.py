@@ -276,7 +276,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
             }
         ),
         State.APPROVED: _ACTS,
-        State.RESTARTING: _ENDS_OF_WATCH,
+        State.RESTARTING: _ENDS_OF_WATCH | {State.FOLLOWING},
         State.FOLLOWING: _ENDS_OF_WATCH,
     }
 )
@@ -365,6 +365,7 @@ class Record:
     baseline: Instance | None = None  # read right before the restart
     seen_other: bool = False  # a look since the restart showed another class
     sent_at: datetime | None = None
+    answered: str = ""  # of the restart call: "accepted" or "lost"
     ended_at: datetime | None = None
     detail: str = ""  # one sentence on how it ended
     ref: str = ""  # the cloud's request id
@@ -373,6 +374,7 @@ class Record:
     told: bool = False  # its end has been said
     unsaid: str = ""  # what could not be said, and why
     duration_s: float | None = None
+    reminded: bool = False  # the approvers were reminded at half of the time
 
 
 def request_id(delivery: str) -> str:

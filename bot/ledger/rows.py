@@ -1,0 +1,85 @@
+"""Rows of the ledger's tables to the nouns of the model, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.ledger.schema import requests, votes
+from bot.model import Instance, Record, Request, State, Vote, utc
+
+
+def row_of(request: Request, state: State, now: datetime) -> dict[str, Any]:
+    """Return the first row of *request*."""
+    return {
+        "id": request.id,
+        "state": state,
+        "project": request.target.project,
+        "instance_key": request.target.key,
+        "user_id": request.user_id,
+        "asked_at": request.asked_at.timestamp(),
+        "changed_at": now.timestamp(),
+        "request": request.to_json(),
+    }
+
+
+def column_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Return *values* of a Record's fields as column values."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, Instance):
+        return asdict(value)
+    return value
+
+
+def records(connection: sa.Connection, query: sa.Select[Any]) -> list[Record]:
+    """Return the records that *query* over the requests selects, votes included."""
+    rows = connection.execute(query).mappings().all()
+    cast = _votes(connection, [row["id"] for row in rows])
+    return [_record(row, cast.get(row["id"], ())) for row in rows]
+
+
+def _votes(
+    connection: sa.Connection, ids: Iterable[str]
+) -> dict[str, tuple[Vote, ...]]:
+    query = votes.select().where(votes.c.request_id.in_(list(ids))).order_by(votes.c.at)
+    found: dict[str, tuple[Vote, ...]] = {}
+    for row in connection.execute(query):
+        vote = Vote(row.user_id, row.approve, utc(row.at), row.note)
+        found[row.request_id] = (*found.get(row.request_id, ()), vote)
+    return found
+
+
+# Fields of a Record that a row holds under the same name, as they are.
+_SAME = frozenset(column.name for column in requests.c) & frozenset(
+    field.name for field in fields(Record)
+) - {"request", "state", "baseline", "sent_at", "ended_at"}
+
+
+def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
+    return Record(
+        request=Request.from_json(row["request"]),
+        state=State(row["state"]),
+        votes=cast,
+        baseline=Instance(**row["baseline"]) if row["baseline"] else None,
+        sent_at=_time(row["sent_at"]),
+        ended_at=_time(row["ended_at"]),
+        **{name: row[name] for name in _SAME},
+    )
+
+
+def _time(timestamp: float | None) -> datetime | None:
+    return None if timestamp is None else utc(timestamp)
+
+
+def by_id(request_id: str) -> sa.Select[Any]:
+    """Return the query for one request, locked for change where the database can."""
+    return requests.select().where(requests.c.id == request_id).with_for_update()
