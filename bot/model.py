@@ -215,7 +215,8 @@ class Decision:
     """What policy decided, by which rule and why; a refusal is a value, not an error.
 
     *why* is one sentence, *remedy* what would help (may be empty). *approval* is set
-    for ASK, and for an ALLOW by break-glass (its approvers are told).
+    for ASK, and for an ALLOW by break-glass (its approvers are told). *wants_reason*:
+    the rule wants one, and none that fits was given.
     """
 
     verdict: Verdict
@@ -225,6 +226,7 @@ class Decision:
     rule_version: str = ""
     approval: Approval | None = None
     break_glass: bool = False
+    wants_reason: bool = False
 
 
 # --- a request and what becomes of it -----------------------------------------------
@@ -285,11 +287,6 @@ ENDS = frozenset(State) - frozenset(TRANSITIONS)
 UNDER_WAY = frozenset({State.RESTARTING, State.FOLLOWING})
 
 
-def may_move(old: State, new: State) -> bool:
-    """Say whether a request may go from *old* to *new*."""
-    return new in TRANSITIONS.get(old, frozenset())
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What somebody asked for and what policy said then; it never changes."""
@@ -307,6 +304,11 @@ class Request:
     approval: Approval | None = None
     thread_ts: str = ""  # set by the message shortcut: speak in that thread
     response_url: str = ""  # private answers; Slack takes 5 within 30 minutes
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing may be restarted before others have agreed."""
+        return self.approval is not None and not self.break_glass
 
     @property
     def expires_at(self) -> datetime | None:
@@ -375,6 +377,16 @@ class Record:
     unsaid: str = ""  # what could not be said, and why
     duration_s: float | None = None
     reminded: bool = False  # the approvers were reminded at half of the time
+
+
+def may_move(record: Record, state: State) -> bool:
+    """Say whether a request may go to *state* from where it stands.
+
+    TRANSITIONS decides, and one thing more: nobody slips past an approval.
+    """
+    if state is State.RESTARTING and record.request.waits:
+        return record.state is State.APPROVED
+    return state in TRANSITIONS.get(record.state, frozenset())
 
 
 def request_id(delivery: str) -> str:
