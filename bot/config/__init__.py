@@ -1,0 +1,37 @@
+"""The configuration: one TOML file and the secrets of the environment.
+
+Everything is checked at once, and every mistake is said with its place. The parts:
+``kinds`` of text, ``settings`` as values, ``problems`` in words, ``relations`` between
+values, ``leaks`` of secrets into the file, ``secrets`` of the environment, ``files``.
+"""
+
+from bot.config.files import find, load, load_settings, validate
+from bot.config.kinds import host_port
+from bot.config.secrets import Secrets
+from bot.config.settings import (
+    CloudSettings,
+    Endpoint,
+    ProjectSettings,
+    ServerSettings,
+    Settings,
+    SlackSettings,
+    WatchSettings,
+)
+from bot.config.starter import STARTER
+
+__all__ = [
+    "STARTER",
+    "CloudSettings",
+    "Endpoint",
+    "ProjectSettings",
+    "Secrets",
+    "ServerSettings",
+    "Settings",
+    "SlackSettings",
+    "WatchSettings",
+    "find",
+    "host_port",
+    "load",
+    "load_settings",
+    "validate",
+]

@@ -1,0 +1,115 @@
+"""The configuration file: where it is, and what it and the environment hold."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bot.config import secrets
+from bot.config.kinds import TOKEN
+from bot.config.leaks import of_leaks
+from bot.config.problems import Fraction, Problem, lines, of_shape
+from bot.config.relations import Document, logins, of_relations, table
+from bot.config.secrets import Secrets
+from bot.config.settings import Settings
+from bot.errors import ConfigError
+
+DEFAULT = "mlstudio-bot.toml"
+VARIABLE = "MLSTUDIO_BOT_CONFIG"
+_POSITION = re.compile(r"(.*) \(at (line \d+, column \d+)\)", re.DOTALL)
+
+
+def find(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """Return which file holds the configuration; whether it is there is not asked."""
+    return path or Path(environ.get(VARIABLE) or DEFAULT)
+
+
+def load(path: Path, environ: Mapping[str, str]) -> tuple[Settings, Secrets]:
+    """Return what the file and the environment say.
+
+    Raises ConfigError with every mistake of both.
+    """
+    try:
+        document = _read(path)
+        mode = table(document, "slack").get("mode", "socket")
+        needs = {use for use in (mode, *logins(document)) if isinstance(use, str)}
+        settings, wrong = _settings(document)
+    except ConfigError as error:
+        # What else is needed only the file can tell.
+        settings, wrong, needs = None, error.problems, set()
+    hidden, missing = secrets.read(environ, needs)
+    if settings is None or missing:
+        raise ConfigError(*wrong, *lines(missing))
+    return settings, hidden
+
+
+def load_settings(path: Path) -> Settings:
+    """Return what the file alone says; raises ConfigError with every mistake in it."""
+    return validate(_read(path))
+
+
+def validate(document: Document) -> Settings:
+    """Return a parsed *document* as settings; raises ConfigError with every mistake."""
+    settings, wrong = _settings(document)
+    if settings is None:
+        raise ConfigError(*wrong)
+    return settings
+
+
+def _settings(document: Document) -> tuple[Settings | None, tuple[str, ...]]:
+    """Return the settings, or else everything that is wrong with *document*."""
+    settings, shape = None, []
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        shape = list(_known(of_shape(error, Settings)))
+    found = [*of_leaks(document), *shape, *of_relations(document)]
+    return (None if found else settings), lines(found)
+
+
+def _known(problems: Iterable[Problem]) -> Iterable[Problem]:
+    """Leave out what a rule says of its *who*: the relations say it with the key."""
+    for problem in problems:
+        match problem.path:
+            case ("rules", int()) if problem.text.startswith("who is empty"):
+                continue
+        yield problem
+
+
+# --- the file ------------------------------------------------------------------------
+
+
+def _read(path: Path) -> Document:
+    """Return the file's content; raises ConfigError when it cannot be had."""
+    try:
+        return tomllib.loads(_text(path), parse_float=Fraction)
+    except RecursionError:
+        raise ConfigError(f"{path}: it is nested too deeply") from None
+    except ValueError as error:
+        what = TOKEN.sub("…", " ".join(str(error).split()))
+        position = _POSITION.fullmatch(what)
+        if position:
+            what = f"{position[2]}: {position[1]}"
+        raise ConfigError(f"{path}: this is not TOML, {what}") from None
+
+
+def _text(path: Path) -> str:
+    """Return the file's text; raises ConfigError when it cannot be had."""
+    try:
+        # Some editors begin a file with a byte order mark.
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(
+            f'{path}: there is no such file; "mlstudio-bot init {path}" writes one to'
+            " start from"
+        ) from None
+    except OSError as error:
+        why = error.strerror or "it failed"
+        raise ConfigError(f"{path}: the file cannot be read: {why}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}: line {line} is not UTF-8 text") from None

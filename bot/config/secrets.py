@@ -1,0 +1,179 @@
+"""The secrets, read from the environment only, and never shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from bot.config.kinds import TOKEN
+from bot.config.problems import Problem
+
+NOTHING = SecretStr("")
+_SIZE = 65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)
+
+# What each variable is, for whoever has not set it.
+VARIABLES: dict[str, str] = {
+    "SLACK_BOT_TOKEN": 'the bot token (xoxb-…), "OAuth & Permissions" of the Slack app',
+    "SLACK_APP_TOKEN": 'the app token (xapp-…), "Basic Information" of the Slack app',
+    "SLACK_SIGNING_SECRET": 'shown under "Basic Information" of the Slack app',
+    "OS_USERNAME": "the cloud user of the bot",
+    "OS_PASSWORD": "the password of the cloud user",
+    "OS_USER_DOMAIN_NAME": "the domain of the cloud user, such as OTC-…",
+    "HUAWEICLOUD_SDK_AK": "the access key of the cloud user",
+    "HUAWEICLOUD_SDK_SK": "the secret key of the cloud user",
+    "HUAWEICLOUD_SDK_SECURITY_TOKEN": "the token of a temporary access key",
+}
+_NEEDED = {
+    "socket": ("SLACK_APP_TOKEN",),
+    "http": ("SLACK_SIGNING_SECRET",),
+    "token": ("OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"),
+    "aksk": ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"),
+}
+# They switch Bolt to OAuth mode (reference/slack.md section 4).
+_FORBIDDEN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
+_HEADER = re.compile(r"[!-~]+")  # what can stand in the header of an HTTP request
+
+
+class Secrets(BaseModel):
+    """Every secret of the bot, empty where it is not set; none shows in a repr."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slack_bot_token: SecretStr = NOTHING
+    slack_app_token: SecretStr = NOTHING
+    slack_signing_secrets: tuple[SecretStr, ...] = ()
+    os_username: SecretStr = NOTHING
+    os_password: SecretStr = NOTHING
+    os_user_domain_name: SecretStr = NOTHING
+    ak: SecretStr = NOTHING
+    sk: SecretStr = NOTHING
+    security_token: SecretStr = NOTHING
+
+
+def read(
+    environ: Mapping[str, str], uses: Collection[object]
+) -> tuple[Secrets, list[Problem]]:
+    """Return the secrets of the environment, and all that is wrong with them.
+
+    *uses* says what is needed: the mode of Slack and the logins of the cloud. A secret
+    with a problem is empty in the result.
+    """
+    values: dict[str, str] = {}
+    problems = [
+        Problem((name,), "must not be set: it switches the Slack library to OAuth mode")
+        for name in _FORBIDDEN
+        if name in environ
+    ]
+    needed = {"SLACK_BOT_TOKEN"}.union(*(_NEEDED.get(str(use), ()) for use in uses))
+    for name, purpose in VARIABLES.items():
+        values[name] = ""
+        try:
+            values[name] = _checked(environ, name)
+        except ValueError as error:
+            problems.append(Problem((name,), str(error)))
+        else:
+            if name in needed and not values[name]:
+                problems.append(Problem((name,), f"is missing; it is {purpose}"))
+    return _secrets(values), problems
+
+
+def _secrets(values: Mapping[str, str]) -> Secrets:
+    """Return the *values* of the variables as secrets."""
+    hidden: dict[str, Any] = {
+        name.removeprefix("HUAWEICLOUD_SDK_").lower(): SecretStr(value)
+        for name, value in values.items()
+    }
+    hidden.pop("slack_signing_secret")
+    signing = values["SLACK_SIGNING_SECRET"].split(",")
+    kept = tuple(SecretStr(part.strip()) for part in signing if part.strip())
+    return Secrets(slack_signing_secrets=kept, **hidden)
+
+
+def _checked(environ: Mapping[str, str], name: str) -> str:
+    """Return the value of *name*; raises ValueError if it cannot be what it is for."""
+    value = _value(environ, name)
+    wrong = _CHECKS.get(name, _text)(value) if value else ""
+    if wrong:
+        raise ValueError(wrong)
+    return value
+
+
+def _value(environ: Mapping[str, str], name: str) -> str:
+    """Return the value of *name*, or of the file that ``NAME_FILE`` names.
+
+    Raises ValueError, without the value, where it cannot be had.
+    """
+    value, file = environ.get(name, ""), environ.get(f"{name}_FILE", "")
+    if value and file:
+        raise ValueError(f"is set, and {name}_FILE too; keep one of them")
+    value = (_content(name, file) if file else value).rstrip("\r\n")
+    if file and not value:
+        raise ValueError(f"is empty in the file that {name}_FILE names")
+    return value
+
+
+def _content(name: str, file: str) -> str:
+    """Return what stands in *file*; nothing of it is in the error."""
+    # Somebody may have put the secret itself where its file's name belongs.
+    is_path = Path(file).is_absolute() and not TOKEN.search(file)
+    shown = f" {file[:200]}" if is_path and file.isprintable() else ""
+    where = f"cannot be read from the file{shown} that {name}_FILE names"
+    try:
+        with Path(file).open(encoding="utf-8") as stream:
+            return stream.read(_SIZE)
+    except UnicodeError:
+        raise ValueError(f"{where}: it is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"{where}: {error.strerror or 'it failed'}") from None
+    except ValueError:
+        raise ValueError(f"{where}: that is not the name of a file") from None
+
+
+def _slack_token(kind: str, where: str) -> Callable[[str], str]:
+    """Return the check of a Slack token that begins with *kind*."""
+
+    def wrong(value: str) -> str:
+        if not value.startswith(kind):
+            other = re.match(r"(xox[a-z]|xapp)-", value)
+            seen = f"; this one begins with {other[0]}" if other else ""
+            return f"must begin with {kind}{seen}. You find it under {where}"
+        return _header(value)
+
+    return wrong
+
+
+def _signing(value: str) -> str:
+    """Return what is wrong with one or two signing secrets."""
+    parts = [part.strip() for part in value.split(",")]
+    if len(parts) > 2 or not all(parts):  # noqa: PLR2004
+        return "must be one value, or two with a comma between them during a rotation"
+    return next(filter(None, map(_header, parts)), "")
+
+
+def _header(value: str) -> str:
+    """Return what is wrong with something that goes into a header."""
+    fine = _HEADER.fullmatch(value)
+    return "" if fine else "holds a blank or another character that cannot be in it"
+
+
+def _text(value: str) -> str:
+    """Return what is wrong with something that goes into JSON."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8 text"
+    return ""
+
+
+_CHECKS: dict[str, Callable[[str], str]] = {
+    "SLACK_BOT_TOKEN": _slack_token("xoxb-", '"OAuth & Permissions"'),
+    "SLACK_APP_TOKEN": _slack_token("xapp-", '"Basic Information"'),
+    "SLACK_SIGNING_SECRET": _signing,
+    "HUAWEICLOUD_SDK_AK": _header,
+    "HUAWEICLOUD_SDK_SK": _header,
+    "HUAWEICLOUD_SDK_SECURITY_TOKEN": _header,
+}
