@@ -1,0 +1,30 @@
+"""Where a project of the cloud is reached, and with which login."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from bot.config import Endpoint
+
+__all__ = ["Endpoint", "Login", "host_of"]
+
+NOTHING = SecretStr("")
+
+
+def host_of(url: str) -> str:
+    """Return the host of *url*, with its port, for a sentence; it never raises."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The credentials of both ways to log in; its repr hides every secret."""
+
+    username: str = ""
+    password: SecretStr = NOTHING
+    user_domain_name: str = ""
+    ak: SecretStr = NOTHING
+    sk: SecretStr = NOTHING
+    security_token: SecretStr = NOTHING

@@ -1,0 +1,181 @@
+"""What each failure of the cloud means: the table of reference/modelarts.md section 6.
+
+Pure. The same code means different things under different HTTP statuses, so the table
+is keyed on both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Act(StrEnum):
+    """What the client does about a failure."""
+
+    REFUSED = "refused"  # final, not carried out
+    CONFIG = "config"  # the same, and the operator has to mend something
+    LOGIN = "login"  # log in anew and send once more, then CONFIG; with a key: CONFIG
+    FOLLOW = "follow"  # the instance is busy: watch it instead
+    WAIT = "wait"  # refused before it was carried out: may be sent again after a wait
+    UNKNOWN = "unknown"  # it may have happened: never send it again
+
+
+REFUSED, CONFIG, LOGIN, FOLLOW, WAIT, UNKNOWN = Act
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What to do and what to say; *wait_s* and *attempts* only matter for WAIT."""
+
+    act: Act
+    sentence: str
+    wait_s: float | None = None
+    attempts: int = 3
+
+
+# What people read: {a} is the instance, {p} the project, {host} the cloud's host,
+# {right} what the call needs, {code} and {message} the cloud's own words.
+_NO_INSTANCE = (
+    "There is no such instance in project {p}; deleted, or wrong project or region."
+)
+_BUSY = "{a} is already busy; I will report here when it is ready."
+_STARTING = "{a} is starting; a restart is not possible now."
+_STOPPING = "{a} is stopping; a restart is not possible now."
+_RUNNING = "The cloud says {a} is already running and did not restart it."
+_STOPPED = "{a} is stopped: it has to be started, not restarted."
+_RESTORING = "{a} is being restored by the cloud; give it some minutes."
+_POOL = "The resource pool is starting up; trying again in a minute."
+_CAPACITY = "The cloud has no capacity for {a} right now."
+_SOLD_OUT = (
+    "The machine type or disk of {a} is sold out; later, or ask the cloud admin."
+)
+_FROZEN = "{a} is frozen for billing reasons; ask the cloud admin."
+_FLAVOR = "The machine type of {a} is not usable for this account; ask the cloud admin."
+_STORAGE = (
+    "ModelArts cannot use the owner's storage credentials; the cloud admin finds them"
+    " under ModelArts global settings."
+)
+_IMAGE = "The key pair or image of {a} is not available; ask the cloud admin."
+_QUOTA = "The project's quota is used up."
+_INTERNAL = "The cloud reports an internal error; open a support ticket with the ref."
+_NOT_ACCEPTED = (
+    "The cloud did not accept the request: a fault of the bot, or {a} cannot be"
+    " restarted this way."
+)
+_SETTINGS = "The bot's project settings are wrong."
+_LOGIN = "The cloud refused the bot's login."
+_REGION = "The cloud refused the bot's login: wrong region or endpoint?"
+_OTHER_LOGIN = "The endpoint expects another kind of login."
+_KIND_OF_LOGIN = "The endpoint refused the bot's kind of login."
+_BLOCKED = "The cloud account is blocked (billing)."
+_PERMISSION = "The bot's cloud user lacks the permission modelarts:notebook:{right}."
+_KEY = "The bot's access key was refused."
+_MISMATCH = "Project id and login do not match."
+_OWNER = "Only the project owner may do this; ask the cloud admin."
+_NO_PROJECT = "The cloud does not know this project."
+GONE = (
+    "The cloud no longer offers the restart call at {host}, or the endpoint is wrong."
+    " Nothing was restarted. The bot's operator has been told."
+)
+_THROTTLED = "The cloud is busy or limits our calls; trying again shortly."
+_ERROR = "The cloud had an error; checking what happened."
+_MAY_NOT = "The bot's cloud user may not call this."
+_ADDRESS = "Project, network address or region is blocked for the bot."
+_FAULT = "A fault of the bot."
+_GATEWAY = "The cloud's gateway is misconfigured."
+_NO_ANSWER = "The cloud did not answer; checking what happened."
+_IAM_DOWN = "The cloud's login service is down; trying again shortly."
+_ENDPOINT = "The endpoint setting is wrong."
+_OTHER = "The cloud refused: {code} {message}"
+LOST = "I could not learn the outcome; checking."
+
+# HTTP statuses (4xx: any of that hundred without a row of its own), codes (G: of the
+# gateway, that is APIG. or APIGW.; the others ModelArts.; none: every code without a
+# row of its own), and what they mean.
+_TABLE = (
+    ("400", "6309", Row(REFUSED, _NO_INSTANCE)),
+    ("400", "6357", Row(FOLLOW, _BUSY)),
+    ("400", "6306", Row(FOLLOW, _STARTING)),
+    ("400", "6308", Row(FOLLOW, _STOPPING)),
+    ("400", "6305", Row(REFUSED, _RUNNING)),
+    ("400", "6307 6327", Row(REFUSED, _STOPPED)),
+    ("400", "6333", Row(FOLLOW, _RESTORING)),
+    ("400", "6355", Row(WAIT, _POOL, wait_s=60.0, attempts=1)),
+    ("400", "6360", Row(REFUSED, _CAPACITY)),
+    ("400", "6329 6716 6528", Row(REFUSED, _SOLD_OUT)),
+    ("400", "6326", Row(CONFIG, _FROZEN)),
+    ("400", "6323 6328 6792", Row(CONFIG, _FLAVOR)),
+    ("400", "6319 6320 6350 6353 6354 6374 6376 6377", Row(CONFIG, _STORAGE)),
+    ("400", "6378 6379 6782", Row(CONFIG, _STORAGE)),
+    ("400", "6789 6797", Row(CONFIG, _IMAGE)),
+    ("400", "0113 0116 0118", Row(REFUSED, _QUOTA)),
+    ("400", "6361", Row(REFUSED, _INTERNAL)),
+    ("400", "0101 0104 0107 6332 6335 6336", Row(CONFIG, _NOT_ACCEPTED)),
+    ("400", "6400 6600 6651", Row(CONFIG, _NOT_ACCEPTED)),
+    ("400", "0102 0204 0210", Row(CONFIG, _SETTINGS)),
+    ("401", "0201 0202 0203 0204 0207 0212 6608 6620", Row(LOGIN, _LOGIN)),
+    ("401", "0205 0206 0208 0209 0210", Row(CONFIG, _OTHER_LOGIN)),
+    ("401", "6201 6203", Row(CONFIG, _BLOCKED)),
+    ("401 403", "0112", Row(CONFIG, _PERMISSION)),
+    ("403", "0108", Row(CONFIG, _PERMISSION)),
+    ("403", "0203", Row(LOGIN, _LOGIN)),
+    ("403", "0206", Row(CONFIG, _KEY)),
+    ("403", "0210", Row(CONFIG, _MISMATCH)),
+    ("403", "6653", Row(CONFIG, _OWNER)),
+    ("404", "6650 6623 6624", Row(CONFIG, _NO_PROJECT)),
+    ("404", "G0101", Row(CONFIG, GONE)),
+    ("429", "", Row(WAIT, _THROTTLED)),
+    ("408", "", Row(UNKNOWN, _ERROR)),
+    ("500", "6102 6200 6691 6692 6699 0010 0109", Row(UNKNOWN, _ERROR)),
+    ("401", "G0301", Row(LOGIN, _LOGIN)),
+    ("401", "G0307", Row(LOGIN, _REGION)),
+    ("401", "G0303 G0305 G0311", Row(CONFIG, _KIND_OF_LOGIN)),
+    ("405", "G0501 G0502", Row(CONFIG, _KIND_OF_LOGIN)),
+    ("403", "G0302 G0304 G0306", Row(CONFIG, _MAY_NOT)),
+    ("403", "G0310 G0401 G0402 G0404 G0801 G0802", Row(CONFIG, _ADDRESS)),
+    ("400 413 414 494", "G0201", Row(CONFIG, _FAULT)),
+    ("4xx", "G0602 G0607 G0103 G0104 G0105 G0106", Row(CONFIG, _GATEWAY)),
+    ("5xx", "G0602 G0607 G0103 G0104 G0105 G0106", Row(UNKNOWN, _GATEWAY)),
+    ("502 504", "G0201 G0202 G0610", Row(UNKNOWN, _NO_ANSWER)),
+    ("500", "G0601 G0605 G0606 G0608 G0609 G0611 G0612", Row(UNKNOWN, _NO_ANSWER)),
+    ("500", "G0705", Row(UNKNOWN, _NO_ANSWER)),
+    ("503", "G0613", Row(WAIT, _IAM_DOWN)),
+    ("4xx 5xx", "6401", Row(LOGIN, _LOGIN)),
+    ("4xx 5xx", "6407", Row(CONFIG, _PERMISSION)),
+    ("3xx", "", Row(CONFIG, _ENDPOINT)),
+    ("401", "", Row(LOGIN, _LOGIN)),
+    ("4xx", "", Row(REFUSED, _OTHER)),
+)
+ROWS: Mapping[tuple[str, str], Row] = MappingProxyType(
+    {
+        (status, code): row
+        for statuses, codes, row in _TABLE
+        for status in statuses.split()
+        for code in codes.split() or [""]
+    }
+)
+_REST = Row(UNKNOWN, LOST)
+
+_CODE = re.compile(r"(ModelArts|APIGW?)\.(\d{4})", re.IGNORECASE)
+
+
+def row_of(status: int, code: str) -> Row:
+    """Return the row for an HTTP *status* and a *code* as the cloud writes it."""
+    hundred, key = f"{status // 100}xx", _key(code)
+    if hundred == "2xx":  # an error in the body of a success: only the code can tell
+        places = [("400", key), ("500", key), ("4xx", key), ("4xx", "")]
+    else:
+        places = [(str(status), key), (hundred, key), (str(status), ""), (hundred, "")]
+    return next((ROWS[place] for place in places if place in ROWS), _REST)
+
+
+def _key(code: str) -> str:
+    """Return the name of a *code* in the table; the two gateway families are one."""
+    match = _CODE.fullmatch(code)
+    if match is None:
+        return code
+    return match[2] if match[1].lower() == "modelarts" else f"G{match[2]}"
