@@ -1,0 +1,33 @@
+"""The slash command: what was typed, as a value or as the sentence that explains it."""
+
+from bot.command.parsing import BREAK_GLASS, REASON_LIMIT, parse
+from bot.command.typed import plain
+from bot.command.values import (
+    USAGE,
+    Can,
+    Cancel,
+    Command,
+    Help,
+    History,
+    List,
+    Mistake,
+    Restart,
+    Status,
+)
+
+__all__ = [
+    "BREAK_GLASS",
+    "REASON_LIMIT",
+    "USAGE",
+    "Can",
+    "Cancel",
+    "Command",
+    "Help",
+    "History",
+    "List",
+    "Mistake",
+    "Restart",
+    "Status",
+    "parse",
+    "plain",
+]

@@ -1,0 +1,335 @@
+"""The private answers: refusals, acknowledgements, what people ask the bot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.messages import blocks as b
+from bot.messages import text as t
+from bot.messages.approval import decision as how_decided
+from bot.messages.target import restart_button
+from bot.model import Decision, Instance, Message, Record, State, Target, Verdict
+
+_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
+
+# Every command of the contract, and what it is for.
+COMMANDS = {
+    "restart <project> <instance> [reason …]": (
+        "restart the instance; everything after its name is the reason"
+    ),
+    "restart": "open a dialog with project, instance and reason",
+    "status <project> <instance>": (
+        "its status now, its last restarts, and who may restart it"
+    ),
+    "list <project>": "the project's instances, each with a restart button",
+    "history [project] [instance]": "the last restarts, by whom and how long",
+    "can [@user] <project> <instance>": "the rule that decides, and why",
+    "cancel <project> <instance>": "withdraw a request that waits for approval",
+    "help": "this text",
+}
+
+
+def plain(sentence: str, *more: str) -> Message:
+    """Say *sentence* and *more*, raw: what happened, what it means, what to do."""
+    return b.message(*(b.words(raw) for raw in (sentence, *more) if raw))
+
+
+def mistake(sentence: str, guess: str = "") -> Message:
+    """Explain what was wrong with a command, and what was probably meant."""
+    return plain(sentence, f"Did you mean: {t.COMMAND} {guess}" if guess else "")
+
+
+def help_text(guess: str = "") -> Message:
+    """List the commands; *guess* is the one that a misspelt word probably meant."""
+    return b.message(
+        b.words(f"Did you mean: {t.COMMAND} {guess}") if guess else None,
+        b.words("I restart ModelArts instances and say how it ended."),
+        *(
+            b.words(f"{t.COMMAND} {usage} – {purpose}")
+            for usage, purpose in COMMANDS.items()
+        ),
+        b.note(
+            "--break-glass may stand anywhere in a restart: it skips the approval, for"
+            " those whom the rule lists, with a reason, and everybody sees it."
+        ),
+    )
+
+
+def refusal(
+    decision: Decision,
+    target: Target | None = None,
+    *,
+    who: Sequence[str] = (),
+    opening: str = "",
+) -> Message:
+    """Say why policy refused, what would help, and *who* (mentions) may.
+
+    *opening*, raw, says what was refused where it was not the restart itself.
+    """
+    about = f" {t.spot(target)}" if target else ""
+    first = opening or f"I did not restart{about}."
+    return b.message(
+        b.words(f"{first} {t.sentence(decision.why)}"),
+        b.words(t.sentence(decision.remedy)) if decision.remedy else None,
+        b.marked(f"Who may: {t.together(who)}.") if who else None,
+        _rule(decision),
+    )
+
+
+def _rule(decision: Decision) -> b.Part | None:
+    """Return the name of the rule that decided."""
+    return b.note(f"Rule: {decision.rule}") if decision.rule else None
+
+
+def not_in_channel(channel_id: str = "") -> Message:
+    """Say that nothing is restarted where the bot cannot post, and what to type."""
+    where = f"<#{channel_id}>" if channel_id else "this channel"
+    return b.message(
+        b.marked(
+            f"Nothing was restarted: I cannot post in {where}, and the channel is the"
+            f" record of every restart. Type {t.INVITE} there, then ask again."
+        )
+    )
+
+
+def cannot_post(sentence: str) -> Message:
+    """Say that nothing is restarted because Slack refused the post: *sentence*."""
+    return plain(
+        f"Nothing was restarted: {t.sentence(sentence)}",
+        "The channel is the record of every restart, so without it there is none.",
+    )
+
+
+def cannot_record() -> Message:
+    """Say that nothing was done because it could not be written down."""
+    return plain(
+        "Nothing was restarted: I could not record your request.",
+        "The bot's database does not answer. Try again in a minute; if it stays so,"
+        " tell whoever runs the bot.",
+    )
+
+
+def accepted(record: Record) -> Message:
+    """Acknowledge a recorded request, privately."""
+    where = t.place(record.request.target)
+    if record.state is State.PENDING or (
+        record.request.approval and not record.request.break_glass
+    ):
+        line = (
+            f"Recorded: your request to restart {where}. It needs approval first;"
+            " I ask for it in the channel and tell you what is decided."
+        )
+    else:
+        line = (
+            f"Recorded: your request to restart {where}. I show it in the channel and"
+            " mention you there when it has ended."
+        )
+    return b.message(b.marked(line))
+
+
+def busy_already(running: Record, permalink: str = "") -> Message:
+    """Say that the instance is being restarted by *running*, whose end is told."""
+    request = running.request
+    return b.message(
+        b.marked(
+            f"{t.place(request.target)} is being restarted already: asked by"
+            f" {t.mention(request.user_id)}, {t.date(request.asked_at)}."
+            " No second restart is sent; you are mentioned when this one has ended."
+        ),
+        b.link("See its message", permalink) if permalink else None,
+    )
+
+
+def pending_already(waiting: Record) -> Message:
+    """Say that *waiting* asks for the same already; its end is told."""
+    request = waiting.request
+    return b.message(
+        b.marked(
+            f"A restart of {t.place(request.target)} waits for approval already: asked"
+            f" by {t.mention(request.user_id)} on {t.date(request.asked_at)}."
+            " Your request joins that one; you are mentioned when it has ended."
+        )
+    )
+
+
+def nothing_pending(target: Target) -> Message:
+    """Say that there is nothing to cancel."""
+    return b.message(
+        b.marked(
+            f"No request for {t.place(target)} waits for approval, so there is nothing"
+            " to cancel. A restart that has been sent cannot be taken back."
+        )
+    )
+
+
+def cancelled(record: Record) -> Message:
+    """Confirm to whoever cancelled a request that it is cancelled."""
+    request = record.request
+    return b.message(
+        b.marked(
+            f"Cancelled: the request of {t.mention(request.user_id)} to restart"
+            f" {t.place(request.target)}. Nothing was restarted."
+        )
+    )
+
+
+def click_refused(decision: Decision) -> Message:
+    """Say why a click on an approval request does not count."""
+    return plain(
+        f"Your click does not count. {t.sentence(decision.why)}",
+        t.sentence(decision.remedy),
+    )
+
+
+def outlook(decision: Decision) -> str:
+    """Return, raw, what policy will say to a restart: the hint of the dialog."""
+    rule = f" Rule: {decision.rule}." if decision.rule else ""
+    return f"You {_MAY[decision.verdict].format('it')}. {t.sentence(decision.why)}{rule}"
+
+
+def status(
+    target: Target,
+    instance: Instance | None,
+    *,
+    records: Sequence[Record],
+    decision: Decision | None = None,
+    who: Sequence[str] = (),
+    problem: str = "",
+) -> Message:
+    """Answer ``status``: *instance* now (None: *problem* says why not), *records*.
+
+    *decision* is what policy says to the person who asks, *who* are the mentions of
+    those who may restart it.
+    """
+    return b.message(
+        b.title(f"{target.instance}: {_status_now(instance)}"),
+        b.words(problem) if problem else None,
+        b.facts(*_about(target, instance)),
+        b.marked(f"Who may restart it: {t.together(who)}.") if who else None,
+        _mine(decision) if decision else None,
+        *_past(records),
+    )
+
+
+def _status_now(instance: Instance | None) -> str:
+    """Return the status, raw, or that it could not be read."""
+    return t.status(instance.status) if instance else "status could not be read"
+
+
+def _about(target: Target, instance: Instance | None) -> list[str]:
+    """Return what is known about the instance, raw."""
+    known = {
+        "Project": target.project,
+        "Instance id": target.instance_id,
+        "Name in the cloud": instance.name if instance else "",
+        "Owner": instance.owner if instance else "",
+        "Flavor": instance.flavor if instance else "",
+        "Failure": instance.failure if instance else "",
+        "Warning": instance.warning if instance else "",
+    }
+    return [f"{label}: {value}" for label, value in known.items() if value]
+
+
+_MAY = {
+    Verdict.ALLOW: "may restart {}",
+    Verdict.ASK: "may restart {}, once that is approved",
+    Verdict.DENY: "may not restart {}",
+}
+
+
+def _mine(decision: Decision) -> b.Part:
+    """Return what policy says to the person who asks."""
+    rule = f" Rule: {decision.rule}." if decision.rule else ""
+    why = t.sentence(decision.why)
+    return b.words(f"You {_MAY[decision.verdict].format('it')}. {why}{rule}")
+
+
+def _past(records: Sequence[Record]) -> list[b.Part]:
+    """Return a line for each of *records*, or that there are none."""
+    shown = [_line(record) for record in records[:_ROWS]]
+    if len(records) > _ROWS:
+        shown.append(b.note(f"… and {len(records) - _ROWS} more"))
+    return shown or [b.words("No restarts on record.")]
+
+
+def _line(record: Record) -> b.Part:
+    """Return one restart: when, by whom, what, how it ended, why."""
+    request = record.request
+    glass = " (break-glass)" if request.break_glass else ""
+    reason = f" Reason: {request.reason}" if request.reason else ""
+    what = f"{t.spot(request.target)}: {t.outcome(record)}{glass}.{reason}"
+    who = f"{t.date(request.asked_at)}, {t.mention(request.user_id)}"
+    return b.row(who, t.clean(what)[:300])
+
+
+def history(records: Sequence[Record], *, project: str = "", box: str = "") -> Message:
+    """Answer ``history``, newest first, of everything or of *project* and *box*."""
+    scope = f" of {box} in {project}" if box else f" in {project}" if project else ""
+    return b.message(b.title(f"Last restarts{scope}"), *_past(records))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instance in a list; *instance* is None where *problem* says why."""
+
+    target: Target
+    instance: Instance | None
+    problem: str = ""
+
+
+def listing(project: str, rows: Sequence[Row]) -> Message:
+    """Answer ``list``: the instances of *project*, each with a restart button."""
+    lines = [_listed(row) for row in rows[:_ROWS]]
+    if not rows:
+        lines = [b.words("The configuration names no instance in this project.")]
+    if len(rows) > _ROWS:
+        lines.append(b.note(f"… and {len(rows) - _ROWS} more; use status for those."))
+    return b.message(b.title(f"Instances in {project}"), *lines)
+
+
+def _listed(row: Row) -> b.Part:
+    """Return one instance with its status and its button."""
+    problem = f" ({row.problem})" if row.problem else ""
+    line = f"{row.target.instance}: {_status_now(row.instance)}{problem}"
+    return b.beside(b.words(line), restart_button(row.target))
+
+
+def can(
+    decision: Decision,
+    target: Target,
+    *,
+    person: str,
+    approvers: Sequence[str] = (),
+) -> Message:
+    """Answer ``can``: what policy says about *person* (a mention), and why."""
+    may = _MAY[decision.verdict].format(t.place(target))
+    return b.message(
+        b.marked(f"{person} {may}."),
+        b.marked(f"Approvers: {t.together(approvers, 'or')}.") if approvers else None,
+        b.words(t.sentence(decision.why)),
+        b.words(t.sentence(decision.remedy)) if decision.remedy else None,
+        _rule(decision),
+    )
+
+
+def decided(record: Record, user_id: str = "") -> Message:
+    """Answer a click that came late, or the second one of *user_id*."""
+    if record.state is not State.PENDING:
+        line = f"{t.place(record.request.target)} was decided already."
+        return b.message(b.marked(f"{line} {how_decided(record)}"))
+    needed = record.request.approval.needed if record.request.approval else 1
+    agreed = t.approvals(record)
+    so_far = f"{len(agreed)} of {needed} approvals so far."
+    if t.mention(user_id) in agreed:
+        return plain(f"You have approved already; one person counts once: {so_far}")
+    return plain(f"Your click is noted: {so_far}")
+
+
+def unknown_request() -> Message:
+    """Answer a click on something that the database does not know."""
+    return plain(
+        "This request is not known any more: it has expired, and nothing was restarted"
+        " by your click.",
+        f"Ask again with {t.COMMAND} restart <project> <instance>.",
+    )

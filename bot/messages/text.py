@@ -1,0 +1,188 @@
+"""Words: escaping, cutting, mentions, dates, durations, outcomes. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from bot.model import Record, Request, State, StatusClass, Target, class_of
+
+COMMAND = "/mlstudio"
+INVITE = "/invite @mlstudio"
+STATUS_LIMIT = 40  # characters of a status word that are shown (modelarts.md 4)
+REASON_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
+MENTIONS_LIMIT = 50
+
+_USER = re.compile(r"[UW][A-Z0-9]+")
+_GROUP = re.compile(r"S[A-Z0-9]+")
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+# Marks that reorder what is read: an approver must see what was really typed.
+_REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
+_ISOLATES = frozenset("\u2066\u2067\u2068\u2069\u061c")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def escape(text: str) -> str:
+    """Return *text* with Slack's three control characters as entities.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    return text.translate(_ENTITIES)
+
+
+def clean(text: str) -> str:
+    """Return *text* on one line, without characters that hide or reorder it."""
+    return " ".join("".join(map(_visible, text)).split())
+
+
+def _visible(char: str) -> str:
+    """Return *char*, or what may stand in its place."""
+    if char in _REORDERING or char in _ISOLATES:
+        return ""
+    kind = unicodedata.category(char)
+    return {"Cc": " ", "Cs": "\N{REPLACEMENT CHARACTER}"}.get(kind, char)
+
+
+def said(text: str, limit: int = REASON_LIMIT) -> str:
+    """Return foreign *text* harmless: one line, escaped, at most *limit* characters."""
+    line = clean(text)
+    whole = escape(line)
+    if len(whole) <= limit:
+        return whole
+    kept, size = [], 1
+    for piece in map(escape, line):
+        size += len(piece)
+        if size > limit:
+            break
+        kept.append(piece)
+    return "".join(kept) + "…"
+
+
+def code(name: str, limit: int = 80) -> str:
+    """Return a configured *name* as mrkdwn that cannot format, link or be an emoji."""
+    return f"`{said(name, limit).replace('`', chr(39))}`"
+
+
+def place(target: Target) -> str:
+    """Return "`instance` in `project`" as mrkdwn."""
+    return f"{code(target.instance)} in {code(target.project)}"
+
+
+def spot(target: Target) -> str:
+    """Return "instance in project" raw, for plain text."""
+    return f"{_short(target.instance)} in {_short(target.project)}"
+
+
+def _short(name: str, limit: int = 80) -> str:
+    """Return *name* cut to *limit* characters, raw."""
+    return name if len(name) <= limit else name[: limit - 1] + "…"
+
+
+def mention(reference: str) -> str:
+    """Return the mention of a user id, a group id or "*"; else the words themselves."""
+    if reference == "*":
+        return "every full member"
+    if _USER.fullmatch(reference):
+        return f"<@{reference}>"
+    if _GROUP.fullmatch(reference):
+        return f"<!subteam^{reference}>"
+    return said(reference, 80)
+
+
+def together(mentions: Sequence[str], word: str = "and") -> str:
+    """Return "a, b and c" of ready *mentions*; at most 50 are named."""
+    names = list(dict.fromkeys(mentions))
+    if len(names) > MENTIONS_LIMIT:
+        names[MENTIONS_LIMIT:] = [f"{len(names) - MENTIONS_LIMIT} more"]
+    *most, last = names or ["nobody"]
+    return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def date(when: datetime) -> str:
+    """Return *when* as a date that Slack shows in the reader's own time zone."""
+    utc = when.astimezone(UTC)
+    shown = "{date_short_pretty} {time}"
+    return f"<!date^{int(utc.timestamp())}^{shown}|{utc:%Y-%m-%d %H:%M} UTC>"
+
+
+def duration(seconds: float) -> str:
+    """Return *seconds* as its two largest units, such as "2 min 5 s"."""
+    whole = round(seconds)
+    if whole < 1:
+        return "less than 1 s"
+    for (size, unit), (smaller, part) in pairwise(_UNITS):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {part}" if rest else "")
+    return f"{whole} s"
+
+
+def status(word: str | None) -> str:
+    """Return a status *word* of the cloud, raw but cut; says so where it is unknown."""
+    if not word or not word.strip():
+        return "no status"
+    shown = _short(clean(word), STATUS_LIMIT)
+    known = class_of(word) is not StatusClass.UNKNOWN
+    return shown if known else f"{shown} (a status I do not know)"
+
+
+def arrow(record: Record) -> str:
+    """Return the transition in the cloud's own words, raw: "ACTIVE → REBOOTING"."""
+    before, after = clean(record.previous), clean(record.current)
+    return f"{_short(before, STATUS_LIMIT)} → {_short(after, STATUS_LIMIT)}"
+
+
+def took(record: Record) -> str:
+    """Return " after 42 s", or nothing where the duration is not known."""
+    if record.duration_s is None:
+        return ""
+    return f" after {duration(record.duration_s)}"
+
+
+def sentence(text: str) -> str:
+    """Return raw *text* with a full stop where it ends without a mark."""
+    line = text.strip()
+    return line if not line or line[-1] in ".!?…" else line + "."
+
+
+def reason(request: Request) -> str:
+    """Return, raw, why somebody asked, or that he gave no reason."""
+    return f"Reason: {request.reason}" if request.reason else "No reason was given."
+
+
+def approvals(record: Record) -> list[str]:
+    """Return the mentions of the people who approved, each once."""
+    return list(dict.fromkeys(mention(v.user_id) for v in record.votes if v.approve))
+
+
+_OUTCOMES = {
+    State.ASKED: "asked",
+    State.PENDING: "waiting for approval",
+    State.APPROVED: "approved",
+    State.RESTARTING: "restarting",
+    State.FOLLOWING: "was busy already, being followed",
+    State.UNKNOWN: "outcome unknown",
+    State.NOT_RESTARTED: "not restarted",
+    State.REFUSED: "refused",
+    State.DENIED: "denied",
+    State.EXPIRED: "expired",
+    State.CANCELLED: "cancelled",
+    State.VOIDED: "voided",
+    State.JOINED: "joined the restart under way",
+}
+
+
+def outcome(record: Record) -> str:
+    """Return in a few words, raw, where *record* stands or how it ended."""
+    match record.state:
+        case State.READY:
+            return f"ready{took(record)}"
+        case State.FAILED:
+            return f"failed with {status(record.last_status)}{took(record)}"
+        case State.TIMED_OUT:
+            return f"still {status(record.last_status)}{took(record)}"
+        case state:
+            return _OUTCOMES[state]

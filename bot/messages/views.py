@@ -1,0 +1,219 @@
+"""The dialogs and the home page, and what comes back from the dialogs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.messages import blocks as b
+from bot.messages import text as t
+from bot.messages.approval import asks, losses, verdict_buttons
+from bot.messages.target import restart_button
+from bot.model import Record, Target
+
+View = dict[str, Any]
+
+RESTART, DENY = "restart", "deny"  # callback ids
+PROJECT, INSTANCE, REASON, NOTE = "project", "instance", "reason", "note"
+_OPTIONS = 100  # a select takes no more
+_LABEL, _VALUE = 75, 150  # characters of an option
+_REASON, _NOTE = 500, 300  # characters that may be typed
+_HOME_ROWS = 10  # of each list: a home page has 100 blocks
+
+
+def restart_view(
+    projects: Sequence[str],
+    *,
+    project: str = "",
+    instance: str = "",
+    reason: str = "",
+    reason_required: bool = False,
+    hint: str = "",
+    problem: str = "",
+    metadata: str = "",
+) -> View:
+    """Return the restart dialog, with what is known already filled in.
+
+    *hint* says what the rule asks for, *problem* what was wrong; *metadata* (at most
+    3,000 characters) comes back with the submission.
+    """
+    return {
+        "type": "modal",
+        "callback_id": RESTART,
+        "title": b.plain_text("Restart an instance", 24),
+        "submit": b.plain_text("Restart", 24),
+        "close": b.plain_text("Cancel", 24),
+        "private_metadata": metadata,
+        "blocks": [
+            *b.drawn([b.words(problem) if problem else None]),
+            _project_input(projects, project),
+            _instance_input(project, instance),
+            _text_input(
+                REASON, "Reason", reason, limit=_REASON, optional=not reason_required
+            ),
+            *b.drawn([b.note(hint) if hint else None, b.note(losses(None))]),
+        ],
+    }
+
+
+def instance_block(project: str) -> str:
+    """Return the instance field's block id: another project empties the field.
+
+    Slack keeps what was chosen as long as block and action keep their ids.
+    """
+    return f"{INSTANCE} {project}"[:255]
+
+
+def project_of(block_id: str) -> str:
+    """Return the project that an instance field's block id was made for."""
+    return block_id.removeprefix(INSTANCE).strip()
+
+
+def _project_input(projects: Sequence[str], chosen: str) -> b.Block:
+    """Return the field for the project; choosing one is reported at once."""
+    select: b.Block = {
+        "type": "static_select",
+        "action_id": PROJECT,
+        "placeholder": b.plain_text("Choose a project", 150),
+        "options": options(projects) or [_option("–")],
+    }
+    if chosen in projects and len(chosen) <= _VALUE:
+        select["initial_option"] = _option(chosen)
+    return _input(PROJECT, "Project", select) | {"dispatch_action": True}
+
+
+def _instance_input(project: str, chosen: str) -> b.Block:
+    """Return the searchable field for the instance, asked for from the bot."""
+    select: b.Block = {
+        "type": "external_select",
+        "action_id": INSTANCE,
+        "min_query_length": 0,
+        "placeholder": b.plain_text("Type to search", 150),
+    }
+    if chosen and len(chosen) <= _VALUE:
+        select["initial_option"] = _option(chosen)
+    return _input(instance_block(project), "Instance", select)
+
+
+def _text_input(
+    name: str, label: str, value: str = "", *, limit: int, optional: bool
+) -> b.Block:
+    """Return a field for free text of at most *limit* characters."""
+    field: b.Block = {
+        "type": "plain_text_input",
+        "action_id": name,
+        "multiline": True,
+        "max_length": limit,
+    }
+    if value:
+        field["initial_value"] = value[:limit]
+    return _input(name, label, field) | {"optional": optional}
+
+
+def _input(block_id: str, label: str, element: b.Block) -> b.Block:
+    """Return *element* as a labelled field."""
+    text = b.plain_text(label, 2000)
+    return {"type": "input", "block_id": block_id, "label": text, "element": element}
+
+
+def options(names: Sequence[str], typed: str = "") -> list[b.Block]:
+    """Return the first hundred *names* that contain *typed* as options of a select."""
+    sought = typed.strip().casefold()
+    fitting = [name for name in names if sought in name.casefold()]
+    return [_option(name) for name in fitting if len(name) <= _VALUE][:_OPTIONS]
+
+
+def _option(name: str) -> b.Block:
+    """Return *name* as an option that carries itself."""
+    return {"text": b.plain_text(name, _LABEL), "value": name}
+
+
+def deny_view(record: Record) -> View:
+    """Return the dialog for a denial; only the request's id goes along."""
+    request = record.request
+    asked = f"{t.mention(request.user_id)} asks to restart {t.place(request.target)}."
+    return {
+        "type": "modal",
+        "callback_id": DENY,
+        "title": b.plain_text("Deny the restart", 24),
+        "submit": b.plain_text("Deny", 24),
+        "close": b.plain_text("Back", 24),
+        "private_metadata": request.id,
+        "blocks": [
+            *b.drawn([b.marked(asked), b.words(t.reason(request))]),
+            _text_input(NOTE, "Why (everybody sees it)", limit=_NOTE, optional=True),
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What stands in a dialog: names may be empty while it is being filled in."""
+
+    project: str = ""
+    instance: str = ""
+    reason: str = ""
+    note: str = ""
+
+
+def filled(view: Mapping[str, Any]) -> Filled:
+    """Return what stands in the dialog of Slack's *view* payload."""
+    state = view.get("state") or {}
+    fields: dict[str, str] = {}
+    for block in (state.get("values") or {}).values():
+        for action_id, element in block.items():
+            option = element.get("selected_option") or {}
+            fields[action_id] = option.get("value") or element.get("value") or ""
+    known = (PROJECT, INSTANCE, REASON, NOTE)
+    return Filled(**{name: fields[name] for name in known if name in fields})
+
+
+def home_view(
+    *,
+    waiting: Sequence[tuple[Record, Sequence[str]]] = (),
+    mine: Sequence[Record] = (),
+    rebooting: Sequence[Record] = (),
+    last: Sequence[Record] = (),
+    may_restart: Sequence[Target] = (),
+) -> View:
+    """Return the home page of one person.
+
+    *waiting* are the requests that the person may decide, each with its approvers'
+    mentions; *mine* the person's own open ones; *last* the last restarts.
+    """
+    decide = [
+        part
+        for record, approvers in waiting[:_HOME_ROWS]
+        for part in _decidable(record, approvers)
+    ]
+    boxes = [b.beside(b.words(t.spot(x)), restart_button(x)) for x in may_restart]
+    parts = [
+        *_listed("Waiting for your decision", decide),
+        *_listed("Your open requests", list(map(_line, mine))[:_HOME_ROWS]),
+        *_listed("Restarting now", list(map(_line, rebooting))[:_HOME_ROWS]),
+        *_listed("You may restart", boxes[:_HOME_ROWS]),
+        *_listed("Last restarts", list(map(_line, last))[:_HOME_ROWS]),
+        b.note(f"Type {t.COMMAND} help for all commands."),
+    ]
+    return {"type": "home", "blocks": b.drawn(parts, limit=100)}
+
+
+def _listed(heading: str, lines: Sequence[b.Part]) -> Iterator[b.Part]:
+    """Return *lines* below their *heading*."""
+    yield b.title(heading)
+    yield from lines or [b.words("Nothing.")]
+
+
+def _decidable(record: Record, approvers: Sequence[str]) -> Iterator[b.Part]:
+    """Return a request with its two buttons and what has to be known before."""
+    yield from asks(record, approvers)
+    yield b.note(f"Instance id {record.request.target.instance_id}. {losses(None)}")
+    yield verdict_buttons(record)
+
+
+def _line(record: Record) -> b.Part:
+    """Return one request: when, by whom, what, where it stands."""
+    request = record.request
+    who = f"{t.date(request.asked_at)}, {t.mention(request.user_id)}"
+    return b.row(who, f"{t.spot(request.target)}: {t.outcome(record)}.")
