@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,12 +32,15 @@ class Ledger(Reading):
     # --- asking -------------------------------------------------------------------
 
     @in_thread
-    def record(self, request: Request, *, refusal: str = "") -> tuple[Record, bool]:
+    def record(
+        self, request: Request, *, refusal: str = "", deadline: datetime | None = None
+    ) -> tuple[Record, bool]:
         """Record *request* and return its record, and whether it is new.
 
         The same delivery twice is one request: the second time its record comes back
         as it is. A *refusal* ends it at once. One that must wait for another request
-        of the same instance joins that one.
+        of the same instance joins that one. After *deadline* nothing is recorded and
+        LedgerError raised: the person has been told so already.
         """
         with self._engine.begin() as connection:
             if known := records(connection, by_id(request.id)):
@@ -53,6 +57,8 @@ class Ledger(Reading):
             said = refusal or (f"joined {host.request.id}" if host else request.reason)
             kind = "refused" if refusal else ("joined" if host else "asked")
             append(connection, entry_of(request, kind, detail=said), self._now())
+            if deadline is not None and self._now() > deadline:
+                raise LedgerError("the database answered too late")
             return records(connection, by_id(request.id))[0], True
 
     @in_thread
@@ -75,7 +81,7 @@ class Ledger(Reading):
             record = _one(connection, request_id)
             if record.state == state:
                 return record
-            if not may_move(record.state, state):
+            if not may_move(record, state):
                 raise StateConflict(record)
             try:
                 with connection.begin_nested():
@@ -121,6 +127,23 @@ class Ledger(Reading):
             by = {"user_id": person.user_id, "team_id": person.team_id, "detail": note}
             append(connection, entry_of(record.request, kind, **by), self._now())
             return self._counted(connection, _one(connection, request_id), person, note)
+
+    @in_thread
+    def explain_denial(self, request_id: str, user_id: str, note: str) -> bool:
+        """Add the reason to somebody's denial; say whether there was one of his."""
+        with self._engine.begin() as connection:
+            found = records(connection, by_id(request_id))
+            if not found or found[0].state is not State.DENIED:
+                return False
+            if found[0].decided_by != user_id:
+                return False
+            request = found[0].request
+            vote = Vote(user_id, approve=False, at=self._now(), note=note)
+            _cast(connection, request_id, vote)
+            _set(connection, request_id, {"detail": note})
+            by = {"user_id": user_id, "detail": note}
+            append(connection, entry_of(request, "denial explained", **by), self._now())
+            return True
 
     def _counted(
         self, connection: sa.Connection, record: Record, person: Person, note: str
@@ -236,9 +259,8 @@ def _host(connection: sa.Connection, request: Request) -> Record | None:
     One that needs approval joins one that waits for it already; one that needs none
     waits for nobody but a restart under way.
     """
-    waits = request.approval is not None and not request.break_glass
     states: Sequence[State] = [*UNDER_WAY, State.APPROVED]
-    return _other(connection, request, [*states, State.PENDING] if waits else states)
+    return _other(connection, request, [*states, State.PENDING] if request.waits else states)
 
 
 def _other(

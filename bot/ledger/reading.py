@@ -70,6 +70,13 @@ class Reading:
         """Return the record of a request, or None."""
         return self._first(requests.c.id == request_id)
 
+    async def existing(self, request_id: str) -> Record:
+        """Return the record of a request that must exist; LedgerError if it does not."""
+        record = await self.get(request_id)
+        if record is None:
+            raise LedgerError(f"there is no request {request_id}")
+        return record
+
     @in_thread
     def under_way(self, instance_key: str) -> Record | None:
         """Return the request that is under way for an instance, or None."""

@@ -1,0 +1,133 @@
+"""The wait for approval: the card, the reminder, the expiry, and the card's end.
+
+Each public coroutine is one step of the story: it may run again after a crash, so it
+looks at the record before it acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.authority import Authority
+from bot.chat import Chat
+from bot.errors import ChatError, ChatRefused, StateConflict
+from bot.ledger import Ledger
+from bot.messages import approval as say
+from bot.model import Message, Record, State
+from bot.speech import pause
+
+log = structlog.get_logger()
+
+
+class Approvals:
+    """Asks for approval and waits; the ledger alone decides when it is enough."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        chat: Chat,
+        authority: Authority,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._chat = chat
+        self._authority = authority
+        self._now = now
+
+    async def post_card(self, request_id: str) -> float | None:
+        """Post the card; return seconds until the next try, or None when done."""
+        record = await self._ledger.existing(request_id)
+        if record.state is not State.PENDING or record.card_ts:
+            return None
+        try:
+            ts = await self._chat.post(
+                record.request.channel_id,
+                await self._card(record),
+                thread_ts=record.request.thread_ts,
+            )
+        except ChatRefused as error:
+            # Nobody can approve what nobody sees.
+            await self._ledger.move(request_id, State.VOIDED, detail=str(error))
+            return None
+        except ChatError as error:
+            return pause(error)
+        await self._ledger.update(request_id, card_ts=ts)
+        return None
+
+    async def next_wait(self, request_id: str) -> float | None:
+        """Expire or remind if it is time; return seconds until the next look.
+
+        None means that the wait is over: somebody decided, or nobody in time.
+        """
+        record = await self._ledger.existing(request_id)
+        expires = record.request.expires_at
+        if record.state is not State.PENDING or expires is None:
+            return None
+        left = (expires - self._now()).total_seconds()
+        if left <= 0:
+            return await self._expire(request_id)
+        half = (expires - record.request.asked_at).total_seconds() / 2
+        if left <= half and not record.reminded:
+            await self._remind(record)
+        await self._edit(record, await self._card(record))  # who has approved so far
+        return left - half if left > half else left
+
+    async def close_card(self, request_id: str) -> float | None:
+        """Take the buttons off the card and say who decided."""
+        record = await self._ledger.existing(request_id)
+        if not record.card_ts:
+            return None
+        return await self._edit(record, say.card_closed(record))
+
+    async def _expire(self, request_id: str) -> float | None:
+        try:
+            await self._ledger.move(request_id, State.EXPIRED)
+        except StateConflict as conflict:  # somebody decided in this very moment
+            log.info("decided at the last moment", state=str(conflict.record.state))
+        return None
+
+    async def _remind(self, record: Record) -> None:
+        """Remind the approvers once; a reminder that Slack refuses is let go."""
+        await self._ledger.update(record.request.id, reminded=True)
+        try:
+            await self._chat.post(
+                record.request.channel_id,
+                say.reminder(record, await self._mentions(record)),
+                thread_ts=record.request.thread_ts or record.card_ts,
+            )
+        except ChatError as error:
+            log.warning("reminder not posted", error=str(error))
+
+    async def _edit(self, record: Record, message: Message) -> float | None:
+        request = record.request
+        try:
+            await self._chat.update(request.channel_id, record.card_ts, message)
+        except ChatRefused as error:
+            log.warning("card not edited", error=str(error))
+        except ChatError as error:
+            return pause(error)
+        return None
+
+    async def _card(self, record: Record) -> Message:
+        target = record.request.target
+        others = [
+            other
+            for other in await self._ledger.open_requests()
+            if other.request.target.key == target.key
+            and other.request.id != record.request.id
+        ]
+        return say.card(
+            record,
+            record.baseline,
+            approvers=await self._mentions(record),
+            last=await self._ledger.last_restart(target.key),
+            others=others,
+        )
+
+    async def _mentions(self, record: Record) -> list[str]:
+        approval = record.request.approval
+        return await self._authority.mentions(approval.by if approval else ())

@@ -1,0 +1,212 @@
+"""Before the restart: is it still allowed, still sensible, and nobody else's?
+
+Two steps of the story: ``examine`` before approval is asked for, ``prepare`` right
+before the restart call. Both read anew what they decide on (contract 4.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+
+from bot.authority import Authority
+from bot.cloud import Cloud
+from bot.errors import (
+    ChatError,
+    ChatRefused,
+    CloudBusy,
+    CloudError,
+    CloudUnknown,
+    InstanceBusy,
+)
+from bot.ledger import Ledger
+from bot.messages.text import status as shown
+from bot.model import (
+    HOPELESS,
+    UNDER_WAY,
+    Approval,
+    Decision,
+    Instance,
+    Record,
+    State,
+    StatusClass,
+    Verdict,
+    class_of,
+)
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+TRIES = 3
+WAIT_S = 1.0
+LONGEST_WAIT_S = 10.0
+# What was decided this long ago is read anew even where nobody had to approve.
+FRESH_FOR_S = 30.0
+
+
+class Preflight:
+    """Checks a request against what is true now; every no is recorded with its why."""
+
+    def __init__(self, *, ledger: Ledger, cloud: Cloud, authority: Authority) -> None:
+        self._ledger = ledger
+        self._cloud = cloud
+        self._authority = authority
+
+    async def examine(self, request_id: str) -> bool:
+        """Say whether approval has to be waited for now.
+
+        An instance that cannot be restarted needs nobody's approval: the request ends.
+        One that is busy already is followed, for which nobody's approval is needed.
+        """
+        record = await self._ledger.existing(request_id)
+        if not record.request.waits or record.state is not State.ASKED:
+            return record.state is State.PENDING
+        instance = await self._read(record)
+        if instance is None or class_of(instance.status) is StatusClass.BUSY:
+            return False
+        await self._ledger.move(request_id, State.PENDING, baseline=instance)
+        return True
+
+    async def prepare(self, request_id: str) -> bool:
+        """Claim the instance, if everything still holds; say whether it is ours now."""
+        record = await self._ledger.existing(request_id)
+        if record.state not in {State.ASKED, State.APPROVED}:
+            return record.state in UNDER_WAY
+        if why := await self._no_longer(record):
+            await self._ledger.move(request_id, State.VOIDED, detail=why)
+            return False
+        instance = await self._read(record)
+        if instance is None:
+            return False
+        if why := _changed(record, instance):
+            await self._ledger.move(request_id, State.VOIDED, detail=why)
+            return False
+        return await self._claim(record, instance)
+
+    async def _claim(self, record: Record, instance: Instance) -> bool:
+        busy = class_of(instance.status) is StatusClass.BUSY
+        state = State.FOLLOWING if busy else State.RESTARTING
+        status = instance.status[:64]
+        while True:
+            try:
+                await self._ledger.move(
+                    record.request.id, state, baseline=instance, last_status=status
+                )
+            except InstanceBusy as busy_error:
+                host = busy_error.record.request.id
+                if await self._ledger.join(record.request.id, host):
+                    return False
+            else:
+                return True
+
+    async def _read(self, record: Record) -> Instance | None:
+        """Return the instance if a restart makes sense, else end the request."""
+        target = record.request.target
+        try:
+            instance = await _few_times(lambda: self._cloud.read(target))
+        except CloudError as error:
+            why = str(error)
+        else:
+            self._authority.saw(target, instance)
+            why = _pointless(target.instance, instance.status)
+        if not why:
+            return instance
+        await self._ledger.move(record.request.id, State.NOT_RESTARTED, detail=why)
+        return None
+
+    async def _no_longer(self, record: Record) -> str:
+        """Return why what was allowed is so no longer, or nothing."""
+        try:
+            return await _few_times(lambda: self._lost_right(record))
+        except ChatError as error:
+            return f"Slack did not tell who may restart it: {error}"
+
+    async def _lost_right(self, record: Record) -> str:
+        request = record.request
+        age_s = (datetime.now(UTC) - request.asked_at).total_seconds()
+        decision = await self._authority.decide(
+            request.user_id,
+            request.team_id,
+            request.target,
+            channel_id=request.channel_id,
+            reason=request.reason,
+            break_glass=request.break_glass,
+            fresh=request.waits or age_s > FRESH_FOR_S,
+            but=request.id,
+        )
+        if decision.verdict is Verdict.DENY:
+            return decision.why
+        if request.waits:
+            return await self._lost_approval(record, decision)
+        if decision.verdict is Verdict.ASK:
+            return f"The rule “{decision.rule}” now asks for approval; ask again."
+        return ""
+
+    async def _lost_approval(self, record: Record, decision: Decision) -> str:
+        """Return why the approvals no longer carry the restart, or nothing."""
+        request, approval = record.request, record.request.approval
+        if approval is None or decision.rule_version != request.rule_version:
+            return f"The rule “{request.rule}” was changed since it was asked for."
+        last = await self._ledger.last_restart(request.target.key, but=request.id)
+        if last and last.sent_at and last.sent_at > request.asked_at:
+            return "The instance was restarted meanwhile."
+        still = [
+            vote.user_id
+            for vote in record.votes
+            if vote.approve and await self._may_approve(record, vote.user_id, approval)
+        ]
+        if record.state is State.APPROVED and len(still) < approval.needed:
+            return "Somebody who approved it may no longer do so."
+        return ""
+
+    async def _may_approve(
+        self, record: Record, user_id: str, approval: Approval
+    ) -> bool:
+        decision = await self._authority.may_approve(
+            user_id,
+            record.request.team_id,
+            approval,
+            requester_id=record.request.user_id,
+        )
+        return decision.verdict is Verdict.ALLOW
+
+
+def _pointless(name: str, status: str) -> str:
+    """Return why a restart in this *status* is pointless, or nothing."""
+    if class_of(status) is StatusClass.STOPPED:
+        return f"{name} is stopped: it has to be started, not restarted."
+    if status in HOPELESS:
+        return f"{name} is {shown(status)} and cannot be restarted."
+    return ""
+
+
+def _changed(record: Record, instance: Instance) -> str:
+    """Return how the status changed since approvers saw it, or nothing."""
+    before = record.baseline
+    if not record.request.waits or before is None:
+        return ""
+    if class_of(before.status) is class_of(instance.status):
+        return ""
+    return (
+        f"Its status changed from {shown(before.status)} to {shown(instance.status)}"
+        " since approval was asked for."
+    )
+
+
+async def _few_times(work: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a read that failed for a passing reason; raise what lasts."""
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except (ChatRefused, ChatError, CloudBusy, CloudUnknown) as error:
+            if isinstance(error, ChatRefused):
+                raise
+            wait = getattr(error, "retry_after", None) or WAIT_S
+            log.info("reading again", error=str(error), wait_s=wait)
+        await asyncio.sleep(min(wait, LONGEST_WAIT_S))
+    return await work()

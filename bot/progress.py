@@ -1,0 +1,94 @@
+"""The transition's message while the instance reboots: one edit at a time.
+
+A slow Slack must not slow down the looks, so an edit runs beside them; one that fails
+is made up for by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Sequence
+
+import structlog
+
+from bot.authority import Authority
+from bot.chat import Chat
+from bot.errors import ChatError
+from bot.messages import restart as say
+from bot.model import Message, Record, State
+
+log = structlog.get_logger()
+
+# Seconds between two edits; Slack allows about 50 edits a minute.
+EDIT_EVERY_S = 15.0
+EDIT_NEAR_END_S = 5.0
+EDIT_LEAST_S = 1.0
+NEAR_END = 0.75  # of the usual duration
+USUAL_FROM = 2  # earlier restarts: from the third on, the usual duration is shown
+
+
+class Progress:
+    """Shows one restart; *durations* of earlier ones and *poll_s* are in seconds."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        authority: Authority,
+        *,
+        durations: Sequence[float],
+        poll_s: float,
+    ) -> None:
+        self._chat = chat
+        self._authority = authority
+        known = len(durations) >= USUAL_FROM
+        self._usual_s = statistics.median(durations) if known else None
+        self._poll_s = poll_s
+        self._next_s = 0.0
+        self._edit: asyncio.Task[None] | None = None
+
+    def show(self, record: Record, status: str, at_s: float) -> None:
+        """Edit the message, if that is due and the last edit is through."""
+        busy = self._edit is not None and not self._edit.done()
+        if busy or at_s < self._next_s or not record.message_ts:
+            return
+        self._next_s = at_s + self._interval(at_s)
+        self._edit = asyncio.create_task(self._draw(record, status, at_s))
+
+    async def close(self) -> None:
+        """Stop an edit that is under way: the last word must come after it."""
+        if self._edit is not None:
+            self._edit.cancel()
+            await asyncio.wait([self._edit])
+
+    def _interval(self, at_s: float) -> float:
+        near = self._usual_s is not None and at_s > NEAR_END * self._usual_s
+        most = EDIT_NEAR_END_S if near else EDIT_EVERY_S
+        return min(max(self._poll_s, EDIT_LEAST_S), most)
+
+    async def _draw(self, record: Record, status: str, at_s: float) -> None:
+        mentions = await self._authority.told_of_break_glass(record.request)
+        message = self._message(record, status, at_s, mentions)
+        try:
+            await self._chat.update(
+                record.request.channel_id, record.message_ts, message
+            )
+        except ChatError as error:
+            log.info("progress not shown", error=str(error))
+
+    def _message(
+        self, record: Record, status: str, at_s: float, mentions: Sequence[str]
+    ) -> Message:
+        if record.state is State.FOLLOWING:
+            return say.following(
+                record, status_now=status, elapsed_s=at_s, usual_s=self._usual_s
+            )
+        if not record.current:
+            return say.checking(record, mentions=mentions)
+        return say.transition(
+            record,
+            status_now=status,
+            elapsed_s=at_s,
+            usual_s=self._usual_s,
+            mentions=mentions,
+        )

@@ -1,0 +1,159 @@
+"""The one restart call of a request: claimed, sent once, and its answer kept.
+
+The claim is a compare-and-set in the ledger right before the call. Whoever finds it
+taken, after a crash or in another replica, knows that the call may have been made,
+and never makes it again (DESIGN, "The engine", rule 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import suppress
+
+import structlog
+
+from bot.cloud import Cloud
+from bot.errors import (
+    CloudBusy,
+    CloudError,
+    CloudFollow,
+    CloudRefused,
+)
+from bot.ledger import Ledger
+from bot.model import Answer, Record, State, class_of
+from bot.patience import patiently
+
+log = structlog.get_logger()
+
+WAITS_S = (2.0, 4.0, 8.0, 8.0)  # between tries of a call that was surely not made
+LONGEST_WAIT_S = 60.0
+
+
+class Sending:
+    """Sends restarts on behalf of this process life, which has an id of its own."""
+
+    def __init__(self, *, ledger: Ledger, cloud: Cloud) -> None:
+        self._ledger = ledger
+        self._cloud = cloud
+        self._life = uuid.uuid4().hex
+        self._in_hand = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def send(self, request_id: str, attempt: int) -> float | None:
+        """Send the restart; return seconds until it may be tried again, or None.
+
+        It is tried again only when it was surely not carried out, and only while the
+        instance is still as it was.
+        """
+        record = await self._ledger.existing(request_id)
+        if record.state is not State.RESTARTING or record.answered:
+            return None
+        if attempt and not await self._is_still_as_it_was(record):
+            return None
+        if not await self._ledger.take_send(request_id, self._life):
+            log.warning("the restart may have been sent before; it is not sent again")
+            await self._ledger.answered(request_id, "lost")
+            return None
+        self._in_hand += 1
+        self._idle.clear()
+        try:
+            return await self._call(record, attempt)
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._idle.set()
+
+    async def finish(self, within_s: float) -> None:
+        """Wait for calls in hand to be answered, so that no answer is lost."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), within_s)
+
+    async def _call(self, record: Record, attempt: int) -> float | None:
+        """Make the call. From here on only the ledger may keep us waiting."""
+        request_id = record.request.id
+        try:
+            answer = await self._cloud.restart(record.request.target)
+        except CloudBusy as error:
+            return await self._not_sent(record, error, attempt)
+        except CloudFollow as error:
+            await self._follow(record, error)
+        except CloudRefused as error:
+            await self._refused(record, error)
+        except CloudError as error:  # nobody knows whether it was carried out
+            log.warning("the answer was lost", error=str(error))
+            ref = error.ref[:128]
+            await patiently(lambda: self._ledger.answered(request_id, "lost", ref=ref))
+        else:
+            await self._accepted(record, answer)
+        return None
+
+    async def _accepted(self, record: Record, answer: Answer) -> None:
+        known = record.baseline.status if record.baseline else ""
+        await patiently(
+            lambda: self._ledger.answered(
+                record.request.id,
+                "accepted",
+                previous=(answer.previous or known)[:64],
+                current=answer.current[:64],
+                ref=answer.ref[:128],
+            )
+        )
+
+    async def _not_sent(
+        self, record: Record, error: CloudBusy, attempt: int
+    ) -> float | None:
+        """Give the claim back; return the wait before the next try, if there is one."""
+        await self._give_back(record, error)
+        if attempt >= min(error.attempts, len(WAITS_S)):
+            why = str(error)
+            await patiently(
+                lambda: self._ledger.move(
+                    record.request.id, State.NOT_RESTARTED, detail=why
+                )
+            )
+            return None
+        return min(error.retry_after or WAITS_S[attempt], LONGEST_WAIT_S)
+
+    async def _follow(self, record: Record, error: CloudFollow) -> None:
+        """The cloud says it is busy already: watch it instead."""
+        await self._give_back(record, error)
+        await patiently(
+            lambda: self._ledger.move(
+                record.request.id, State.FOLLOWING, detail=str(error)
+            )
+        )
+
+    async def _refused(self, record: Record, error: CloudRefused) -> None:
+        await self._give_back(record, error)
+        await patiently(
+            lambda: self._ledger.move(
+                record.request.id,
+                State.NOT_RESTARTED,
+                detail=str(error),
+                ref=error.ref[:128],
+            )
+        )
+
+    async def _give_back(self, record: Record, error: CloudError) -> None:
+        await patiently(
+            lambda: self._ledger.give_back_send(
+                record.request.id, self._life, str(error)
+            )
+        )
+
+    async def _is_still_as_it_was(self, record: Record) -> bool:
+        """Look before trying again; end or follow where something has happened."""
+        try:
+            now = await self._cloud.read(record.request.target)
+        except CloudError as error:
+            log.info("not read before the next try", error=str(error))
+            return True
+        before = record.baseline.status if record.baseline else now.status
+        if class_of(now.status) is class_of(before):
+            return True
+        await self._ledger.move(
+            record.request.id, State.FOLLOWING, last_status=now.status[:64]
+        )
+        return False

@@ -1,0 +1,207 @@
+"""What the story says in Slack: the announcement before, the last word after.
+
+Steps of the story: each returns the seconds to wait before it is tried again, or None
+when it is done. What Slack refuses for good is kept in the record as unsaid.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.authority import Authority
+from bot.chat import Chat
+from bot.errors import ChatBusy, ChatError, ChatRefused
+from bot.ledger import Ledger
+from bot.messages import answers
+from bot.messages import approval as card
+from bot.messages import restart as say
+from bot.messages.text import sentence
+from bot.metrics import Metrics
+from bot.model import UNDER_WAY, Message, Record, State
+from bot.patience import patiently
+
+log = structlog.get_logger()
+
+# Longest and shortest pause between two tries to say the same thing, in seconds.
+PATIENCE_S = 60.0
+IMPATIENCE_S = 1.0
+SILENT = (
+    "Slack did not take the message that announces the restart, so nothing was sent to"
+    " the cloud. Ask again when Slack works."
+)
+
+
+class Speech:
+    """Speaks for the stories."""
+
+    def __init__(
+        self, *, chat: Chat, ledger: Ledger, authority: Authority, metrics: Metrics
+    ) -> None:
+        self._chat = chat
+        self._ledger = ledger
+        self._authority = authority
+        self._metrics = metrics
+
+    # --- before the restart ---------------------------------------------------------
+
+    async def announce(self, request_id: str) -> float | None:
+        """Post the message that becomes the transition: it proves the channel."""
+        record = await self._ledger.existing(request_id)
+        if record.state not in UNDER_WAY or record.message_ts:
+            return None
+        request = record.request
+        if record.state is State.FOLLOWING:
+            message = say.following(record, status_now=record.last_status)
+        else:
+            mentions = await self._authority.told_of_break_glass(request)
+            message = say.announcing(record, mentions=mentions)
+        try:
+            ts = await self._chat.post(
+                request.channel_id, message, thread_ts=request.thread_ts
+            )
+        except ChatRefused as error:
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=str(error))
+            return None
+        except ChatError as error:
+            log.warning("not announced", error=str(error))
+            return pause(error)
+        await patiently(lambda: self._ledger.update(request_id, message_ts=ts))
+        return None
+
+    async def not_announced(self, request_id: str) -> None:
+        """End a request whose channel could not be proven: no trail, no restart."""
+        record = await self._ledger.existing(request_id)
+        if record.state in UNDER_WAY and not record.message_ts:
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=SILENT)
+
+    # --- after it ---------------------------------------------------------------------
+
+    async def say_end(self, request_id: str) -> float | None:
+        """Tell the requester how it ended, and then all who joined."""
+        record = await self._ledger.existing(request_id)
+        joined = await self._ledger.joined(request_id)
+        if not record.told:
+            here = [
+                other.request.user_id
+                for other in joined
+                if other.request.channel_id == record.request.channel_id
+            ]
+            wait = await self._tell(record, sorted(set(here)))
+            if wait is not None:
+                return wait
+            await self._told(record)
+        waits = [await self._tell_joined(record, other) for other in joined]
+        return max((wait for wait in waits if wait is not None), default=None)
+
+    async def show_end(self, request_id: str) -> float | None:
+        """Edit the transition and the card into what became of them."""
+        record = await self._ledger.existing(request_id)
+        waits = [
+            await self._edit(record, record.card_ts, card.card_closed(record)),
+            await self._edit(record, record.message_ts, await self._ended(record)),
+        ]
+        return max((wait for wait in waits if wait is not None), default=None)
+
+    async def _ended(self, record: Record) -> Message:
+        mentions = await self._authority.told_of_break_glass(record.request)
+        return say.ended(record, mentions=mentions)
+
+    async def _edit(self, record: Record, ts: str, message: Message) -> float | None:
+        if not ts:
+            return None
+        try:
+            await self._chat.update(record.request.channel_id, ts, message)
+        except ChatRefused as error:
+            log.warning("message not edited", error=str(error))
+        except ChatError as error:
+            return pause(error)
+        return None
+
+    async def _tell(self, record: Record, followers: list[str]) -> float | None:
+        """Say the end where the request was seen: in its thread, or privately."""
+        if record.state is State.JOINED:
+            host = await self._ledger.existing(record.joined)
+            return await self._privately(record, answers.busy_already(host))
+        if record.message_ts:
+            message = say.followup(record, followers=followers)
+            return await self._reply(record, record.message_ts, message)
+        if record.card_ts:
+            message = card.notice(record, followers=followers)
+            return await self._reply(record, record.card_ts, message)
+        return await self._privately(record, say.not_restarted(record))
+
+    async def _reply(
+        self, record: Record, parent_ts: str, message: Message
+    ) -> float | None:
+        """Reply below *parent_ts*; without a thread, or privately, where that fails."""
+        request = record.request
+        for thread_ts in (request.thread_ts or parent_ts, ""):
+            try:
+                await self._chat.post(
+                    request.channel_id,
+                    message,
+                    thread_ts=thread_ts,
+                    broadcast=bool(thread_ts),
+                )
+            except ChatRefused as error:
+                log.warning("reply refused", error=str(error))
+            except ChatError as error:
+                return pause(error)
+            else:
+                return None
+        return await self._privately(record, message)
+
+    async def _tell_joined(self, host: Record, record: Record) -> float | None:
+        """Tell somebody who joined from elsewhere; who is here has been mentioned."""
+        if record.told:
+            return None
+        request = record.request
+        if request.channel_id != host.request.channel_id:
+            message = say.joined_end(host, request.user_id)
+            try:
+                await self._chat.post(
+                    request.channel_id, message, thread_ts=request.thread_ts
+                )
+            except ChatRefused:
+                wait = await self._privately(record, message)
+                if wait is not None:
+                    return wait
+            except ChatError as error:
+                return pause(error)
+        await patiently(lambda: self._ledger.update(request.id, told=True))
+        return None
+
+    async def _privately(self, record: Record, message: Message) -> float | None:
+        request = record.request
+        try:
+            await self._chat.whisper(
+                message,
+                user_id=request.user_id,
+                channel=request.channel_id,
+                response_url=request.response_url,
+            )
+        except ChatRefused as error:
+            note = f"{sentence(str(error))} Unsaid: {message.text}"[:4000]
+            await patiently(lambda: self._ledger.update(request.id, unsaid=note))
+        except ChatError as error:
+            return pause(error)
+        return None
+
+    async def _told(self, record: Record) -> None:
+        await patiently(lambda: self._ledger.update(record.request.id, told=True))
+        self._metrics.requests.labels(str(record.state)).inc()
+        if record.answered:
+            self._metrics.restarts.labels(str(record.state)).inc()
+        if record.state is State.READY and record.duration_s is not None:
+            self._metrics.restart.observe(record.duration_s)
+        if record.ended_at:
+            late = datetime.now(UTC) - record.ended_at
+            self._metrics.told.observe(max(0.0, late.total_seconds()))
+
+
+def pause(error: ChatError) -> float:
+    """Return how long to wait after an error that may pass, in seconds."""
+    wait = error.retry_after if isinstance(error, ChatBusy) else IMPATIENCE_S
+    return min(max(wait, IMPATIENCE_S), PATIENCE_S)

@@ -1,0 +1,193 @@
+"""Watching an instance until its restart has ended.
+
+One story at a time is under way for an instance, so one watch looks at it, however
+many people wait. ``readiness`` says when to look and what has been seen; here is the
+looking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.authority import Authority
+from bot.chat import Chat
+from bot.cloud import Cloud
+from bot.config import WatchSettings
+from bot.errors import CloudError, CloudRefused
+from bot.ledger import Ledger
+from bot.messages.text import duration
+from bot.model import Instance, Record, State
+from bot.progress import Progress
+from bot.readiness import Evidence, Look, Phase, judge, next_look
+
+log = structlog.get_logger()
+
+GONE_AFTER = 3  # looks in a row that found no such instance
+NO_SUCH_INSTANCE = ".6309"
+
+ENDS = {
+    Phase.READY: State.READY,
+    Phase.FAILED: State.FAILED,
+    Phase.STOPPED: State.FAILED,
+    Phase.UNCHANGED: State.UNKNOWN,
+    Phase.LOST: State.UNKNOWN,
+    Phase.TIMED_OUT: State.TIMED_OUT,
+}
+
+
+class Watcher:
+    """Follows restarts to their end; one for all stories."""
+
+    def __init__(
+        self,
+        *,
+        cloud: Cloud,
+        chat: Chat,
+        ledger: Ledger,
+        authority: Authority,
+        settings: WatchSettings,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.cloud = cloud
+        self.ledger = ledger
+        self.authority = authority
+        self.settings = settings
+        self.sleep = sleep
+        self._chat = chat
+
+    async def until_end(self, record: Record) -> None:
+        """Watch until the restart has ended, then move its record to that end."""
+        durations = await self.ledger.durations(record.request.target.key)
+        progress = Progress(
+            self._chat, self.authority, durations=durations, poll_s=self.settings.poll
+        )
+        try:
+            await _Watch(self, record, progress, durations).run()
+        finally:
+            await progress.close()
+
+
+class _Watch:
+    """One restart being watched: what has been seen of it so far."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        record: Record,
+        progress: Progress,
+        durations: tuple[float, ...],
+    ) -> None:
+        self._of = watcher
+        self._record = record
+        self._progress = progress
+        self._durations = durations
+        self._evidence = evidence_of(record)
+        self._seen: Instance | CloudError | None = None
+        self._status = record.last_status
+        self._gone = 0
+        started = record.sent_at or record.request.asked_at
+        passed = (datetime.now(UTC) - started).total_seconds()
+        # From here on a monotonic clock counts: the wall clock may jump.
+        self._zero = time.monotonic() - max(0.0, passed)
+
+    async def run(self) -> None:
+        """Look again and again until it has ended; record the end."""
+        phase = Phase.GOING_ON
+        while phase is Phase.GOING_ON:
+            self._progress.show(self._record, self._status, self._at_s())
+            await self._of.sleep(
+                next_look(self._at_s(), self._durations, self._of.settings.poll)
+            )
+            phase = await self._look()
+        await self._of.ledger.move(
+            self._record.request.id,
+            ENDS[phase],
+            last_status=self._status[:64],
+            duration_s=self._at_s(),
+            detail=self._detail(phase),
+        )
+
+    def _at_s(self) -> float:
+        """Return the seconds since the restart call."""
+        return time.monotonic() - self._zero
+
+    async def _look(self) -> Phase:
+        """Look once and judge; a read that fails is survived."""
+        try:
+            self._seen = await self._of.cloud.read(self._record.request.target)
+        except CloudError as error:
+            log.info("look failed", error=str(error))
+            self._seen = error
+            self._gone = self._gone + 1 if _is_gone(error) else 0
+            return Phase.FAILED if self._gone >= GONE_AFTER else self._judge(None)
+        self._gone, self._status = 0, self._seen.status
+        self._of.authority.saw(self._record.request.target, self._seen)
+        look = Look(self._at_s(), self._seen.status, self._seen.updated_ms)
+        await self._learn(self._evidence.after(look))
+        return self._judge(look)
+
+    async def _learn(self, evidence: Evidence) -> None:
+        """Keep new evidence; what a crash must not forget goes into the record."""
+        first = evidence.seen_other and not self._evidence.seen_other
+        self._evidence = evidence
+        if not first:
+            return
+        fields: dict[str, str | bool] = {"seen_other": True}
+        if not self._record.current and self._record.baseline:
+            # The cloud's answer was lost, but the restart is seen to happen.
+            fields["previous"] = self._record.baseline.status[:64]
+            fields["current"] = self._status[:64]
+        await self._of.ledger.update(self._record.request.id, **fields)
+        self._record = replace(self._record, **fields)  # type: ignore[arg-type]
+
+    def _judge(self, look: Look | None) -> Phase:
+        settings = self._of.settings
+        return judge(
+            self._evidence,
+            look,
+            at_s=self._at_s(),
+            settle_s=settings.settle,
+            timeout_s=settings.timeout,
+            lost_s=settings.lost,
+            unchanged_s=settings.unchanged,
+        )
+
+    def _detail(self, phase: Phase) -> str:
+        """Return one sentence on how it ended, where the status does not say it."""
+        if phase is Phase.LOST:
+            return (
+                "The cloud's answer was lost and the instance shows no restart."
+                " Nothing more was sent; ask again if you still want it."
+            )
+        if phase is Phase.UNCHANGED:
+            return (
+                "The cloud accepted the restart, but its status never changed, so I"
+                " cannot tell whether it happened."
+            )
+        if isinstance(self._seen, CloudError):
+            return f"The last look failed: {self._seen}"
+        if phase is Phase.TIMED_OUT:
+            return f"The time limit of {duration(self._of.settings.timeout)} is over."
+        return self._seen.failure if self._seen and phase is Phase.FAILED else ""
+
+
+def evidence_of(record: Record) -> Evidence:
+    """Return what the record holds of what has been seen."""
+    accepted = True if record.answered == "accepted" else None
+    return Evidence(
+        baseline_status=record.baseline.status if record.baseline else "",
+        baseline_updated_ms=record.baseline.updated_ms if record.baseline else None,
+        sent=False if record.state is State.FOLLOWING else accepted,
+        seen_other=record.seen_other,
+    )
+
+
+def _is_gone(error: CloudError) -> bool:
+    """Say whether the cloud says for certain that there is no such instance."""
+    return isinstance(error, CloudRefused) and error.code.endswith(NO_SUCH_INSTANCE)
