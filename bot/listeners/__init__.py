@@ -1,0 +1,121 @@
+"""The Slack side: every command, click, dialog and event, and who answers it.
+
+Listeners parse, decide, record, acknowledge, and return; no exception leaves them
+after the acknowledgement, because Bolt would lose it (reference/slack.md section 3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+
+from bot.listeners.acks import Ack
+from bot.listeners.clicks import Clicks
+from bot.listeners.commands import Commands, ephemeral
+from bot.listeners.dialogs import Dialogs
+from bot.listeners.home import Home
+from bot.messages import answers, views
+from bot.messages.approval import APPROVE, DENY
+from bot.messages.target import RESTART_DIALOG
+from bot.people import People
+
+log = structlog.get_logger()
+
+ANYTHING = re.compile(r".*", re.DOTALL)
+GLOBAL_SHORTCUT, MESSAGE_SHORTCUT = "restart_instance", "restart_from_message"
+COMMAND = re.compile(r"^/mlstudio")
+FAULT = (
+    "A fault of mine: this was not carried out, and nothing was restarted. Try again;"
+    " if it happens again, tell whoever runs the bot."
+)
+
+
+def register(
+    app: AsyncApp,
+    *,
+    home_team: str,
+    commands: Commands,
+    clicks: Clicks,
+    dialogs: Dialogs,
+    home: Home,
+    people: People,
+) -> None:
+    """Connect everything that Slack sends with what answers it."""
+    app.middleware(_only_from(home_team))
+    app.error(_on_error)
+    app.command(COMMAND)(commands.on_command)
+    app.action(APPROVE)(clicks.on_click)
+    app.action(DENY)(clicks.on_click)
+    app.action(RESTART_DIALOG)(dialogs.on_button)
+    app.action(views.PROJECT)(dialogs.on_change)
+    app.action(views.INSTANCE)(dialogs.on_change)
+    app.options(views.INSTANCE)(dialogs.on_options)
+    app.view(views.RESTART)(dialogs.on_submit)
+    app.view(views.DENY)(clicks.on_reason)
+    app.shortcut(GLOBAL_SHORTCUT)(dialogs.on_shortcut)
+    app.shortcut(MESSAGE_SHORTCUT)(dialogs.on_shortcut)
+    app.event("app_home_opened")(home.on_opened)
+    app.event("subteam_updated")(_forget(people))
+    app.event("subteam_members_changed")(_forget(people))
+    # The last ones acknowledge whatever else there is: silence looks like a failure.
+    app.command(ANYTHING)(_unknown_command)
+    app.action(ANYTHING)(_unknown)
+    app.view(ANYTHING)(_unknown)
+    app.shortcut(ANYTHING)(_unknown)
+
+
+def _only_from(home_team: str) -> Callable[..., Awaitable[Any]]:
+    """Return a middleware that drops what was sent for another workspace."""
+
+    async def only_from_home(
+        body: dict[str, Any], next: Callable[[], Awaitable[Any]]  # noqa: A002 - Bolt's
+    ) -> Any:
+        team = body.get("team_id") or (body.get("team") or {}).get("id")
+        if team and team != home_team and "user_id" in body:
+            log.warning("payload of another workspace", team=team)
+            return BoltResponse(
+                status=200,
+                body="I work for another workspace; nothing was done.",
+            )
+        return await next()
+
+    return only_from_home
+
+
+async def _on_error(
+    error: Exception, request: AsyncBoltRequest, response: BoltResponse | None
+) -> BoltResponse | None:
+    """Log what no listener caught, and tell the person if nothing was said yet.
+
+    A response returned after the acknowledgement would raise in Bolt.
+    """
+    log.error("listener failed", exc_info=error, kind=request.body.get("type"))
+    if response is None:
+        return None
+    return BoltResponse(status=200, body=FAULT)
+
+
+def _forget(people: People) -> Callable[..., Awaitable[None]]:
+    """Return a listener that drops what is remembered of a changed group."""
+
+    async def on_group(event: dict[str, Any]) -> None:
+        changed = event.get("subteam_id") or (event.get("subteam") or {}).get("id")
+        people.forget(str(changed or ""))
+
+    return on_group
+
+
+async def _unknown_command(ack: Ack, body: dict[str, Any]) -> None:
+    log.warning("unknown slash command", command=body.get("command"))
+    await ack(**ephemeral(answers.help_text()))
+
+
+async def _unknown(ack: Ack) -> None:
+    log.warning("unknown interaction")
+    await ack()

@@ -1,0 +1,210 @@
+"""Asking for a restart, and withdrawing it: decided, recorded, then begun.
+
+Commands and dialogs come here with the same facts and get the same answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bot.authority import Authority
+from bot.config import Settings
+from bot.errors import ChatError, LedgerError, StateConflict
+from bot.ledger import Ledger, entry_of
+from bot.listeners.tasks import Tasks
+from bot.messages import answers
+from bot.metrics import Metrics
+from bot.model import (
+    Decision,
+    Message,
+    Record,
+    Request,
+    State,
+    Verdict,
+    request_id,
+)
+from bot.restart import Restarts
+
+log = structlog.get_logger()
+
+# Slack waits 3 s for an acknowledgement (reference/slack.md section 2).
+DECIDE_WITHIN_S = 1.7
+RECORD_WITHIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and from where; *delivery* is Slack's id of this one interaction."""
+
+    user_id: str
+    team_id: str
+    channel_id: str
+    delivery: str
+    response_url: str = ""
+    thread_ts: str = ""
+
+
+class Asking:
+    """Takes requests on; nothing that it acknowledges is ever forgotten."""
+
+    def __init__(
+        self,
+        *,
+        settings: Callable[[], Settings],
+        authority: Authority,
+        ledger: Ledger,
+        restarts: Restarts,
+        tasks: Tasks,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._authority = authority
+        self._ledger = ledger
+        self._restarts = restarts
+        self._tasks = tasks
+        self._metrics = metrics
+
+    async def restart(
+        self,
+        asker: Asker,
+        project: str,
+        instance: str,
+        *,
+        reason: str = "",
+        break_glass: bool = False,
+    ) -> Message:
+        """Decide and record a restart and begin its story; return the answer."""
+        request = Request(
+            id=request_id(asker.delivery),
+            team_id=asker.team_id,
+            user_id=asker.user_id,
+            target=self._settings().target(project, instance),
+            channel_id=asker.channel_id,
+            asked_at=datetime.now(UTC),
+            reason=reason,
+            break_glass=break_glass,
+            thread_ts=asker.thread_ts,
+            response_url=asker.response_url,
+        )
+        decision = await self.decide(request)
+        if isinstance(decision, Message):
+            return decision
+        request = replace(
+            request,
+            rule=decision.rule,
+            rule_version=decision.rule_version,
+            approval=decision.approval,
+            break_glass=decision.break_glass,
+        )
+        try:
+            async with asyncio.timeout(RECORD_WITHIN_S + 0.2):
+                return await self._record(request, decision)
+        except (LedgerError, TimeoutError) as error:
+            log.error("not recorded", error=str(error), user=asker.user_id)
+            return answers.cannot_record()
+
+    async def decide(self, request: Request) -> Decision | Message:
+        """Return what policy says, or the message that says why nobody can tell."""
+        try:
+            async with asyncio.timeout(DECIDE_WITHIN_S):
+                return await self._authority.decide(
+                    request.user_id,
+                    request.team_id,
+                    request.target,
+                    channel_id=request.channel_id,
+                    reason=request.reason,
+                    break_glass=request.break_glass,
+                )
+        except LedgerError:
+            return answers.cannot_record()
+        except (ChatError, TimeoutError) as error:
+            log.warning("who asks is not known", error=str(error))
+            return answers.plain(
+                "Nothing was restarted: Slack did not tell me in time who you are and"
+                " which groups you are in.",
+                "Try again in a minute.",
+            )
+
+    async def _record(self, request: Request, decision: Decision) -> Message:
+        """Write the request down, then begin it; a refusal is written down too."""
+        denied = decision.verdict is Verdict.DENY
+        record, new = await self._ledger.record(
+            request,
+            refusal=decision.why if denied else "",
+            deadline=datetime.now(UTC) + timedelta(seconds=RECORD_WITHIN_S),
+        )
+        if record.state is State.REFUSED:
+            if new:
+                self._metrics.refusals.labels(_kind(decision)).inc()
+                self._metrics.requests.labels(str(State.REFUSED)).inc()
+            return answers.refusal(decision, request.target)
+        if record.state is State.JOINED:
+            return await self._joined(record)
+        if record.state is State.ASKED:
+            self._tasks.start(self._restarts.begin(record.request.id), "begin")
+        if new and request.break_glass:
+            self._metrics.break_glass.inc()
+        return answers.accepted(record)
+
+    async def _joined(self, record: Record) -> Message:
+        host = await self._ledger.existing(record.joined)
+        if host.state is State.PENDING:
+            return answers.pending_already(host)
+        return answers.busy_already(host)
+
+    async def cancel(self, asker: Asker, project: str, instance: str) -> Message:
+        """Withdraw the pending request of an instance, if the asker may."""
+        target = self._settings().target(project, instance)
+        record = await self._ledger.pending(target.key)
+        if record is None:
+            return answers.nothing_pending(target)
+        decision = await self._may_cancel(asker, record)
+        if decision is not None and decision.verdict is Verdict.DENY:
+            await self._refused(asker, record, decision)
+            return answers.refusal(decision, target)
+        try:
+            record = await self._ledger.move(
+                record.request.id, State.CANCELLED, decided_by=asker.user_id
+            )
+        except StateConflict as conflict:
+            return answers.decided(conflict.record, asker.user_id)
+        self._tasks.start(
+            self._restarts.wake(record.request.id, asker.delivery), "wake"
+        )
+        return answers.cancelled(record)
+
+    async def _may_cancel(self, asker: Asker, record: Record) -> Decision | None:
+        """Return None for the requester, else whether the asker is an approver."""
+        request = record.request
+        if asker.user_id == request.user_id or request.approval is None:
+            return None
+        return await self._authority.may_approve(
+            asker.user_id,
+            asker.team_id,
+            request.approval,
+            requester_id=request.user_id,
+        )
+
+    async def _refused(self, asker: Asker, record: Record, decision: Decision) -> None:
+        self._metrics.refusals.labels("cancel").inc()
+        await self._ledger.note(
+            entry_of(
+                record.request,
+                "refused",
+                user_id=asker.user_id,
+                team_id=asker.team_id,
+                detail=f"cancel: {decision.why}",
+            )
+        )
+
+
+def _kind(decision: Decision) -> str:
+    """Return what refused, as one of few words: rule names stay out of the figures."""
+    return "rule" if decision.rule else "no rule"
+
+

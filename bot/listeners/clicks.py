@@ -1,0 +1,189 @@
+"""The buttons of an approval request: who clicks is asked for his right anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from bot.approval import Approvals
+from bot.authority import Authority
+from bot.chat import Chat
+from bot.errors import ChatError, LedgerError, StateConflict
+from bot.ledger import Ledger, entry_of
+from bot.listeners.acks import Ack
+from bot.listeners.asking import Asker
+from bot.listeners.tasks import Tasks, in_time
+from bot.messages import answers, views
+from bot.messages.approval import APPROVE
+from bot.metrics import Metrics
+from bot.model import Decision, Message, Person, Record, State, Verdict
+from bot.restart import Restarts
+
+log = structlog.get_logger()
+
+
+class Clicks:
+    """Takes Approve and Deny; the ledger decides which word was the first."""
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        ledger: Ledger,
+        approvals: Approvals,
+        restarts: Restarts,
+        chat: Chat,
+        tasks: Tasks,
+        metrics: Metrics,
+    ) -> None:
+        self._authority = authority
+        self._ledger = ledger
+        self._approvals = approvals
+        self._restarts = restarts
+        self._chat = chat
+        self._tasks = tasks
+        self._metrics = metrics
+
+    async def on_click(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Take a click: recorded before it is acknowledged, and always answered."""
+        await in_time(self._tasks.start(self._take(body), "click"))
+        await ack()
+
+    async def _take(self, body: dict[str, Any]) -> None:
+        asker, action = clicker_of(body), body["actions"][0]
+        request_id = str(action.get("value") or "")
+        with structlog.contextvars.bound_contextvars(
+            user=asker.user_id, request=request_id
+        ):
+            answer = await self._decide(asker, request_id, action["action_id"], body)
+            if answer is not None:
+                await self._whisper(asker, answer)
+
+    async def _decide(
+        self, asker: Asker, request_id: str, action_id: str, body: dict[str, Any]
+    ) -> Message | None:
+        try:
+            record = await self._ledger.get(request_id)
+            if record is None or record.request.approval is None:
+                return answers.unknown_request()
+            if record.state is not State.PENDING:
+                return await self._too_late(asker, record)
+            decision = await self._authority.may_approve(
+                asker.user_id,
+                asker.team_id,
+                record.request.approval,
+                requester_id=record.request.user_id,
+            )
+            if decision.verdict is Verdict.DENY:
+                return await self._refuse(asker, record, decision)
+            return await self._vote(asker, record, action_id == APPROVE, body)
+        except StateConflict as conflict:
+            return await self._too_late(asker, conflict.record)
+        except LedgerError as error:
+            log.error("click not recorded", error=str(error))
+            return answers.plain(
+                "Your click could not be recorded, so it does not count.",
+                "Click again in a minute.",
+            )
+        except ChatError as error:
+            log.warning("clicker not known", error=str(error))
+            return answers.plain(
+                f"Your click does not count: {error}", "Click again in a minute."
+            )
+
+    async def _vote(
+        self,
+        asker: Asker,
+        record: Record,
+        approve: bool,  # noqa: FBT001
+        body: dict[str, Any],
+    ) -> Message | None:
+        """Count the click, wake the story, and ask for the reason of a denial."""
+        person = Person(user_id=asker.user_id, team_id=asker.team_id)
+        record = await self._ledger.vote(record.request.id, person, approve=approve)
+        self._tasks.start(
+            self._restarts.wake(record.request.id, asker.delivery), "wake"
+        )
+        if not approve:
+            await self._ask_why(record, str(body.get("trigger_id") or ""))
+            return None
+        if record.state is State.PENDING:
+            return answers.decided(record, asker.user_id)
+        return None
+
+    async def _ask_why(self, record: Record, trigger_id: str) -> None:
+        """Open the dialog for a reason; the denial stands without it."""
+        try:
+            await self._chat.open_view(trigger_id, views.deny_view(record))
+        except ChatError as error:
+            log.info("reason not asked for", error=str(error))
+
+    async def on_reason(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Take the reason of a denial from its dialog."""
+        await in_time(self._tasks.start(self._note(body), "reason"))
+        await ack()
+
+    async def _note(self, body: dict[str, Any]) -> None:
+        view, user_id = body["view"], str(body["user"]["id"])
+        note = views.filled(view).note.strip()
+        request_id = str(view.get("private_metadata") or "")
+        if note and await self._ledger.explain_denial(request_id, user_id, note):
+            await self._approvals.close_card(request_id)
+
+    async def _too_late(self, asker: Asker, record: Record) -> Message:
+        """Answer a late click; take the buttons off a card that still shows them."""
+        await self._ledger.note(
+            entry_of(
+                record.request,
+                "late click",
+                user_id=asker.user_id,
+                team_id=asker.team_id,
+                detail=str(record.state),
+            )
+        )
+        await self._approvals.close_card(record.request.id)
+        return answers.decided(record, asker.user_id)
+
+    async def _refuse(
+        self, asker: Asker, record: Record, decision: Decision
+    ) -> Message:
+        self._metrics.refusals.labels("click").inc()
+        await self._ledger.note(
+            entry_of(
+                record.request,
+                "click refused",
+                user_id=asker.user_id,
+                team_id=asker.team_id,
+                detail=decision.why,
+            )
+        )
+        return answers.click_refused(decision)
+
+    async def _whisper(self, asker: Asker, message: Message) -> None:
+        try:
+            await self._chat.whisper(
+                message,
+                user_id=asker.user_id,
+                channel=asker.channel_id,
+                response_url=asker.response_url,
+            )
+        except ChatError as error:
+            log.warning("clicker not answered", error=str(error))
+
+
+def clicker_of(body: dict[str, Any]) -> Asker:
+    """Return who clicked: the person of the payload, never the installing team.
+
+    In a shared channel Bolt's context names the installing team for a click by an
+    outsider (reference/slack.md section 11).
+    """
+    user, channel = body["user"], body.get("channel") or {}
+    action = (body.get("actions") or [{}])[0]
+    return Asker(
+        user_id=str(user["id"]),
+        team_id=str(user.get("team_id") or (body.get("team") or {}).get("id") or ""),
+        channel_id=str(channel.get("id") or ""),
+        delivery=str(action.get("action_ts") or body.get("trigger_id") or ""),
+        response_url=str(body.get("response_url") or ""),
+    )

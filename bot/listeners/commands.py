@@ -1,0 +1,145 @@
+"""The slash command: parsed, answered within Slack's 3 seconds, in private."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+
+from bot import command as words
+from bot.authority import Authority
+from bot.chat import Chat
+from bot.errors import ChatError, LedgerError, UsageError
+from bot.listeners.acks import Ack
+from bot.listeners.answering import Answering
+from bot.listeners.asking import Asker, Asking
+from bot.listeners.dialogs import Dialogs
+from bot.listeners.tasks import Tasks, in_time
+from bot.messages import answers
+from bot.metrics import Metrics
+from bot.model import Message
+
+log = structlog.get_logger()
+
+
+class Commands:
+    """Answers ``/mlstudio …``."""
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        asking: Asking,
+        answering: Answering,
+        dialogs: Dialogs,
+        chat: Chat,
+        tasks: Tasks,
+        metrics: Metrics,
+    ) -> None:
+        self._authority = authority
+        self._asking = asking
+        self._answering = answering
+        self._dialogs = dialogs
+        self._chat = chat
+        self._tasks = tasks
+        self._metrics = metrics
+
+    async def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Answer with the acknowledgement where that is possible in time.
+
+        A restart always is: it is acknowledged only after it has been recorded. What
+        takes longer (reading many instances) follows by the response_url.
+        """
+        began = time.perf_counter()
+        asker = asker_of(body)
+        work = self._tasks.start(self._answer(asker, body), "command")
+        answer = await in_time(work)
+        if work.done():
+            await ack(**ephemeral(answer)) if answer else await ack()
+        else:
+            await ack(**ephemeral(answers.plain("One moment: I am reading it.")))
+            self._tasks.start(self._answer_later(asker, work), "answer later")
+        self._metrics.ack.observe(time.perf_counter() - began)
+
+    async def _answer_later(self, asker: Asker, work: Any) -> None:
+        answer = await work
+        if answer is not None:
+            await self._chat.whisper(
+                answer,
+                user_id=asker.user_id,
+                channel=asker.channel_id,
+                response_url=asker.response_url,
+            )
+
+    async def _answer(self, asker: Asker, body: dict[str, Any]) -> Message | None:
+        """Return the answer to a command; None where a dialog is the answer."""
+        command = words.parse(str(body.get("text") or ""))
+        with structlog.contextvars.bound_contextvars(user=asker.user_id):
+            log.info("command", kind=type(command).__name__.lower())
+            try:
+                return await self._route(asker, command, str(body["trigger_id"]))
+            except UsageError as error:
+                return answers.mistake(str(error))
+            except (ChatError, LedgerError) as error:
+                log.warning("command not answered", error=str(error))
+                return answers.plain(
+                    f"I could not find that out: {error}", "Nothing was changed."
+                )
+
+    async def _route(
+        self, asker: Asker, command: words.Command, trigger_id: str
+    ) -> Message | None:
+        if isinstance(command, words.Help):
+            return answers.help_text()
+        if isinstance(command, words.Mistake):
+            return answers.mistake(command.sentence, command.guess)
+        if isinstance(command, words.Restart) and command.project and command.instance:
+            return await self._asking.restart(
+                asker,
+                command.project,
+                command.instance,
+                reason=command.reason,
+                break_glass=command.break_glass,
+            )
+        outsider = await self._authority.outsider(asker.user_id, asker.team_id)
+        if outsider is not None:
+            return answers.refusal(outsider)
+        match command:
+            case words.Restart():
+                await self._dialogs.open_restart(asker, trigger_id, command)
+                return None
+            case words.Status():
+                return await self._answering.status(asker, command)
+            case words.List():
+                return await self._answering.listing(command)
+            case words.History():
+                return await self._answering.history(command)
+            case words.Can():
+                return await self._answering.can(asker, command)
+            case words.Cancel():
+                return await self._asking.cancel(
+                    asker, command.project, command.instance
+                )
+            case _:
+                raise AssertionError("unreachable")
+
+
+def asker_of(body: dict[str, Any]) -> Asker:
+    """Return who typed a slash command, and where."""
+    return Asker(
+        user_id=str(body["user_id"]),
+        team_id=str(body.get("team_id") or ""),
+        channel_id=str(body["channel_id"]),
+        delivery=str(body["trigger_id"]),
+        response_url=str(body.get("response_url") or ""),
+    )
+
+
+def ephemeral(message: Message) -> dict[str, Any]:
+    """Return *message* as an acknowledgement that only the person sees."""
+    return {
+        "response_type": "ephemeral",
+        "text": message.text,
+        "blocks": message.blocks or None,
+    }
