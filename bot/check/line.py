@@ -1,0 +1,43 @@
+"""One line of what ``mlstudio-bot check`` found. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MARKS = {True: "✓", False: "✗", None: "–"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """*what* was looked at; *ok* is None where it could not be looked at.
+
+    *remedy* says what to do; every line that is not ok has one.
+    """
+
+    ok: bool | None
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return the line as it is printed."""
+        return f"{_MARKS[self.ok]} {self.what}" + (f" → {self.remedy}" * (not self.ok))
+
+
+def good(what: str) -> Line:
+    """Return the line of something that is as it should be."""
+    return Line(ok=True, what=what)
+
+
+def bad(what: str, remedy: str) -> Line:
+    """Return the line of something that has to be mended."""
+    return Line(ok=False, what=what, remedy=remedy)
+
+
+def skipped(what: str, remedy: str) -> Line:
+    """Return the line of something that was not looked at, and how it would be."""
+    return Line(ok=None, what=what, remedy=remedy)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return *number* with its *noun*, in the plural where it belongs."""
+    return f"{number} {noun}" + "s" * (number != 1)
