@@ -138,12 +138,12 @@ class Bot:
         poster, idem = clients(token, self.settings.slack.api_url, session)
         cloud = Cloud(
             _endpoints(self.settings),
-            _login(self._secrets),
+            Login.of(self._secrets),
             http,
             calls_per_minute=self.settings.cloud.calls_per_minute,
-            on_call=lambda kind, result: (
-                self.metrics.cloud_calls.labels(kind, result).inc()
-            ),
+            on_call=lambda kind, result: self.metrics.cloud_calls.labels(
+                kind, result
+            ).inc(),
         )
         chat = Chat(poster, idem, session, on_call=self._count_slack)
         return Wires(poster, idem, chat, cloud, ledger, engine)
@@ -159,9 +159,7 @@ class Bot:
             cloud=wires.cloud,
             home_team=me["team_id"],
         )
-        approvals = Approvals(
-            ledger=wires.ledger, chat=wires.chat, authority=authority
-        )
+        approvals = Approvals(ledger=wires.ledger, chat=wires.chat, authority=authority)
         restarts = self._restarts(closing, wires, authority, approvals)
         app = _app(wires.poster, me)
         home = self._listen(app, me, wires, people, authority, approvals, restarts)
@@ -291,7 +289,9 @@ class Bot:
         if self.settings.slack.mode == "socket":
             token = self._secrets.slack_app_token.get_secret_value()
             return SocketMode(app, token, wires.idem, give_up=self._give_up)
-        secrets = [one.get_secret_value() for one in self._secrets.slack_signing_secrets]
+        secrets = [
+            one.get_secret_value() for one in self._secrets.slack_signing_secrets
+        ]
         return HttpMode(app, tuple(secrets), self.settings.slack.listen)
 
     async def _introduce(self, client: AsyncWebClient) -> dict[str, str]:
@@ -355,17 +355,6 @@ def _app(client: AsyncWebClient, me: dict[str, str]) -> AsyncApp:
 
 def _endpoints(settings: Settings) -> dict[str, Any]:
     return {name: settings.endpoint(name) for name in settings.projects}
-
-
-def _login(secrets: Secrets) -> Login:
-    return Login(
-        username=secrets.os_username.get_secret_value(),
-        password=secrets.os_password,
-        user_domain_name=secrets.os_user_domain_name.get_secret_value(),
-        ak=secrets.ak,
-        sk=secrets.sk,
-        security_token=secrets.security_token,
-    )
 
 
 def _answers(ledger: Ledger) -> Callable[[], Awaitable[bool]]:

@@ -33,7 +33,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import ChatError, ChatRefused
 from bot.model import Message
-from bot.slack_errors import OnCall, retry_after, translated
+from bot.slack_errors import OnCall, retry_after, translated, unreported
 
 # For the session in the composition root: slack_sdk ignores its own ``timeout`` when
 # a session is shared.
@@ -113,7 +113,7 @@ class Chat:
         idem: AsyncWebClient,
         http: aiohttp.ClientSession,
         *,
-        on_call: OnCall | None = None,
+        on_call: OnCall = unreported,
     ) -> None:
         self._poster = poster
         self._idem = idem
@@ -266,8 +266,7 @@ class Chat:
             worked, result, why = False, "unknown", type(error).__name__
         if not worked:
             log.info("whisper_failed", way="response_url", why=why)
-        if self._on_call is not None:
-            self._on_call("response_url", result)
+        self._on_call("response_url", result)
         return worked
 
 

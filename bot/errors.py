@@ -20,7 +20,10 @@ BotError
 
 from __future__ import annotations
 
-from bot.model import Record
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for types only: the command line has to start quickly
+    from bot.model import Record
 
 
 class BotError(Exception):

@@ -48,7 +48,9 @@ class HttpMode:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         if not any(self._fits(one, body, headers) for one in self._verifiers):
-            return web.json_response({"error": "the signature does not fit"}, status=401)
+            return web.json_response(
+                {"error": "the signature does not fit"}, status=401
+            )
         answer = await self._app.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(answer)
 

@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import ChatError, ChatUnknown
 from bot.model import Person
-from bot.slack_errors import OnCall, translated
+from bot.slack_errors import OnCall, translated, unreported
 
 _GROUP_ID = re.compile(r"S[A-Z0-9]+")
 # The one bot that Slack does not mark as one.
@@ -112,7 +112,7 @@ class People:
         ttl_s: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
         *,
-        on_call: OnCall | None = None,
+        on_call: OnCall = unreported,
     ) -> None:
         self._client = client
         self._home = home_team

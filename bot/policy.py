@@ -160,9 +160,7 @@ def approvers(
     ) - {requester_id}
 
 
-def who_may(
-    rules: Iterable[Rule], target: Target, name: str | None
-) -> tuple[str, ...]:
+def who_may(rules: Iterable[Rule], target: Target, name: str | None) -> tuple[str, ...]:
     """Return whom the rules about *target* name, up to one that forbids it to all."""
     found: dict[str, None] = {}
     for rule in rules:

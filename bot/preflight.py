@@ -77,13 +77,11 @@ class Preflight:
         record = await self._ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
-        if why := await self._no_longer(record):
-            await self._ledger.move(request_id, State.VOIDED, detail=why)
-            return False
+        # Read first: a rule may name the instance as the cloud does.
         instance = await self._read(record)
         if instance is None:
             return False
-        if why := _changed(record, instance):
+        if why := await self._no_longer(record) or _changed(record, instance):
             await self._ledger.move(request_id, State.VOIDED, detail=why)
             return False
         return await self._claim(record, instance)

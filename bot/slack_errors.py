@@ -94,21 +94,20 @@ _FOREIGN = (
 )
 
 
+def unreported(_method: str, _result: str) -> None:
+    """Stand in where nobody counts the calls."""
+
+
 @contextmanager
-def translated(method: str, on_call: OnCall | None = None) -> Iterator[None]:
+def translated(method: str, on_call: OnCall = unreported) -> Iterator[None]:
     """Turn whatever one call of *method* raises into a ChatError, and report it."""
-    report = on_call or _unreported
     try:
         yield
     except _FOREIGN as error:
         meant = meaning(error)
-        report(method, _RESULTS[type(meant)])
+        on_call(method, _RESULTS[type(meant)])
         raise meant from None
-    report(method, "ok")
-
-
-def _unreported(method: str, result: str) -> None:
-    """Stand in where nobody counts the calls."""
+    on_call(method, "ok")
 
 
 _RESULTS: Mapping[type[ChatError], str] = {

@@ -101,9 +101,7 @@ class _Watch:
         phase = Phase.GOING_ON
         while phase is Phase.GOING_ON:
             self._progress.show(self._record, self._status, self._at_s())
-            await self._of.sleep(
-                next_look(self._at_s(), self._durations, self._of.settings.poll)
-            )
+            await self._of.sleep(self._wait_s())
             phase = await self._look()
         await self._of.ledger.move(
             self._record.request.id,
@@ -117,8 +115,21 @@ class _Watch:
         """Return the seconds since the restart call."""
         return time.monotonic() - self._zero
 
+    def _wait_s(self) -> float:
+        """Return the seconds until the next look, which is not after the limit."""
+        settings, at_s = self._of.settings, self._at_s()
+        wait = next_look(
+            at_s,
+            self._durations,
+            settings.poll,
+            evidence=self._evidence,
+            settle_s=settings.settle,
+        )
+        return max(0.0, min(wait, settings.timeout - at_s))
+
     async def _look(self) -> Phase:
         """Look once and judge; a read that fails is survived."""
+        begun_s = self._at_s()
         try:
             self._seen = await self._of.cloud.read(self._record.request.target)
         except CloudError as error:
@@ -128,21 +139,22 @@ class _Watch:
             return Phase.FAILED if self._gone >= GONE_AFTER else self._judge(None)
         self._gone, self._status = 0, self._seen.status
         self._of.authority.saw(self._record.request.target, self._seen)
-        look = Look(self._at_s(), self._seen.status, self._seen.updated_ms)
+        look = Look(begun_s, self._seen.status, self._seen.updated_ms)
         await self._learn(self._evidence.after(look))
         return self._judge(look)
 
     async def _learn(self, evidence: Evidence) -> None:
         """Keep new evidence; what a crash must not forget goes into the record."""
-        first = evidence.seen_other and not self._evidence.seen_other
-        self._evidence = evidence
-        if not first:
-            return
-        fields: dict[str, str | bool] = {"seen_other": True}
-        if not self._record.current and self._record.baseline:
+        before, self._evidence = self._evidence, evidence
+        fields: dict[str, str | bool] = {}
+        if evidence.seen_other and not before.seen_other:
+            fields["seen_other"] = True
+        if before.doubtful and not evidence.doubtful and self._record.baseline:
             # The cloud's answer was lost, but the restart is seen to happen.
             fields["previous"] = self._record.baseline.status[:64]
             fields["current"] = self._status[:64]
+        if not fields:
+            return
         await self._of.ledger.update(self._record.request.id, **fields)
         self._record = replace(self._record, **fields)  # type: ignore[arg-type]
 
@@ -185,6 +197,7 @@ def evidence_of(record: Record) -> Evidence:
         baseline_updated_ms=record.baseline.updated_ms if record.baseline else None,
         sent=False if record.state is State.FOLLOWING else accepted,
         seen_other=record.seen_other,
+        changed=record.answered == "lost" and bool(record.current),
     )
 
 

@@ -182,7 +182,7 @@ async def test_whisper_by_response_url(chat: Chat, slack: TinySlack) -> None:
         reply(404, {"ok": False, "error": "expired_url"}),
         reply(200, {"ok": False, "error": "used_url"}),
         reply(500, "oops"),
-        reply(302, "moved", Location="https://example.invalid/"),
+        reply(302, "moved", Location="/api/elsewhere"),
         cut,
     ],
     ids=["expired", "spent", "failure", "redirect", "cut"],
@@ -218,7 +218,7 @@ async def test_whisper_ends_as_a_direct_message(
 
 
 async def test_whisper_that_fails_every_way(chat: Chat, slack: TinySlack) -> None:
-    """An answer that could not be given at all is an error, never silence."""
+    """A private answer that nobody took is an error, never silence."""
     slack.play("chat.postMessage", refused("messages_tab_disabled"))
 
     with pytest.raises(ChatRefused, match="private message"):
@@ -393,6 +393,9 @@ async def test_errors_hold_no_token(
 
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
     assert TOKEN not in repr(caught.value)
+    # what slack_sdk raised holds the request, and with it the token
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize(

@@ -168,12 +168,16 @@ async def test_the_page_does_everything_a_person_can(slack, web_session) -> None
     assert refused == ["not_found", "message_not_found", "not_found"]
 
 
-async def test_nobody_fills_in_somebody_elses_dialog(slack, web_session) -> None:
+@pytest.mark.parametrize("what", ["view_submit", "view_close", "options"])
+async def test_nobody_touches_somebody_elses_dialog(slack, web_session, what) -> None:
     """A dialog belongs to the one before whom it opened."""
     view = slack.workspace.show("U0ANN", DIALOG)
-    body = {"user": "U0BOB", "view_id": view.id, "values": {}}
-    async with web_session.post(f"{slack.url}/ui/view_submit", json=body) as answer:
+    body = {"view_id": view.id, "values": {}, "action_id": "pick", "value": "a"}
+    url = f"{slack.url}/ui/{what}"
+    async with web_session.post(url, json={"user": "U0BOB", **body}) as answer:
         assert await answer.json() == {"ok": False, "error": "not_found"}
+
+    assert slack.views("ann") == [view]
 
 
 async def test_a_senseless_request_of_the_page_is_refused(slack, web_session) -> None:

@@ -14,7 +14,6 @@ from slack_bench import (
     connected,
 )
 from slack_bolt.app.async_app import AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.demo.slack import LocalSlack
 
@@ -29,11 +28,6 @@ async def slack() -> AsyncIterator[LocalSlack]:
 async def web_session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
-
-
-@pytest.fixture
-def client(slack: LocalSlack) -> AsyncWebClient:
-    return client_of(slack)
 
 
 # --- the socket ---------------------------------------------------------------------

@@ -15,6 +15,7 @@ from slack_sdk.models.views import View
 
 from bot import messages
 from bot.errors import UsageError
+from bot.messages import answers, blocks, restart, views
 from bot.messages import text as t
 from bot.model import (
     Approval,
@@ -93,9 +94,11 @@ def closed(state: State) -> Drawer:
     return lambda r, _: messages.card_closed(replace(r, state=state, ended_at=NOON))
 
 
-def closing(state: State) -> Drawer:
+def notice(state: State) -> Drawer:
     """Return what draws the reply to the requester in *state*."""
-    return lambda r, _: messages.closing(replace(r, state=state, ended_at=NOON))
+    return lambda r, _: messages.notice(
+        replace(r, state=state, ended_at=NOON), followers=["U3CEM"]
+    )
 
 
 WATCH_ENDS = (
@@ -127,11 +130,23 @@ DRAWERS: dict[str, Drawer] = {
     ),
     "card of the unreadable": lambda r, _: messages.card(r, None, approvers=LEADS),
     **{f"card closed {state}": closed(state) for state in APPROVAL_ENDS},
-    **{f"closing {state}": closing(state) for state in APPROVAL_ENDS},
+    **{f"notice {state}": notice(state) for state in APPROVAL_ENDS},
+    **{
+        f"joined {state}": (
+            lambda r, _, state=state: restart.joined_end(
+                replace(r, state=state), "U3CEM"
+            )
+        )
+        for state in WATCH_ENDS
+    },
     "reminder": lambda r, _: messages.reminder(r, LEADS),
     "refusal": lambda r, _: messages.refusal(
         replace(DECISION, why=f"No: {r.request.reason}"), r.request.target, who=LEADS
     ),
+    "refused click": lambda _, __: answers.click_refused(DECISION),
+    "pending_already": lambda r, _: answers.pending_already(r),
+    "nothing_pending": lambda r, _: answers.nothing_pending(r.request.target),
+    "cancelled": lambda r, _: answers.cancelled(r),
     "mistake": lambda r, _: messages.mistake(r.request.reason, "restart"),
     "help": lambda _, __: messages.help_text("restart"),
     "not_in_channel": lambda _, __: messages.not_in_channel("C1"),
@@ -609,7 +624,8 @@ def test_card_says_what_it_does_not_know() -> None:
     ],
 )
 def test_closed_card(state: State, words: str) -> None:
-    """After its end a card says who decided and cannot be clicked."""
+    """After its end a card says who or what decided, and cannot be clicked."""
+    ended = {State.RESTARTING: "approved"}.get(state, state.value)
     record = replace(
         RECORD,
         state=state,
@@ -620,6 +636,7 @@ def test_closed_card(state: State, words: str) -> None:
 
     message = messages.card_closed(record)
 
+    assert message.text.startswith(f"Restart of trainer-7: {ended}\n")
     assert words in message.text
     assert not list(objects(message.blocks, "button"))
 
@@ -630,8 +647,22 @@ def test_closed_card_gives_the_reason() -> None:
     voided = replace(RECORD, state=State.VOIDED, detail="Ann has left the group")
 
     assert "The reason given: after the demo." in messages.card_closed(denied).text
-    assert "Why: Ann has left the group." in messages.closing(voided).text
-    assert messages.closing(voided).text.startswith("<@U1ANN>: your request to restart")
+    assert "Why: Ann has left the group." in messages.notice(voided).text
+    assert messages.notice(voided, followers=["U3CEM"]).text.startswith(
+        "<@U1ANN> and <@U3CEM>: the request to restart trainer-7 in ml-prod has ended."
+    )
+
+
+def test_approved_but_not_restarted() -> None:
+    """Where nothing was announced any more, the requester reads why in the thread."""
+    record = replace(
+        RECORD, state=State.NOT_RESTARTED, votes=(YES,), detail="It is frozen"
+    )
+
+    text = messages.notice(record).text
+
+    assert "approved by <@U2BOB>, but the instance was not restarted." in text
+    assert "Why: It is frozen." in text
 
 
 def test_reminder_calls_the_approvers() -> None:
@@ -786,9 +817,34 @@ def test_late_and_double_clicks_are_answered() -> None:
 
 def test_refused_click_says_what_was_refused() -> None:
     """Whose click does not count is not told about a restart."""
-    text = messages.refusal(DECISION, BOX, opening="Your click does not count.").text
+    text = answers.click_refused(DECISION).text
 
-    assert text.startswith("Your click does not count. Nobody may.")
+    assert text == "Your click does not count. Nobody may.\nAsk ann.\nRule: night"
+
+
+def test_ids_in_a_rule_show_as_names() -> None:
+    """Who is refused reads people, groups and channels, not their ids."""
+    decision = replace(DECISION, remedy="U024BE7LH or S0LEADS may, in C0INCIDENTS")
+
+    text = messages.refusal(decision).text
+
+    assert "<@U024BE7LH> or <!subteam^S0LEADS> may, in <#C0INCIDENTS>." in text
+
+
+def test_status_words_are_no_ids() -> None:
+    """A word in capitals is not taken for somebody's id."""
+    assert t.named("UNAVAILABLE and STOPPED on GPU01") == (
+        "UNAVAILABLE and STOPPED on GPU01"
+    )
+
+
+def test_joined_elsewhere_reads_the_same_end() -> None:
+    """Who joined from another channel is called there and reads the same end."""
+    ready = replace(RECORD, state=State.READY, duration_s=125.0)
+
+    assert restart.joined_end(ready, "U3CEM").text == (
+        "<@U3CEM>: trainer-7 is ready. Its restart in ml-prod took 2 min 5 s."
+    )
 
 
 # --- dialogs -----------------------------------------------------------------------
@@ -853,6 +909,24 @@ def test_options_are_searched_and_bounded() -> None:
         "box-140",
     ]
     assert messages.options(names, "xxx") == []
+
+
+def test_home_page_fits_however_much_there_is() -> None:
+    """However much is going on, the home page keeps all its lists and its help."""
+    blocks_ = VIEWS["home"](RECORD, INSTANCE)["blocks"]
+
+    assert len(blocks_) <= 100
+    assert "/mlstudio help" in str(blocks_[-1])
+
+
+def test_message_keeps_slacks_number_of_blocks() -> None:
+    """Whatever a message is made of, it has no more blocks than Slack takes."""
+    assert len(blocks.message(*[blocks.words("x")] * 60).blocks) == 50
+
+
+def test_options_ask_for_the_project_of_their_field() -> None:
+    """The search for an instance knows the project that the field was drawn for."""
+    assert views.project_of(messages.instance_block("ml-prod")) == "ml-prod"
 
 
 def test_denial_carries_the_request() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from pydantic import SecretStr
 
-from bot.config import Endpoint
+from bot.config import Endpoint, Secrets
 
 __all__ = ["Endpoint", "Login", "host_of"]
 
@@ -28,3 +29,15 @@ class Login:
     ak: SecretStr = NOTHING
     sk: SecretStr = NOTHING
     security_token: SecretStr = NOTHING
+
+    @classmethod
+    def of(cls, secrets: Secrets) -> Self:
+        """Return the credentials among the bot's *secrets*."""
+        return cls(
+            username=secrets.os_username.get_secret_value(),
+            password=secrets.os_password,
+            user_domain_name=secrets.os_user_domain_name.get_secret_value(),
+            ak=secrets.ak,
+            sk=secrets.sk,
+            security_token=secrets.security_token,
+        )

@@ -260,7 +260,9 @@ def _host(connection: sa.Connection, request: Request) -> Record | None:
     waits for nobody but a restart under way.
     """
     states: Sequence[State] = [*UNDER_WAY, State.APPROVED]
-    return _other(connection, request, [*states, State.PENDING] if request.waits else states)
+    return _other(
+        connection, request, [*states, State.PENDING] if request.waits else states
+    )
 
 
 def _other(

@@ -74,7 +74,8 @@ def _only_from(home_team: str) -> Callable[..., Awaitable[Any]]:
     """Return a middleware that drops what was sent for another workspace."""
 
     async def only_from_home(
-        body: dict[str, Any], next: Callable[[], Awaitable[Any]]  # noqa: A002 - Bolt's
+        body: dict[str, Any],
+        next: Callable[[], Awaitable[Any]],  # noqa: A002 - Bolt's
     ) -> Any:
         team = body.get("team_id") or (body.get("team") or {}).get("id")
         if team and team != home_team and "user_id" in body:

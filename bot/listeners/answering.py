@@ -74,13 +74,11 @@ class Answering:
             target = settings.target(command.project, command.instance)
             records = await self._ledger.recent(instance_key=target.key, limit=HISTORY)
         elif command.project:
-            settings.targets(command.project)
-            records = await self._ledger.recent(project=command.project, limit=HISTORY)
+            project = settings.project(command.project)
+            records = await self._ledger.recent(project=project, limit=HISTORY)
         else:
             records = await self._ledger.recent(limit=HISTORY)
-        return answers.history(
-            records, project=command.project, box=command.instance
-        )
+        return answers.history(records, project=command.project, box=command.instance)
 
     async def can(self, asker: Asker, command: words.Can) -> Message:
         """Return the rule that decides for somebody, and why."""

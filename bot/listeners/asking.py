@@ -206,5 +206,3 @@ class Asking:
 def _kind(decision: Decision) -> str:
     """Return what refused, as one of few words: rule names stay out of the figures."""
     return "rule" if decision.rule else "no rule"
-
-

@@ -58,7 +58,9 @@ class Home:
         """Draw the pages anew of all who looked lately."""
         since = self._clock() - LATELY_S
         recent = {u: at for u, at in self._viewers.items() if at > since}
-        self._viewers = dict(sorted(recent.items(), key=lambda seen: -seen[1])[:VIEWERS])
+        self._viewers = dict(
+            sorted(recent.items(), key=lambda seen: -seen[1])[:VIEWERS]
+        )
         for user_id in self._viewers:
             await self._draw(user_id)
 

@@ -28,7 +28,7 @@ from bot.messages.approval import (
     DENY,
     card,
     card_closed,
-    closing,
+    notice,
     reminder,
 )
 from bot.messages.restart import (
@@ -80,7 +80,6 @@ __all__ = [
     "card",
     "card_closed",
     "checking",
-    "closing",
     "date",
     "decided",
     "deny_view",
@@ -99,6 +98,7 @@ __all__ = [
     "mistake",
     "not_in_channel",
     "not_restarted",
+    "notice",
     "options",
     "plain",
     "refusal",

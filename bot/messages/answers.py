@@ -70,8 +70,8 @@ def refusal(
     about = f" {t.spot(target)}" if target else ""
     first = opening or f"I did not restart{about}."
     return b.message(
-        b.words(f"{first} {t.sentence(decision.why)}"),
-        b.words(t.sentence(decision.remedy)) if decision.remedy else None,
+        b.ruling(f"{first} {t.sentence(decision.why)}"),
+        b.ruling(t.sentence(decision.remedy)) if decision.remedy else None,
         b.marked(f"Who may: {t.together(who)}.") if who else None,
         _rule(decision),
     )
@@ -113,9 +113,7 @@ def cannot_record() -> Message:
 def accepted(record: Record) -> Message:
     """Acknowledge a recorded request, privately."""
     where = t.place(record.request.target)
-    if record.state is State.PENDING or (
-        record.request.approval and not record.request.break_glass
-    ):
+    if record.request.waits:
         line = (
             f"Recorded: your request to restart {where}. It needs approval first;"
             " I ask for it in the channel and tell you what is decided."
@@ -147,7 +145,7 @@ def pending_already(waiting: Record) -> Message:
     return b.message(
         b.marked(
             f"A restart of {t.place(request.target)} waits for approval already: asked"
-            f" by {t.mention(request.user_id)} on {t.date(request.asked_at)}."
+            f" by {t.mention(request.user_id)}, {t.date(request.asked_at)}."
             " Your request joins that one; you are mentioned when it has ended."
         )
     )
@@ -176,16 +174,15 @@ def cancelled(record: Record) -> Message:
 
 def click_refused(decision: Decision) -> Message:
     """Say why a click on an approval request does not count."""
-    return plain(
-        f"Your click does not count. {t.sentence(decision.why)}",
-        t.sentence(decision.remedy),
-    )
+    return refusal(decision, opening="Your click does not count.")
 
 
 def outlook(decision: Decision) -> str:
     """Return, raw, what policy will say to a restart: the hint of the dialog."""
     rule = f" Rule: {decision.rule}." if decision.rule else ""
-    return f"You {_MAY[decision.verdict].format('it')}. {t.sentence(decision.why)}{rule}"
+    return (
+        f"You {_MAY[decision.verdict].format('it')}. {t.sentence(decision.why)}{rule}"
+    )
 
 
 def status(
@@ -240,9 +237,7 @@ _MAY = {
 
 def _mine(decision: Decision) -> b.Part:
     """Return what policy says to the person who asks."""
-    rule = f" Rule: {decision.rule}." if decision.rule else ""
-    why = t.sentence(decision.why)
-    return b.words(f"You {_MAY[decision.verdict].format('it')}. {why}{rule}")
+    return b.ruling(outlook(decision))
 
 
 def _past(records: Sequence[Record]) -> list[b.Part]:
@@ -307,8 +302,8 @@ def can(
     return b.message(
         b.marked(f"{person} {may}."),
         b.marked(f"Approvers: {t.together(approvers, 'or')}.") if approvers else None,
-        b.words(t.sentence(decision.why)),
-        b.words(t.sentence(decision.remedy)) if decision.remedy else None,
+        b.ruling(t.sentence(decision.why)),
+        b.ruling(t.sentence(decision.remedy)) if decision.remedy else None,
         _rule(decision),
     )
 

@@ -172,10 +172,12 @@ def decision(record: Record) -> str:
                 "The request was voided: what was approved no longer holds."
                 " Nothing was restarted; ask again if it is still needed."
             )
-        case _:
+        case state:
             agreed = t.approvals(record)
             by = f" by {t.together(agreed)}" if agreed else ""
-            return f"The request was approved{by}."
+            stopped = state is State.NOT_RESTARTED
+            but = ", but the instance was not restarted" if stopped else ""
+            return f"The request was approved{by}{but}."
 
 
 def _when(record: Record) -> str:
@@ -184,19 +186,13 @@ def _when(record: Record) -> str:
 
 
 def _notes(record: Record) -> tuple[b.Part, ...]:
-    """Return what was said with a denial, or why a request was voided."""
-    said = [vote.note for vote in record.votes if not vote.approve]
-    if record.state is State.VOIDED or (record.state is State.DENIED and not any(said)):
-        said = [record.detail]
-    why = "Why" if record.state is State.VOIDED else "The reason given"
+    """Return what was said with a denial, or why nothing was restarted."""
+    if record.state in (State.VOIDED, State.NOT_RESTARTED):
+        why, said = "Why", [record.detail]
+    else:
+        why = "The reason given"
+        said = [vote.note for vote in record.votes if not vote.approve]
     return tuple(b.words(f"{why}: {t.sentence(note)}") for note in said if note)
-
-
-def closing(record: Record) -> Message:
-    """Tell the requester, in the card's thread, that the request came to nothing."""
-    who, where = t.mention(record.request.user_id), t.place(record.request.target)
-    ended = f"your request to restart {where} has ended."
-    return b.message(b.marked(f"{who}: {ended} {decision(record)}"), *_notes(record))
 
 
 def reminder(record: Record, approvers: Sequence[str]) -> Message:
@@ -211,10 +207,11 @@ def reminder(record: Record, approvers: Sequence[str]) -> Message:
 
 
 def notice(record: Record, *, followers: Sequence[str] = ()) -> Message:
-    """Tell the requester, and the user ids in *followers*, how the request ended."""
+    """Tell the requester, and the user ids in *followers*, how the request ended.
+
+    For the card's thread: what was announced ends in ``restart.followup`` instead.
+    """
     people = [t.mention(u) for u in (record.request.user_id, *followers)]
-    where = t.place(record.request.target)
-    return b.message(
-        b.marked(f"{t.together(people)}, about {where}: {decision(record)}"),
-        *_notes(record),
-    )
+    ended = f"the request to restart {t.place(record.request.target)} has ended."
+    told = b.marked(f"{t.together(people)}: {ended} {decision(record)}")
+    return b.message(told, *_notes(record))

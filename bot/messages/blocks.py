@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.messages.text import escape, said
+from bot.messages.text import escape, named, said
 from bot.model import Message
 
 Block = dict[str, Any]
@@ -60,6 +60,11 @@ def words(raw: str) -> Part:
 def marked(markup: str) -> Part:
     """Return a paragraph of our own *markup*, for mentions and dates."""
     return Part(unmarked(markup), {"type": "section", "text": mrkdwn(markup)})
+
+
+def ruling(raw: str) -> Part:
+    """Return a sentence of policy; people, groups and channels in it show as names."""
+    return words(raw) if (markup := named(raw)) == said(raw) else marked(markup)
 
 
 def link(label: str, url: str) -> Part:

@@ -102,29 +102,26 @@ def ended(record: Record, *, mentions: Sequence[str] = ()) -> Message:
 
 def followup(record: Record, *, followers: Sequence[str] = ()) -> Message:
     """Tell the requester, and the user ids in *followers*, how it ended."""
-    people = [t.mention(u) for u in (record.request.user_id, *followers)]
-    who, name = t.together(people), t.code(record.request.target.instance)
-    if record.state is State.READY:
-        return b.message(b.marked(f"{who}: {name} is ready. {_spent(record)}"))
-    opening = {
-        State.FAILED: f"{who}: {name} has not come back.",
-        State.TIMED_OUT: f"{who}: {name} has not come back in time.",
-        State.UNKNOWN: f"{who}: I cannot say how the restart of {name} ended.",
-        State.NOT_RESTARTED: f"{who}: {name} was not restarted.",
-    }[record.state]
-    return b.message(b.marked(opening), *_paragraphs(*verdict(record)))
+    return _told(record, (record.request.user_id, *followers))
 
 
 def joined_end(host: Record, user_id: str) -> Message:
     """Tell somebody who joined *host* from elsewhere how that one ended."""
-    who, where = t.mention(user_id), t.place(host.request.target)
-    return b.message(
-        b.marked(
-            f"{who} the restart of {where} that"
-            f" {t.mention(host.request.user_id)} had asked for has ended:"
-            f" {t.said(t.outcome(host), 200)}."
-        )
-    )
+    return _told(host, (user_id,))
+
+
+def _told(record: Record, user_ids: Sequence[str]) -> Message:
+    """Tell *user_ids* how the restart ended."""
+    who = t.together([t.mention(user_id) for user_id in user_ids])
+    name = t.code(record.request.target.instance)
+    if record.state is State.READY:
+        return b.message(b.marked(f"{who}: {name} is ready. {_spent(record)}"))
+    opening = {
+        State.FAILED: f"{name} has not come back.",
+        State.TIMED_OUT: f"{name} has not come back in time.",
+        State.UNKNOWN: f"I cannot say how the restart of {name} ended.",
+    }.get(record.state, f"{name} was not restarted.")
+    return b.message(b.marked(f"{who}: {opening}"), *_paragraphs(*verdict(record)))
 
 
 def verdict(record: Record) -> tuple[str, ...]:

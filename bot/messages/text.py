@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from bot.model import Record, Request, State, StatusClass, Target, class_of
 
@@ -18,6 +18,8 @@ MENTIONS_LIMIT = 50
 
 _USER = re.compile(r"[UW][A-Z0-9]+")
 _GROUP = re.compile(r"S[A-Z0-9]+")
+# An id of Slack's as it stands in a sentence of policy; all of today begin like this.
+_ID = re.compile(r"\b[UWSC]0[A-Z0-9]{3,}\b")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 # Marks that reorder what is read: an approver must see what was really typed.
 _REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
@@ -52,13 +54,8 @@ def said(text: str, limit: int = REASON_LIMIT) -> str:
     whole = escape(line)
     if len(whole) <= limit:
         return whole
-    kept, size = [], 1
-    for piece in map(escape, line):
-        size += len(piece)
-        if size > limit:
-            break
-        kept.append(piece)
-    return "".join(kept) + "…"
+    ends = accumulate(len(escape(char)) for char in line)
+    return escape(line[: sum(end < limit for end in ends)]) + "…"
 
 
 def code(name: str, limit: int = 80) -> str:
@@ -90,6 +87,16 @@ def mention(reference: str) -> str:
     if _GROUP.fullmatch(reference):
         return f"<!subteam^{reference}>"
     return said(reference, 80)
+
+
+def named(raw: str) -> str:
+    """Return *raw* escaped, with Slack's ids in it as mentions that show a name."""
+    return _ID.sub(lambda found: _reference(found[0]), said(raw))
+
+
+def _reference(slack_id: str) -> str:
+    """Return the mention of a person, a group or a channel."""
+    return f"<#{slack_id}>" if slack_id.startswith("C") else mention(slack_id)
 
 
 def together(mentions: Sequence[str], word: str = "and") -> str:

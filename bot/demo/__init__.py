@@ -1,0 +1,1 @@
+"""The demo: a local Slack with a page, a local ModelArts, and the real bot between."""

@@ -1,0 +1,232 @@
+/** The panel of the outside world: the cloud, its clock, and ways to break things. */
+
+import { clockSeconds, moment, span } from "./dates.js";
+import { h, icon, paint } from "./dom.js";
+
+const SPEEDS = [
+  [0.5, "Slow"],
+  [1, "Normal"],
+  [5, "Fast"],
+  [20, "Very fast"],
+];
+const FAULTS = [
+  [
+    "cloud_429",
+    "Cloud says “too many requests”",
+    "Nothing was done, so the bot waits and tries again.",
+  ],
+  [
+    "lost_answer",
+    "The restart’s answer gets lost",
+    "It must not be sent again: the bot looks instead.",
+  ],
+  [
+    "stale_reads",
+    "Status answers are out of date",
+    "An old ACTIVE must not count as ready.",
+  ],
+  [
+    "slack_429",
+    "Slack slows the bot down",
+    "What the bot has to say comes late, but it comes.",
+  ],
+  ["cloud_down", "Cloud cannot be reached", "The bot says so, and goes on looking."],
+];
+const READY = /^(ACTIVE|RUNNING)$/;
+const FAILED = /(FAILED|ERROR|UNAVAILABLE|DELETED|FROZEN)/;
+const SHOWN = 40; // calls
+
+/** Return the colour class of a cloud *status*. */
+function tone(status) {
+  if (READY.test(status)) return "ok";
+  if (FAILED.test(status)) return "bad";
+  return status === "STOPPED" ? "off" : "busy";
+}
+
+/** The panel; *send*(body) posts to the server. */
+export class Outside {
+  constructor(node, send) {
+    this.send = send;
+    const part = (title, ...children) =>
+      h("section", {}, title && h("h3", {}, title), children);
+    this.instances = h("ul", { class: "instances" });
+    this.speed = h("div", {
+      class: "segments",
+      role: "group",
+      "aria-label": "Speed of the world",
+    });
+    this.faults = h("div", { class: "faults" });
+    this.bot = h("div", { class: "process" });
+    this.calls = h("ol", {
+      class: "calls",
+      tabindex: 0,
+      "aria-label": "Calls to the cloud",
+    });
+    this.count = h("span", { class: "count" });
+    node.append(
+      h("header", {}, h("h2", {}, icon("world"), "Outside world")),
+      h(
+        "div",
+        { class: "world-body" },
+        part("Instances in the cloud", this.instances),
+        part("Clock", this.speed),
+        part("Break something", this.faults),
+        part("The bot’s process", this.bot),
+        part(h("span", {}, "Calls the bot made ", this.count), this.calls),
+      ),
+    );
+    setInterval(() => this.tick(), 1000);
+  }
+
+  show(world) {
+    if (!world) return;
+    paint(this.instances, world.instances, () => world.instances.map(instance));
+    paint(this.speed, world.speed, () => this.speeds(world.speed));
+    paint(this.faults, world.faults, () =>
+      FAULTS.map((fault) => this.fault(fault, world.faults)),
+    );
+    paint(this.bot, world.bot, () => this.process(world.bot));
+    const restarts = world.calls.filter((c) => c.kind === "restart").length;
+    paint(this.count, restarts, () => [
+      `${restarts} restart${restarts === 1 ? "" : "s"}`,
+    ]);
+    const alias = new Map(world.instances.map((i) => [i.id, i.alias]));
+    paint(this.calls, world.calls, () => calls(world.calls, alias));
+    if (world !== this.world) this.received = Date.now();
+    this.world = world;
+    this.tick();
+  }
+
+  /** Return the world's time in ms; without *now* from the server, ours. */
+  now() {
+    const { now, speed } = this.world;
+    if (!now) return Date.now();
+    return moment(now).getTime() + (Date.now() - this.received) * speed;
+  }
+
+  /** Bring the times that pass up to date. */
+  tick() {
+    for (const node of this.instances.querySelectorAll("[data-since]")) {
+      const passed = (this.now() - moment(node.dataset.since)) / 1000;
+      node.textContent = passed < 86400 ? `for ${span(passed)}` : "";
+    }
+  }
+
+  speeds(now) {
+    const known = SPEEDS.some(([speed]) => speed === now);
+    const list = known ? SPEEDS : [...SPEEDS, [now, "Set"]].sort(([a], [b]) => a - b);
+    return list.map(([speed, name]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(speed === now),
+          "data-key": `speed/${speed}`,
+          onclick: () => this.send({ speed }),
+        },
+        name,
+        h("small", {}, `×${speed}`),
+      ),
+    );
+  }
+
+  fault([name, label, expected], on) {
+    const active = on.includes(name);
+    return h(
+      "button",
+      {
+        type: "button",
+        role: "switch",
+        class: "switch",
+        "aria-checked": String(active),
+        "data-key": `fault/${name}`,
+        onclick: () => this.send({ fault: name, on: !active }),
+      },
+      h("span", { class: "knob" }),
+      h("span", {}, h("b", {}, label), h("small", {}, expected)),
+    );
+  }
+
+  process(bot) {
+    const state = bot.running
+      ? `running${bot.pid ? `, process ${bot.pid}` : ""}`
+      : "not running";
+    const starts = `started ${bot.starts === 1 ? "once" : `${bot.starts} times`}`;
+    const [order, label] = bot.running
+      ? ["kill", "Kill it (kill -9)"]
+      : ["start", "Start it again"];
+    return [
+      h(
+        "p",
+        {},
+        h("span", { class: `dot ${bot.running ? "ok" : "bad"}` }),
+        `${state} · ${starts}`,
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: `button ${bot.running ? "danger" : "primary"}`,
+          "data-key": "bot",
+          onclick: () => this.send({ bot: order }),
+        },
+        label,
+      ),
+      h(
+        "small",
+        {},
+        bot.running
+          ? "Kill it in the middle of a restart: nothing is lost, nothing is sent twice."
+          : "What it had in hand is durable; it goes on from there.",
+      ),
+    ];
+  }
+}
+
+function instance(each) {
+  return h(
+    "li",
+    { title: each.id },
+    h("span", { class: `dot ${tone(each.status)}` }),
+    h(
+      "span",
+      { class: "what" },
+      h("b", {}, each.alias || each.id),
+      h("small", {}, each.project),
+    ),
+    h(
+      "span",
+      { class: "how" },
+      h("span", { class: `status ${tone(each.status)}` }, each.status),
+      each.since ? h("small", { "data-since": each.since }) : null,
+    ),
+  );
+}
+
+function calls(list, alias) {
+  if (!list.length)
+    return h("li", { class: "none" }, "None yet: it has not been asked for anything.");
+  return list
+    .slice(-SHOWN)
+    .reverse()
+    .map((each) => call(each, alias));
+}
+
+function call(each, alias) {
+  const [answer, look] = answered(each.status);
+  return h(
+    "li",
+    { class: each.kind === "restart" ? "restart" : null },
+    h("time", {}, clockSeconds(each.at)),
+    h("b", {}, each.kind),
+    h("span", {}, alias.get(each.instance) ?? each.instance ?? ""),
+    h("span", { class: `status ${look}` }, answer),
+  );
+}
+
+/** Return the words and the colour for how a call was answered. */
+function answered(status) {
+  if (status === null || status === undefined) return ["…", "busy"]; // still in hand
+  if (!status) return ["cut off", "bad"];
+  return [String(status), /^2/.test(status) ? "ok" : "bad"];
+}

@@ -1,0 +1,49 @@
+"""The audit trail for the command line; it only reads."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+from bot.config import Settings
+from bot.ledger import Ledger
+from bot.messages.text import clean
+
+Json = dict[str, Any]
+
+
+async def entries(
+    settings: Settings, since: datetime, project: str, instance: str
+) -> list[Json]:
+    """Return the trail since a time, newest first; LedgerError if it cannot be read."""
+    with closing(_opened(settings)) as ledger:
+        return await ledger.entries(since=since, project=project, instance=instance)
+
+
+async def verified(settings: Settings) -> tuple[list[str], int, str]:
+    """Return all flaws of the trail, how many entries it has, and its newest hash."""
+    with closing(_opened(settings)) as ledger:
+        return (await ledger.verify(), *await ledger.newest_hash())
+
+
+def line(entry: Json) -> str:
+    """Return one entry as a line for people."""
+    where = "/".join(filter(None, (entry["project"], entry["instance"])))
+    rule = f"rule “{entry['rule']}”" if entry["rule"] else ""
+    parts = (
+        entry["at"].replace("T", " ").replace("+00:00", "Z"),
+        entry["kind"],
+        entry["user_id"],
+        where,
+        rule,
+        clean(entry["detail"]),
+        f"ref {entry['ref']}" if entry["ref"] else "",
+    )
+    return "  ".join(filter(None, parts))
+
+
+def _opened(settings: Settings) -> Ledger:
+    ledger = Ledger(settings.database)
+    ledger.open()
+    return ledger
