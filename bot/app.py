@@ -283,7 +283,7 @@ class Bot:
             await _listening(health.start, self.settings.server.listen)
         closing.push_async_callback(front.close)
         await front.start()
-        closing.callback(setattr, health, "stopping", True)
+        closing.callback(health.stop)
 
     def _front(self, app: AsyncApp, wires: Wires) -> SocketMode | HttpMode:
         if self.settings.slack.mode == "socket":
@@ -311,7 +311,7 @@ class Bot:
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
-    # --- while it runs -----------------------------------------------------------------
+    # --- while it runs ----------------------------------------------------------------
 
     def _give_up(self) -> None:
         """Stop with a failure, so that a supervisor starts a new process."""

@@ -65,7 +65,6 @@ def main() -> None:
 
 @cli.callback()
 def root(
-    *,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True)
     ] = False,

@@ -122,7 +122,7 @@ async def _authority(
         http = await closing.enter_async_context(httpx.AsyncClient())
         token = secrets.slack_bot_token.get_secret_value()
         _, client = clients(token, settings.slack.api_url, session)
-        with translated("auth.test", None):
+        with translated("auth.test"):
             team = str((await client.auth_test())["team_id"])
         people = People(client, team)
         cloud = Cloud(

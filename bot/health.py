@@ -86,6 +86,10 @@ class Health:
         host, port = self._runner.addresses[0][:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
+    def stop(self) -> None:
+        """Be unready from now on: nothing new is taken any more."""
+        self.stopping = True
+
     async def close(self) -> None:
         """Stop serving; may be called twice."""
         if self._lag is not None:

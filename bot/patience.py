@@ -1,4 +1,4 @@
-"""Waiting for the database: what has happened must not be forgotten because it is away."""
+"""Waiting for the database: what has happened must not be forgotten without it."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Restarts:
         self._story = DBOS.workflow(name="restart", max_recovery_attempts=None)(restart)
 
     async def begin(self, request_id: str) -> None:
-        """Start the story of a recorded request; a story that exists goes on as it is."""
+        """Start the story of a recorded request; one that exists goes on as it is."""
         if self._story is None:
             raise AssertionError("register() comes first")
         with SetWorkflowID(request_id):

@@ -77,7 +77,7 @@ class SocketMode:
         self._watchdog = asyncio.create_task(self._watch(), name="socket watchdog")
 
     async def is_connected(self) -> bool:
-        """Say whether the socket is up (awaited: un-awaited it would always be true)."""
+        """Say whether the socket is up; un-awaited this would always be true."""
         return await self._handler.client.is_connected()
 
     async def close(self) -> None:

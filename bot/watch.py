@@ -89,7 +89,7 @@ class _Watch:
         self._durations = durations
         self._evidence = evidence_of(record)
         self._seen: Instance | CloudError | None = None
-        self._status = record.last_status
+        self._status = record.current or record.last_status
         self._gone = 0
         started = record.sent_at or record.request.asked_at
         passed = (datetime.now(UTC) - started).total_seconds()

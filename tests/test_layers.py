@@ -28,6 +28,7 @@ HOUSE = (
     # 4: the ways in
     {"listeners", "socketmode", "httpmode", "health"},
     # 5 and 6: everything put together
+    {"upkeep", "history", "explain"},
     {"app", "check"},
     {"demo"},
     {"cli"},

@@ -71,7 +71,7 @@ class Reading:
         return self._first(requests.c.id == request_id)
 
     async def existing(self, request_id: str) -> Record:
-        """Return the record of a request that must exist; LedgerError if it does not."""
+        """Return the record of a request that must exist, else raise LedgerError."""
         record = await self.get(request_id)
         if record is None:
             raise LedgerError(f"there is no request {request_id}")

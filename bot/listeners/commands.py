@@ -105,10 +105,14 @@ class Commands:
         outsider = await self._authority.outsider(asker.user_id, asker.team_id)
         if outsider is not None:
             return answers.refusal(outsider)
+        if isinstance(command, words.Restart):
+            await self._dialogs.open_restart(asker, trigger_id, command)
+            return None
+        return await self._inform(asker, command)
+
+    async def _inform(self, asker: Asker, command: words.Command) -> Message:
+        """Answer a full member's question, or withdraw a request."""
         match command:
-            case words.Restart():
-                await self._dialogs.open_restart(asker, trigger_id, command)
-                return None
             case words.Status():
                 return await self._answering.status(asker, command)
             case words.List():
@@ -118,9 +122,8 @@ class Commands:
             case words.Can():
                 return await self._answering.can(asker, command)
             case words.Cancel():
-                return await self._asking.cancel(
-                    asker, command.project, command.instance
-                )
+                project, instance = command.project, command.instance
+                return await self._asking.cancel(asker, project, instance)
             case _:
                 raise AssertionError("unreachable")
 

@@ -100,9 +100,9 @@ export class ViewDialog {
     button.setAttribute("aria-busy", "true");
     try {
       const answer = await this.hooks.submit(this.view, ctx.form.values());
-      if (answer.errors) this.refuse(answer.errors);
+      if (answer.errors && this.view) this.refuse(answer.errors);
     } catch (error) {
-      this.complain(error.message);
+      if (this.view) this.complain(error.message);
     } finally {
       button.disabled = false;
       button.removeAttribute("aria-busy");
@@ -113,7 +113,8 @@ export class ViewDialog {
   refuse(errors) {
     this.errors = errors;
     this.draw();
-    const known = new Set(this.view.blocks.map((b) => b.block_id));
+    const inputs = this.view.blocks.filter((b) => b.type === "input");
+    const known = new Set(inputs.map((b) => b.block_id));
     const lost = Object.entries(errors).filter(([block]) => !known.has(block));
     if (lost.length) this.complain(lost.map(([, sentence]) => sentence).join(" "));
     this.node.querySelector("[aria-invalid=true]")?.focus();

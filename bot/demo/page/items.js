@@ -113,7 +113,7 @@ function whisperItem(page, message) {
         ephemeral_id: message.whisper,
       }),
       dismiss: () => {
-        page.store.whispers.delete(message.whisper);
+        page.store.dismiss(message.whisper);
         page.render();
       },
     });

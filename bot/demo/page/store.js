@@ -24,7 +24,7 @@ export async function post(path, body) {
   );
   const data = await answer.json().catch(() => ({}));
   if (!answer.ok || data.ok === false) {
-    if (data.errors) return data;
+    if (Object.keys(data.errors ?? {}).length) return data; // for the fields
     const { error = `the demo answered with HTTP ${answer.status}` } = data;
     throw new Error(REFUSALS[error] ?? `That did not work: ${error}.`);
   }
@@ -48,6 +48,7 @@ export class Store {
     this.channels = [];
     this.messages = new Map(); // channel -> Map(ts -> message)
     this.whispers = new Map(); // id -> {id, user, channel, thread_ts, message, ts}
+    this.dismissed = new Set(); // ids of private messages
     this.views = new Map(); // user -> the open dialog
     this.homes = new Map(); // user -> the app's home
     this.forms = new Map(); // surface -> Form
@@ -88,6 +89,11 @@ export class Store {
     const { team, bot, people, groups, channels, messages } = state;
     Object.assign(this, { team, bot, people, groups, channels, outside });
     this.examples = state.examples ?? null;
+    for (const [user, list] of Object.entries(state.ephemerals ?? {})) {
+      list.forEach((message) => this.hear({ ...message, user, message }));
+    }
+    this.views = new Map(Object.entries(state.views ?? {}));
+    this.homes = new Map(Object.entries(state.homes ?? {}));
     this.messages = new Map(
       Object.entries(messages).map(([id, list]) => [
         id,
@@ -108,6 +114,19 @@ export class Store {
   of(channel) {
     const all = [...(this.messages.get(channel)?.values() ?? [])];
     return all.filter((m) => !m.deleted).sort((a, b) => a.ts - b.ts);
+  }
+
+  /** Keep a private message; one that is changed keeps its place. */
+  hear({ id, user, channel, thread_ts, message }) {
+    if (this.dismissed.has(id)) return;
+    const ts = this.whispers.get(id)?.ts ?? message.ts ?? Date.now() / 1000;
+    this.whispers.set(id, { id, user, channel, thread_ts, message, ts: String(ts) });
+  }
+
+  /** Forget a private message that its reader does not want to see any more. */
+  dismiss(id) {
+    this.dismissed.add(id);
+    this.whispers.delete(id);
   }
 
   /** Return what only *user* sees in *channel*. */
@@ -139,15 +158,8 @@ const APPLY = {
     store.messages.set(message.channel, list.set(message.ts, message));
   },
   ephemeral(store, event) {
-    if (!event.message) return store.whispers.delete(event.id);
-    const ts =
-      store.whispers.get(event.id)?.ts ?? event.message.ts ?? Date.now() / 1000;
-    const thread = event.thread_ts ?? event.message.thread_ts;
-    return store.whispers.set(event.id, {
-      ...event,
-      thread_ts: thread,
-      ts: String(ts),
-    });
+    if (event.message) store.hear(event);
+    else store.whispers.delete(event.id);
   },
   view(store, { user, view }) {
     if (view) store.views.set(user, view);
