@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -346,7 +347,10 @@ def _app(client: AsyncWebClient, me: dict[str, str]) -> AsyncApp:
     async def authorize(**_: Any) -> AuthorizeResult:
         return result
 
+    quiet = logging.getLogger("slack_bolt.AsyncApp")
+    quiet.addFilter(lambda record: "will be ignored" not in record.getMessage())
     return AsyncApp(
+        logger=quiet,
         client=client,
         authorize=authorize,
         request_verification_enabled=False,  # ours takes two secrets (httpmode)

@@ -73,7 +73,8 @@ class Approvals:
         half = (expires - record.request.asked_at).total_seconds() / 2
         if left <= half and not record.reminded:
             await self._remind(record)
-        await self._edit(record, await self._card(record))  # who has approved so far
+        if record.votes:
+            await self._edit(record, await self._card(record))  # who has approved
         return left - half if left > half else left
 
     async def close_card(self, request_id: str) -> float | None:

@@ -86,6 +86,7 @@ class Engine:
             "max_executor_threads": 16,
             "sys_db_pool_size": 5,
             "notification_listener_polling_interval_sec": self._poll_s,
+            "log_level": "WARNING",
         }
         DBOS(config=config)
 

@@ -620,6 +620,34 @@ async def test_updated_dialog_keeps_what_was_typed(page: Page, server: PageServe
     await expect(page.get_by_label("Reason")).to_be_focused()
 
 
+async def test_choice_that_changes_the_dialog(page: Page, server: PageServer):
+    """A choice that the app is told of stays chosen while the app redraws the dialog."""
+    options = [option("one"), option("two")]
+    select = {"type": "static_select", "options": options}
+    await server.dialog("U0ANN", [asked("project", select, dispatch_action=True)])
+    await page.get_by_label("Project").select_option("two")
+    sent = await server.posted("/ui/action")
+    new = {"type": "section", "block_id": "s", "text": plain("of two")}
+    redrawn = [asked("project", select, dispatch_action=True), new]
+    await server.dialog("U0ANN", redrawn)
+
+    await expect(page.get_by_role("dialog")).to_contain_text("of two")
+    await expect(page.get_by_label("Project")).to_have_value("two")
+    assert options[1] == sent["action"]["selected_option"]
+    assert options[1] == sent["values"]["project"]["project"]["selected_option"]
+
+
+async def test_reload_shows_what_was_private(page: Page, server: PageServer):
+    """After a reload the private answers and the open dialog are there again."""
+    private = {"id": "1700000000.1", "channel": CHANNEL, "user": BOT, "text": "psst"}
+    view = {"id": "V1", "type": "modal", "title": plain("Open still"), "blocks": []}
+    server.state |= {"ephemerals": {"U0ANN": [private]}, "views": {"U0ANN": view}}
+    await page.reload()
+
+    await expect(page.get_by_role("dialog")).to_contain_text("Open still")
+    await expect(body(page)).to_have_text("psst")
+
+
 async def test_escape_closes_the_dialog(page: Page, server: PageServer):
     """Esc closes the dialog and tells the app; an open list is closed first."""
     server.answers["/ui/options"] = {"options": [option("trainer-7")]}

@@ -43,9 +43,13 @@ const TOKENS = {
 export function formatDate(timestamp, format) {
   const when = new Date(Number(timestamp) * 1000);
   if (Number.isNaN(when.getTime())) return null;
-  const text = format.replace(/\{(\w+)\}/g, (all, token) =>
+  return format.replace(/\{(\w+)\}/g, (all, token) =>
     token in TOKENS ? TOKENS[token](when) : all,
   );
+}
+
+/** Return *text* with a capital letter, for the beginning of a line. */
+export function capital(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -61,7 +65,7 @@ export function clockSeconds(value) {
 
 /** Return the day of *ts* as the feed's dividers name it. */
 export function day(ts) {
-  return formatDate(Math.floor(Number(ts)), "{day_divider_pretty}");
+  return capital(formatDate(Math.floor(Number(ts)), "{day_divider_pretty}"));
 }
 
 /** Return a length of *seconds* in words such as `1 min 5 s`. */

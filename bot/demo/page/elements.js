@@ -42,6 +42,16 @@ async function used(node, element, block, ctx, fields) {
   return true;
 }
 
+/** Keep *value* as the state of *element* and send it; a refused one is taken back. */
+async function put(node, element, block, ctx, value) {
+  const before = ctx.form.get(element, block);
+  ctx.form.set(element, block, value); // first: what is sent holds the whole state
+  const sent = await used(node, element, block, ctx, {
+    [stateKey(element.type)]: value,
+  });
+  if (!sent) ctx.form.set(element, block, before);
+}
+
 function button(element, block, ctx) {
   const { text, value, style, url } = element;
   const target = safeUrl(url ?? "");
@@ -67,12 +77,9 @@ function button(element, block, ctx) {
 
 /** A native select; *read* turns the chosen position into the value Slack sends. */
 function select(element, block, ctx, { children, read, position }) {
-  const key = stateKey(element.type);
   const show = () => (node.selectedIndex = position(ctx.form.get(element, block)) + 1);
   const change = async () => {
-    const value = read(node.selectedIndex - 1);
-    if (await used(node, element, block, ctx, { [key]: value }))
-      ctx.form.set(element, block, value);
+    await put(node, element, block, ctx, read(node.selectedIndex - 1));
     show();
   };
   const node = h(
@@ -119,10 +126,7 @@ function externalSelect(element, block, ctx) {
     least: element.min_query_length ?? 3,
     key: keyOf(element),
     load: (query) => ctx.options(element, block, query),
-    choose: (chosen) => {
-      ctx.form.set(element, block, chosen);
-      used(combo.input, element, block, ctx, { selected_option: chosen });
-    },
+    choose: (chosen) => put(combo.input, element, block, ctx, chosen),
   });
   return combo.node;
 }
@@ -153,36 +157,29 @@ function overflow(element, block, ctx) {
 function choices(type, next) {
   return (element, block, ctx) => {
     const name = uid("choice");
-    const key = stateKey(element.type);
-    const has = (o) =>
-      [ctx.form.get(element, block)].flat().some((c) => c?.value === o.value);
-    const row = (o) => {
-      const input = h("input", {
-        type,
-        name,
-        checked: has(o),
-        "data-key": `${keyOf(element)}${o.value}`,
-        onchange: async () => {
-          const value = next(ctx.form.get(element, block), o, input.checked);
-          const sent = await used(input, element, block, ctx, { [key]: value });
-          if (sent) ctx.form.set(element, block, value);
-          else input.checked = has(o);
-        },
-      });
-      const hint = o.description && h("small", {}, textNodes(o.description, ctx));
-      return h(
-        "label",
-        { class: "choice" },
-        input,
-        h("span", {}, textNodes(o.text, ctx), hint),
-      );
-    };
-    return h(
-      "div",
-      { class: "choices", role: type === "radio" ? "radiogroup" : "group" },
-      element.options.map(row),
-    );
+    const state = () => ctx.form.get(element, block);
+    const has = (o) => [state()].flat().some((c) => c?.value === o.value);
+    const inputs = element.options.map((o) => {
+      const change = async () => {
+        await put(inputs[0], element, block, ctx, next(state(), o, input.checked));
+        inputs.forEach((each, i) => (each.checked = has(element.options[i])));
+      };
+      const key = `${keyOf(element)}${o.value}`;
+      const props = { type, name, checked: has(o), "data-key": key, onchange: change };
+      const input = h("input", props);
+      return input;
+    });
+    const rows = element.options.map((o, i) => choice(inputs[i], o, ctx));
+    const role = type === "radio" ? "radiogroup" : "group";
+    return h("div", { class: "choices", role }, rows);
   };
+}
+
+/** Return the line of one choice: its *input* and its words. */
+function choice(input, { text, description }, ctx) {
+  const hint = description && h("small", {}, textNodes(description, ctx));
+  const words = h("span", {}, textNodes(text, ctx), hint);
+  return h("label", { class: "choice" }, input, words);
 }
 
 function toggled(values, choice, on) {
@@ -223,12 +220,7 @@ function picker(type) {
       type,
       "data-key": keyOf(element),
       value: ctx.form.get(element, block) ?? "",
-      onchange: () => {
-        ctx.form.set(element, block, node.value || null);
-        used(node, element, block, ctx, {
-          [stateKey(element.type)]: node.value || null,
-        });
-      },
+      onchange: () => put(node, element, block, ctx, node.value || null),
     });
     return node;
   };

@@ -190,6 +190,11 @@ function arrange(parent, nodes) {
   });
 }
 
+/** Say whether *message* is but words: what has blocks stands on its own. */
+function isTalk(message) {
+  return !message?.whisper && !message?.reply_broadcast && !message?.blocks?.length;
+}
+
 /** Return the *messages* as one conversation: {message, compact, newDay}. */
 export function paced(messages) {
   let last = null;
@@ -197,7 +202,7 @@ export function paced(messages) {
     const newDay = !last || day(message.ts) !== day(last.ts);
     const near = last && message.ts - last.ts < CLOSE_BY;
     const same = last && message.user === last.user && message.bot === last.bot;
-    const plainTalk = [message, last].every((m) => !m?.whisper && !m?.reply_broadcast);
+    const plainTalk = [message, last].every(isTalk);
     last = message;
     return { message, newDay, compact: Boolean(near && same && plainTalk && !newDay) };
   });

@@ -1,6 +1,6 @@
 /** Slack's mrkdwn as DOM nodes; whatever it does not know stays literal text. */
 
-import { formatDate } from "./dates.js";
+import { capital, formatDate } from "./dates.js";
 import { h, fragment, safeUrl } from "./dom.js";
 import { emojify, picture } from "./emoji.js";
 
@@ -76,7 +76,7 @@ export function inline(text, ctx, options = {}) {
 /** Return the node that begins at *at* and how long its source is, or null. */
 function special(text, at, ctx, options) {
   const sign = text[at];
-  if (sign === "<") return token(text.slice(at), ctx);
+  if (sign === "<") return token(text.slice(at), ctx, at === 0);
   if (sign === "`") return codeSpan(text.slice(at));
   if (sign === ":") return emoji(text.slice(at));
   if (sign === "h" && !options.verbatim) return bareUrl(text, at);
@@ -146,11 +146,11 @@ function closing(text, at) {
 }
 
 /** Return what `<…>` at the beginning of *text* stands for, or null. */
-function token(text, ctx) {
+function token(text, ctx, first) {
   const match = /^<([^<>\n]+)>/.exec(text);
   if (!match) return null;
   const [target, label = ""] = divide(match[1]);
-  const node = reference(target, decode(label), ctx);
+  const node = reference(target, decode(label), ctx, first);
   return node && { node, length: match[0].length };
 }
 
@@ -159,11 +159,11 @@ function divide(body) {
   return bar < 0 ? [body] : [body.slice(0, bar), body.slice(bar + 1)];
 }
 
-function reference(target, label, ctx) {
+function reference(target, label, ctx, first) {
   if (target.startsWith("@")) return userMention(target.slice(1), ctx, label);
   if (target.startsWith("#")) return channelMention(target.slice(1), ctx, label);
   if (target.startsWith("!subteam^")) return groupMention(target.slice(9), ctx, label);
-  if (target.startsWith("!date^")) return dateNode(target.slice(6), label);
+  if (target.startsWith("!date^")) return dateNode(target.slice(6), label, first);
   if (/^!(here|channel|everyone)$/.test(target)) return mention(target.slice(1), true);
   if (target.startsWith("!")) return document.createTextNode(label || `<${target}>`);
   return safeUrl(decode(target)) && link(decode(target), label || decode(target));
@@ -199,10 +199,11 @@ export function channelMention(id, ctx, label = "") {
 }
 
 /** Return a date: `timestamp^format^link`, or its fallback if it cannot be read. */
-function dateNode(body, fallback) {
+function dateNode(body, fallback, first) {
   const [timestamp, format = "", url = ""] = body.split("^");
   const shown = /^\d+$/.test(timestamp) ? formatDate(timestamp, decode(format)) : null;
-  const node = h("time", {}, shown ?? fallback);
+  const words = shown ?? fallback;
+  const node = h("time", {}, first ? capital(words) : words);
   return url ? link(decode(url), "", node) : node;
 }
 

@@ -7,7 +7,7 @@ const SPEEDS = [
   [0.5, "Slow"],
   [1, "Normal"],
   [5, "Fast"],
-  [20, "Very fast"],
+  [20, "Faster"],
 ];
 const FAULTS = [
   [
@@ -35,6 +35,7 @@ const FAULTS = [
 const READY = /^(ACTIVE|RUNNING)$/;
 const FAILED = /(FAILED|ERROR|UNAVAILABLE|DELETED|FROZEN)/;
 const SHOWN = 40; // calls
+const DAY = 86_400; // s; what is older is not counted
 
 /** Return the colour class of a cloud *status*. */
 function tone(status) {
@@ -108,7 +109,7 @@ export class Outside {
   tick() {
     for (const node of this.instances.querySelectorAll("[data-since]")) {
       const passed = (this.now() - moment(node.dataset.since)) / 1000;
-      node.textContent = passed < 86400 ? `for ${span(passed)}` : "";
+      node.textContent = passed < DAY ? span(passed) : "";
     }
   }
 
@@ -184,22 +185,20 @@ export class Outside {
 }
 
 function instance(each) {
+  const look = tone(each.status);
   return h(
     "li",
     { title: each.id },
-    h("span", { class: `dot ${tone(each.status)}` }),
+    h("span", { class: `dot ${look}` }),
     h(
       "span",
       { class: "what" },
       h("b", {}, each.alias || each.id),
+      " ",
       h("small", {}, each.project),
     ),
-    h(
-      "span",
-      { class: "how" },
-      h("span", { class: `status ${tone(each.status)}` }, each.status),
-      each.since ? h("small", { "data-since": each.since }) : null,
-    ),
+    each.since && h("small", { "data-since": each.since }),
+    h("span", { class: `status ${look}` }, each.status),
   );
 }
 

@@ -33,6 +33,7 @@ class Page {
   start() {
     $("compose").append(this.composer.node);
     $("thread-compose").append(this.threadComposer.node);
+    this.threadComposer.field.placeholder = "Reply …";
     $("newer").addEventListener("click", () => this.feed.toEnd(true));
     $("feed").addEventListener("scroll", () => this.seen(), { passive: true });
     document.addEventListener("keydown", (event) => this.key(event));
