@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 import signal
 import time
 import webbrowser
@@ -16,6 +18,9 @@ ANN, BOB, CHANNEL = "ann", "bob", "incidents"
 APPEAR_WITHIN_S = 15.0
 END_WITHIN_S = 330.0
 ONCE_SPEED = 2.0
+_USER = re.compile(r"<@(\w+)>")
+_GROUP = re.compile(r"<!subteam\^(\w+)>")
+_DATE = re.compile(r"<!date\^(\d+)\^[^>]*>")
 
 
 async def serve(port: int, *, browser: bool) -> None:
@@ -106,8 +111,18 @@ class _Script:
 
     def _line(self, who: str, text: str) -> None:
         clock = time.strftime("%H:%M:%S")
-        body = text.replace("\n", "\n" + " " * 10)
+        body = self._readable(text).replace("\n", "\n" + " " * 10)
         print(f"{clock}  {who}:\n          {body}", flush=True)
+
+    def _readable(self, text: str) -> str:
+        """Return *text* as Slack would show it in a terminal."""
+        text = _DATE.sub(
+            lambda m: time.strftime("%H:%M", time.localtime(int(m[1]))), text
+        )
+        names = {user.id: user.name for user in self._slack.directory.users.values()}
+        groups = {one.id: one.handle for one in self._slack.directory.groups.values()}
+        text = _USER.sub(lambda m: f"@{names.get(m[1], m[1])}", text)
+        return html.unescape(_GROUP.sub(lambda m: f"@{groups.get(m[1], m[1])}", text))
 
 
 def _buttons(post: Post) -> bool:

@@ -150,7 +150,6 @@ export class Combobox {
     else if (event.key === "Escape" && open) this.close();
     else return;
     event.preventDefault(); // Esc closes the list, not the dialog around it
-    event.stopPropagation();
   }
 }
 

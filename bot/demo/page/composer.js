@@ -136,9 +136,7 @@ export class Composer {
   key(event) {
     if (event.isComposing) return;
     const handled = this.items.length ? this.keyInList(event) : this.keyInBox(event);
-    if (!handled) return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (handled) event.preventDefault();
   }
 
   keyInList(event) {

@@ -136,10 +136,22 @@ export class Feed {
     this.rows = new Map(); // key -> {mark, node}
     this.place = "";
     this.pinned = true; // it stays at its end while things arrive
-    node.addEventListener("scroll", () => (this.pinned = this.atEnd()), {
-      passive: true,
-    });
-    new ResizeObserver(() => this.pinned && this.toEnd()).observe(node);
+    node.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.resized()).observe(node);
+  }
+
+  size() {
+    return `${this.node.clientWidth}x${this.node.clientHeight}`;
+  }
+
+  scrolled() {
+    // A new size moves things too; only what a person scrolls says where he wants to be.
+    if (this.size() === this.measured) this.pinned = this.atEnd();
+  }
+
+  resized() {
+    this.measured = this.size();
+    if (this.pinned) this.toEnd();
   }
 
   atEnd() {

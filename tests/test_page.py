@@ -1,0 +1,147 @@
+"""The demo's page in a real browser, with the real bot behind it."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from bot.demo.outside import Outside
+from bot.demo.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.process]
+
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+FAST = 4.0  # the cloud's clock
+PATIENCE_MS = 25_000
+READY = re.compile("is ready. Its restart")
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """Return the demo's stage with the bot running."""
+    stage = Stage(speed=FAST)
+    Outside(stage).mount()
+    async with stage:
+        await stage.start_bot()
+        yield stage
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Return Debian's Chromium, headless."""
+    chromium = shutil.which("chromium")
+    assert chromium, "these tests need a browser: apt-get install chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
+    """Return the demo's page; a script error on it fails the test."""
+    page = await browser.new_page(viewport={"width": 1440, "height": 900})
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    await page.goto(stage.slack.url)
+    yield page
+    assert errors == []
+
+
+async def type_command(page: Page, text: str) -> None:
+    """Type a command into the composer and send it."""
+    composer = page.locator("textarea[role=combobox]").first
+    await composer.fill(text)
+    await composer.press("Enter")
+
+
+async def become(page: Page, name: str) -> None:
+    """Choose another person."""
+    await page.locator("label", has_text=name).first.click()
+
+
+async def test_a_visitor_sees_a_whole_restart(stage: Stage, page: Page) -> None:
+    """One key press restarts an instance; the page shows it until it is ready."""
+    await type_command(page, "/mlstudio restart ml-prod trainer-7 loss is NaN")
+
+    await expect(page.get_by_text("ACTIVE → REBOOTING").first).to_be_visible()
+    await expect(page.get_by_text(READY).first).to_be_visible()
+    assert len(stage.cloud.restarts[stage.cloud.instance("trainer-7").id]) == 1
+
+
+async def test_a_lead_approves_in_the_page(stage: Stage, page: Page) -> None:
+    """A gated restart waits until somebody else of the right group clicks Approve."""
+    box = stage.cloud.instance("gated-1").id
+    await type_command(page, "/mlstudio restart ml-prod gated-1 driver hangs")
+    await expect(page.get_by_role("button", name="Approve").first).to_be_visible()
+    assert not stage.cloud.restarts[box]
+
+    await become(page, "Bob Lindqvist")
+    await page.get_by_role("button", name="Approve").first.click()
+
+    await expect(page.get_by_text("approved by").first).to_be_visible()
+    await expect(page.get_by_text(READY).first).to_be_visible()
+    assert len(stage.cloud.restarts[box]) == 1
+
+
+async def test_a_killed_bot_loses_nothing(stage: Stage, page: Page) -> None:
+    """Killed in the middle and started again in the page, the bot still says ready."""
+    stage.cloud.clock.speed = 1.0
+    await type_command(page, "/mlstudio restart ml-prod trainer-7")
+    await expect(page.get_by_text("ACTIVE → REBOOTING").first).to_be_visible()
+
+    await page.get_by_role("button", name="Kill it").click()
+    await expect(page.get_by_role("button", name="Start it").first).to_be_visible()
+    await page.get_by_role("button", name="Start it").first.click()
+
+    await expect(page.get_by_text(READY).first).to_be_visible()
+    assert len(stage.cloud.restarts[stage.cloud.instance("trainer-7").id]) == 1
+    assert stage.starts == 2
+
+
+async def test_the_dialog_restarts_what_is_chosen(stage: Stage, page: Page) -> None:
+    """Without names a dialog opens, in which an instance is searched and restarted."""
+    await type_command(page, "/mlstudio restart ml-prod")
+    dialog = page.get_by_role("dialog", name="Restart an instance")
+    await expect(dialog).to_be_visible()
+    instance = dialog.get_by_role("combobox").last
+    await instance.fill("trainer-7")
+    await page.get_by_role("option", name="trainer-7").first.click()
+    await dialog.get_by_role("button", name="Restart", exact=True).click()
+
+    await expect(page.get_by_text(READY).first).to_be_visible()
+    assert len(stage.cloud.restarts[stage.cloud.instance("trainer-7").id]) == 1
+
+
+async def test_a_stranger_is_refused_in_private(stage: Stage, page: Page) -> None:
+    """Whoever is on no list reads why in private, and nothing is restarted."""
+    await become(page, "Dave Moreau")
+    await type_command(page, "/mlstudio restart ml-prod trainer-7")
+
+    await expect(page.get_by_text("Only visible to you").first).to_be_visible()
+    await expect(page.get_by_text("No rule").first).to_be_visible()
+    assert not any(stage.cloud.restarts.values())
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_the_page_fits_its_window(page: Page, width: int) -> None:
+    """Nothing has to be scrolled sideways, on a phone or on a wide screen."""
+    await page.set_viewport_size({"width": width, "height": 844})
+
+    overflow = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+
+    assert overflow <= 0
