@@ -401,6 +401,19 @@ async def test_thread(page: Page, server: PageServer):
     await expect(thread).to_be_hidden()
 
 
+async def test_stays_at_the_end(page: Page, server: PageServer):
+    """Who is at the end of the talk stays there, also when a thread takes room."""
+    root = await server.say("root")
+    for _ in range(12):
+        await server.say("many words " * 60)
+    await server.say("the last", thread_ts=root["ts"], reply_broadcast=True)
+    await expect(body(page)).to_be_in_viewport()
+    await page.get_by_role("button", name="Open it").click()
+    await expect(page.get_by_label("Thread", exact=True)).to_be_visible()
+
+    await expect(body(page)).to_be_in_viewport()
+
+
 async def test_whisper_is_for_one_person(page: Page, server: PageServer):
     """A private answer is marked, seen by one person only, and can change and go."""
     key = await server.whisper("U0ANN", "only for you")
@@ -621,7 +634,7 @@ async def test_updated_dialog_keeps_what_was_typed(page: Page, server: PageServe
 
 
 async def test_choice_that_changes_the_dialog(page: Page, server: PageServer):
-    """A choice that the app is told of stays chosen while the app redraws the dialog."""
+    """A choice that the app is told of stays chosen when the app redraws the dialog."""
     options = [option("one"), option("two")]
     select = {"type": "static_select", "options": options}
     await server.dialog("U0ANN", [asked("project", select, dispatch_action=True)])

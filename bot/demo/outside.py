@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +77,7 @@ class Outside:
                 "starts": stage.starts,
             },
             "faults": sorted(self._heal),
-            "now": time.time(),
+            "now": stage.cloud.clock.now(),
         }
 
     def _name(self, instance_id: str) -> str:
