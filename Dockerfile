@@ -7,14 +7,18 @@
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
+# Every package is known by its hash: what was tested is what is installed.
+COPY .ci/requirements.txt .ci/requirements-build.txt ./
+# The venv is made at the path where it runs: its scripts name their interpreter.
+RUN python -m venv --without-pip /opt/bot \
+ && pip --python /opt/bot/bin/python install --no-compile --require-hashes -r requirements.txt \
+ && pip install --require-hashes -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY bot bot
-RUN pip wheel --no-deps --wheel-dir /dist .
-# The venv is made at the path where it runs: its scripts name their interpreter.
 # Compiled once here, since the running user may not write into it; unchecked, since
 # nobody edits the sources behind it either.
-RUN python -m venv --without-pip /opt/bot \
- && pip --python /opt/bot/bin/python install --no-compile /dist/*.whl \
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+ && pip --python /opt/bot/bin/python install --no-compile --no-deps /dist/*.whl \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/bot/lib
 
 FROM python:3.13-slim

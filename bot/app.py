@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approval import Approvals
 from bot.authority import Authority
+from bot.canary import Canary, cloud_proofs
 from bot.chat import TIMEOUT, Chat, clients
 from bot.cloud import Cloud, Login
 from bot.config import Secrets, Settings, load_settings
@@ -37,8 +39,11 @@ from bot.listeners.clicks import Clicks
 from bot.listeners.commands import Commands
 from bot.listeners.dialogs import Dialogs
 from bot.listeners.home import Home
+from bot.listeners.limits import Refusals
+from bot.listeners.looks import Looks
 from bot.listeners.tasks import Tasks
 from bot.metrics import Metrics
+from bot.patience import patiently
 from bot.people import People
 from bot.preflight import Preflight
 from bot.restart import Restarts
@@ -46,12 +51,13 @@ from bot.sending import Sending
 from bot.slack_errors import translated
 from bot.socketmode import SocketMode
 from bot.speech import Speech
+from bot.traces import Traces, traces_of
 from bot.upkeep import Upkeep
 from bot.watch import Watcher
 
 log = structlog.get_logger()
 
-FINISH_WITHIN_S = 4.0
+FINISH_WITHIN_S = 3.0  # each: the listeners, then the stories
 INTRODUCE_WAITS_S = (1.0, 2.0, 4.0, 8.0)
 GAVE_UP = "the socket to Slack stayed down; a new process may do better"
 
@@ -66,6 +72,7 @@ class Wires:
     cloud: Cloud
     ledger: Ledger
     engine: Engine
+    traces: Traces
 
 
 class Bot:
@@ -134,6 +141,8 @@ class Bot:
             aiohttp.ClientSession(timeout=TIMEOUT)
         )
         http = await closing.enter_async_context(httpx.AsyncClient())
+        traces = traces_of(os.environ)
+        closing.push_async_callback(traces.close)
         closing.push_async_callback(engine.stop)
         token = self._secrets.slack_bot_token.get_secret_value()
         poster, idem = clients(token, self.settings.slack.api_url, session)
@@ -147,7 +156,7 @@ class Bot:
             ).inc(),
         )
         chat = Chat(poster, idem, session, on_call=self._count_slack)
-        return Wires(poster, idem, chat, cloud, ledger, engine)
+        return Wires(poster, idem, chat, cloud, ledger, engine, traces)
 
     async def _serve(self, closing: AsyncExitStack, wires: Wires) -> None:
         """Put the parts together, resume recorded stories, then let Slack in."""
@@ -160,12 +169,17 @@ class Bot:
             cloud=wires.cloud,
             home_team=me["team_id"],
         )
-        approvals = Approvals(ledger=wires.ledger, chat=wires.chat, authority=authority)
+        approvals = Approvals(
+            ledger=wires.ledger,
+            chat=wires.chat,
+            authority=authority,
+            metrics=self.metrics,
+        )
         restarts = self._restarts(closing, wires, authority, approvals)
         app = _app(wires.poster, me)
         home = self._listen(app, me, wires, people, authority, approvals, restarts)
-        await self._note_configuration(wires, "start")
-        self._reloaded = lambda: self._use(wires)
+        await self._note_configuration(wires, me, "start")
+        self._reloaded = lambda: self._use(wires, me)
         wires.engine.launch()
         closing.push_async_callback(self._tasks.finish, FINISH_WITHIN_S)
         upkeep = Upkeep(
@@ -187,13 +201,15 @@ class Bot:
         authority: Authority,
         approvals: Approvals,
     ) -> Restarts:
-        sending = Sending(ledger=wires.ledger, cloud=wires.cloud)
-        closing.push_async_callback(sending.finish, FINISH_WITHIN_S)
+        preflight = Preflight(
+            ledger=wires.ledger, cloud=wires.cloud, authority=authority
+        )
+        sending = Sending(
+            ledger=wires.ledger, cloud=wires.cloud, no_longer=preflight.no_longer
+        )
         restarts = Restarts(
             ledger=wires.ledger,
-            preflight=Preflight(
-                ledger=wires.ledger, cloud=wires.cloud, authority=authority
-            ),
+            preflight=preflight,
             approvals=approvals,
             sending=sending,
             watcher=Watcher(
@@ -210,8 +226,10 @@ class Bot:
                 metrics=self.metrics,
             ),
             right_to_act=wires.engine.right_to_act,
+            traces=wires.traces,
         )
         restarts.register()
+        closing.push_async_callback(restarts.stop, FINISH_WITHIN_S)
         return restarts
 
     def _listen(
@@ -226,10 +244,17 @@ class Bot:
     ) -> Home:
         """Make the listeners and connect them with *app*."""
         common: dict[str, Any] = {"authority": authority, "tasks": self._tasks}
+        refusals = Refusals(
+            ledger=wires.ledger,
+            chat=wires.chat,
+            tasks=self._tasks,
+            metrics=self.metrics,
+        )
         where: dict[str, Any] = {"settings": lambda: self.settings}
         asking = Asking(
             ledger=wires.ledger,
             restarts=restarts,
+            refusals=refusals,
             metrics=self.metrics,
             **common,
             **where,
@@ -237,7 +262,10 @@ class Bot:
         answering = Answering(
             authority=authority, ledger=wires.ledger, cloud=wires.cloud, **where
         )
-        dialogs = Dialogs(asking=asking, chat=wires.chat, **common, **where)
+        looks = Looks(wires.cloud, authority)
+        dialogs = Dialogs(
+            asking=asking, chat=wires.chat, looks=looks, **common, **where
+        )
         home = Home(
             ledger=wires.ledger,
             chat=wires.chat,
@@ -258,17 +286,18 @@ class Bot:
             approvals=approvals,
             restarts=restarts,
             chat=wires.chat,
-            metrics=self.metrics,
+            refusals=refusals,
             **common,
         )
         register(
             app,
-            home_team=me["team_id"],
             commands=commands,
             clicks=clicks,
             dialogs=dialogs,
             home=home,
             people=people,
+            refusals=refusals,
+            metrics=self.metrics,
         )
         return home
 
@@ -278,6 +307,9 @@ class Bot:
         """Open the health pages and then the way in for Slack."""
         front = self._front(app, wires)
         checks = {"slack": front.is_connected, "database": _answers(wires.ledger)}
+        canary = self._canary(front, wires)
+        if canary is not None:
+            checks["canary"] = canary.is_well
         health = Health(checks, self.metrics)
         if self.settings.server is not None:
             closing.push_async_callback(health.close)
@@ -285,6 +317,20 @@ class Bot:
         closing.push_async_callback(front.close)
         await front.start()
         closing.callback(health.stop)
+        if canary is not None:
+            closing.push_async_callback(canary.close)
+            canary.start()
+
+    def _canary(self, front: SocketMode | HttpMode, wires: Wires) -> Canary | None:
+        if self.settings.canary is None:
+            return None
+        return Canary(
+            lambda: {
+                "slack": front.prove,
+                **cloud_proofs(wires.cloud, self.settings.projects),
+            },
+            self.settings.canary,
+        )
 
     def _front(self, app: AsyncApp, wires: Wires) -> SocketMode | HttpMode:
         if self.settings.slack.mode == "socket":
@@ -293,7 +339,9 @@ class Bot:
         secrets = [
             one.get_secret_value() for one in self._secrets.slack_signing_secrets
         ]
-        return HttpMode(app, tuple(secrets), self.settings.slack.listen)
+        slack = self.settings.slack
+        public_url = slack.public_url or ""
+        return HttpMode(app, tuple(secrets), slack.listen, public_url=public_url)
 
     async def _introduce(self, client: AsyncWebClient) -> dict[str, str]:
         """Return who Slack says we are; a token that is refused ends the start."""
@@ -319,15 +367,23 @@ class Bot:
         self._failure = GAVE_UP
         self.stop()
 
-    def _use(self, wires: Wires) -> None:
+    def _use(self, wires: Wires, me: dict[str, str]) -> None:
         """Put reloaded settings to use everywhere."""
         wires.cloud.use(_endpoints(self.settings))
-        self._tasks.start(self._note_configuration(wires, "reload"), "configuration")
+        note = self._note_configuration
+        self._tasks.start(patiently(lambda: note(wires, me, "reload")), "configuration")
 
-    async def _note_configuration(self, wires: Wires, why: str) -> None:
-        """Put the version of the rules in force on record."""
-        version = self.settings.version
-        entry = Entry(kind="configuration", rule_version=version, detail=why)
+    async def _note_configuration(
+        self, wires: Wires, me: dict[str, str], why: str
+    ) -> None:
+        """Put the version of the rules in force on record; it was the bot's act."""
+        entry = Entry(
+            kind="configuration",
+            team_id=me["team_id"],
+            user_id=me["user_id"],
+            rule_version=self.settings.version,
+            detail=why,
+        )
         await wires.ledger.note(entry)
 
     def _count_slack(self, method: str, result: str) -> None:
@@ -354,6 +410,8 @@ def _app(client: AsyncWebClient, me: dict[str, str]) -> AsyncApp:
         client=client,
         authorize=authorize,
         request_verification_enabled=False,  # ours takes two secrets (httpmode)
+        # Every listener returns with its ack; otherwise Bolt looks for that each 10 ms.
+        process_before_response=True,
     )
 
 

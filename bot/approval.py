@@ -16,6 +16,7 @@ from bot.chat import Chat
 from bot.errors import ChatError, ChatRefused, StateConflict
 from bot.ledger import Ledger
 from bot.messages import approval as say
+from bot.metrics import Metrics
 from bot.model import Message, Record, State
 from bot.speech import pause
 
@@ -31,11 +32,13 @@ class Approvals:
         ledger: Ledger,
         chat: Chat,
         authority: Authority,
+        metrics: Metrics,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
         self._chat = chat
         self._authority = authority
+        self._metrics = metrics
         self._now = now
 
     async def post_card(self, request_id: str) -> float | None:
@@ -66,10 +69,12 @@ class Approvals:
         record = await self._ledger.existing(request_id)
         expires = record.request.expires_at
         if record.state is not State.PENDING or expires is None:
+            self._observe(record)
             return None
         left = (expires - self._now()).total_seconds()
         if left <= 0:
-            return await self._expire(request_id)
+            self._observe(await self._expired(request_id))
+            return None
         half = (expires - record.request.asked_at).total_seconds() / 2
         if left <= half and not record.reminded:
             await self._remind(record)
@@ -84,12 +89,19 @@ class Approvals:
             return None
         return await self._edit(record, say.card_closed(record))
 
-    async def _expire(self, request_id: str) -> float | None:
+    async def _expired(self, request_id: str) -> Record:
+        """Return the record of a request whose time is up."""
         try:
-            await self._ledger.move(request_id, State.EXPIRED)
+            return await self._ledger.move(request_id, State.EXPIRED)
         except StateConflict as conflict:  # somebody decided in this very moment
             log.info("decided at the last moment", state=str(conflict.record.state))
-        return None
+            return conflict.record
+
+    def _observe(self, record: Record) -> None:
+        """Count how long the wait took that is over."""
+        at = record.ended_at or max((v.at for v in record.votes), default=self._now())
+        waited = (at - record.request.asked_at).total_seconds()
+        self._metrics.approval_wait.observe(max(0.0, waited))
 
     async def _remind(self, record: Record) -> None:
         """Remind the approvers once; a reminder that Slack refuses is let go."""

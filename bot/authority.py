@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from bot.cloud import Cloud
 from bot.config import Settings
-from bot.errors import CloudError
+from bot.errors import CloudError, UsageError
 from bot.ledger import Ledger
 from bot.messages.text import mention
 from bot.model import Approval, Decision, Instance, Request, Target
@@ -74,7 +74,7 @@ class Authority:
         Raises ChatError when Slack does not say who somebody is, LedgerError when the
         record cannot be asked: nobody gets past either.
         """
-        rules = self._settings().rules
+        rules, target = self._settings().rules, self._as_configured(target)
         person, groups, last, name = await asyncio.gather(
             self._people.person(user_id, team_id=team_id, fresh=fresh),
             self._people.groups(references(rules), fresh=fresh),
@@ -94,6 +94,17 @@ class Authority:
             last_restart=last.sent_at if last else None,
             now=self._now(),
         )
+
+    def _as_configured(self, target: Target) -> Target:
+        """Return *target* with the names that the configuration gives it now.
+
+        A reload may have moved a name to another instance; a rule about that name
+        must not decide about this one. The cloud refuses a project that is gone.
+        """
+        try:
+            return self._settings().target(target.project, target.instance_id)
+        except UsageError:
+            return target
 
     async def outsider(self, user_id: str, team_id: str) -> Decision | None:
         """Return the refusal of somebody whom no rule can let in, else None."""

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot import __version__
-from bot.errors import BotError, ConfigError
+from bot.errors import BotError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     from bot.app import Bot
     from bot.config import Secrets, Settings
 
 FAILED, WRONG = 1, 2
+LEAVE_AFTER_S = 9.0  # once told to stop; the contract allows 10
 
 cli = typer.Typer(
     name="mlstudio-bot",
@@ -58,21 +60,32 @@ def main() -> None:
         sys.exit(WRONG)
     except BotError as error:
         print(f"mlstudio-bot: {error}", file=sys.stderr)
-        sys.exit(FAILED)
+        sys.exit(WRONG if isinstance(error, UsageError) else FAILED)
     except (BrokenPipeError, KeyboardInterrupt):
         sys.exit(FAILED)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
 @cli.callback()
 def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    *,
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_version
+        ),
     ] = False,
 ) -> None:
     """Print the version, or go on to the command."""
-    if version:
-        print(__version__)
-        raise typer.Exit
+    from bot import logs
+
+    # On stderr, so that --json stays JSON; "run" says more, with its secrets hidden.
+    logs.configure("console", level="WARNING")
 
 
 @cli.command()
@@ -123,6 +136,10 @@ def _stop(bot: Bot, running: asyncio.Task[Any] | None) -> None:
     """Stop a bot that serves; one that still starts has nothing in hand."""
     if bot.ready.is_set() or running is None:
         bot.stop()
+        # All that matters is durable: a database that hangs must not keep us here.
+        leaving = threading.Timer(LEAVE_AFTER_S, os._exit, (0,))
+        leaving.daemon = True
+        leaving.start()
     else:
         os._exit(0)
 
@@ -206,19 +223,25 @@ def history(
 
     try:
         begin = datetime.now(UTC) - timedelta(seconds=seconds(since))
-    except (ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise typer.BadParameter(
+            "that is too long ago", param_hint="--since"
+        ) from error
+    except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from error
     settings = _settings(config)
     if verify:
         _verify(settings)
         return
-    from bot.history import entries, line
+    from bot.history import broken_glass, entries, line
 
     found = asyncio.run(entries(settings, begin, project, instance))
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        print("\n".join(map(line, found)) or f"Nothing on record in the last {since}.")
+        lines = [*map(line, found), broken_glass(found)]
+        said = "\n".join(filter(None, lines))
+        print(said or f"Nothing on record in the last {since}.")
 
 
 def _verify(settings: Settings) -> None:
@@ -228,6 +251,7 @@ def _verify(settings: Settings) -> None:
     for flaw in flaws:
         print(f"✗ {flaw}")
     if flaws:
+        print(f"The trail has {count} entries, newest hash {newest or 'none'}.")
         raise typer.Exit(FAILED)
     print(f"✓ the trail is whole: {count} entries, newest hash {newest or 'none'}")
 
@@ -251,6 +275,25 @@ def init(
     except OSError as error:
         raise BotError(f"{file} cannot be written: {error.strerror}") from error
     print(f"Wrote {file}. Fill it in, then run: mlstudio-bot check --config {file}")
+
+
+@cli.command()
+def assets(
+    name: Annotated[
+        str, typer.Argument(help="Which one to print; without it, what there is.")
+    ] = "",
+) -> None:
+    """Print what watches the bot: Prometheus alert rules, a Grafana dashboard."""
+    from bot.assets import ASSETS, text_of
+
+    if name:
+        try:
+            print(text_of(name), end="")
+        except UsageError as error:
+            raise typer.BadParameter(str(error), param_hint="NAME") from error
+        return
+    for asset, purpose in ASSETS.items():
+        print(f"{asset:<16}{purpose}")
 
 
 @cli.command()

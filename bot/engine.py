@@ -33,7 +33,7 @@ log = structlog.get_logger()
 # A constant of ours: stories of another version would stay pending for ever, silently.
 STORY_VERSION = "1"
 PEERS_EVERY_S = 2.0
-STOP_WITHIN_S = 5.0
+STOP_WITHIN_S = 2.0
 PRUNE_AT_ONCE = 500
 
 
@@ -225,7 +225,11 @@ class SessionIdentity:
         found = await DBOS.list_workflows_async(
             workflow_ids=[story_id], load_input=False, load_output=False
         )
-        return bool(found) and found[0].executor_id == self.executor_id
+        # One that is being taken over still bears our name until somebody has it.
+        return bool(found) and (found[0].executor_id, found[0].status) == (
+            self.executor_id,
+            "PENDING",
+        )
 
     async def look_after_peers(self) -> None:
         """Look every two seconds, first after our own lock, then after the peers."""
@@ -239,6 +243,8 @@ class SessionIdentity:
                 self._held.clear()
                 log.warning("replica lock lost", error=str(error))
                 await _quietly(self.give_back)
+            except Exception:
+                log.exception("peers not looked after")
 
     async def _keep_lock(self) -> None:
         """Prove that our connection lives, or take the lock again."""

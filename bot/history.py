@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.config import Settings
-from bot.ledger import Ledger
+from bot.ledger import BREAK_GLASS, Ledger
 from bot.messages.text import clean
 
 Json = dict[str, Any]
@@ -27,6 +27,14 @@ async def verified(settings: Settings) -> tuple[list[str], int, str]:
         return (await ledger.verify(), *await ledger.newest_hash())
 
 
+def broken_glass(found: list[Json]) -> str:
+    """Return how many of the entries *found* mark a break-glass, or nothing."""
+    count = sum(entry["kind"] == BREAK_GLASS for entry in found)
+    if not count:
+        return ""
+    return f"Break-glass: {count} of these requests went past the approval."
+
+
 def line(entry: Json) -> str:
     """Return one entry as a line for people."""
     where = "/".join(filter(None, (entry["project"], entry["instance"])))
@@ -34,7 +42,7 @@ def line(entry: Json) -> str:
     parts = (
         entry["at"].replace("T", " ").replace("+00:00", "Z"),
         entry["kind"],
-        entry["user_id"],
+        "/".join(filter(None, (entry["team_id"], entry["user_id"]))),
         where,
         rule,
         clean(entry["detail"]),

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+import time
+from collections.abc import Callable
+
+import httpx
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
 from bot.config import host_port
+from bot.errors import BotError
 
 PATH = "/slack/events"
 LARGEST_BYTES = 512 * 1024  # a dialog is at most 250 kB
+# A signature is good for 300 s either way of our clock, so it is remembered twice that.
+REMEMBERED_S = 600.0
+PROVE_WITHIN_S = 10.0
+REPEATED = "I have received this already; it counts once."
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not to listen on
 
 
 class HttpMode:
-    """Serves Slack on *listen*; one of *signing_secrets* has to fit (rotation)."""
+    """Serves Slack on *listen*; one of *signing_secrets* has to fit (rotation).
+
+    *public_url* is where Slack sends to, if that is known here.
+    """
 
     def __init__(
-        self, app: AsyncApp, signing_secrets: tuple[str, ...], listen: str
+        self,
+        app: AsyncApp,
+        signing_secrets: tuple[str, ...],
+        listen: str,
+        *,
+        public_url: str = "",
     ) -> None:
         self._app = app
         self._verifiers = [SignatureVerifier(secret) for secret in signing_secrets]
         self._listen = listen
+        self._public_url = public_url
+        self._received = Received()
         server = web.Application(client_max_size=LARGEST_BYTES)
         server.router.add_post(PATH, self._receive)
         self._runner = web.AppRunner(server, access_log=None, shutdown_timeout=3.0)
@@ -35,6 +57,48 @@ class HttpMode:
         """Say whether Slack could reach us: while we serve, it could."""
         return bool(self._runner.addresses)
 
+    async def prove(self) -> None:
+        """Prove what can be proven of the way from Slack to us; raise BotError.
+
+        We send what Slack sends when it verifies an address (``url_verification``,
+        signed), and Bolt has to return the challenge. With *public_url* that goes the
+        way that Slack's requests go: name, certificate, proxy, ingress, a replica.
+        Without it only our own listener is proven. Not proven: that Slack has this
+        address and the same signing secret; for that, watch
+        mlstudio_last_delivery_timestamp_seconds.
+        """
+        url, challenge = self._public_url or self._own_url(), secrets.token_hex(16)
+        body = json.dumps({"type": "url_verification", "challenge": challenge})
+        at = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json",
+            "X-Slack-Request-Timestamp": at,
+            "X-Slack-Signature": self._verifiers[0].generate_signature(
+                timestamp=at, body=body
+            )
+            or "",
+        }
+        try:
+            async with httpx.AsyncClient(trust_env=bool(self._public_url)) as http:
+                answer = await http.post(
+                    url, content=body, headers=headers, timeout=PROVE_WITHIN_S
+                )
+        except httpx.HTTPError as error:
+            raise BotError(f"{url} does not answer ({type(error).__name__})") from error
+        if not answer.is_success or challenge not in answer.text:
+            raise BotError(
+                f"{url} answered a signed request of ours with {answer.status_code} and"
+                " not as this bot does"
+            )
+
+    def _own_url(self) -> str:
+        """Return the address of our own listener."""
+        if not self._runner.addresses:
+            raise BotError("nothing listens for Slack")
+        host, port = self._runner.addresses[0][:2]
+        named = f"[{host}]" if ":" in host else host
+        return f"http://{_ANYWHERE.get(host, named)}:{port}{PATH}"
+
     async def close(self) -> None:
         """Stop listening once the requests in hand are answered."""
         await self._runner.cleanup()
@@ -44,6 +108,9 @@ class HttpMode:
 
         Slack signs ``v0:timestamp:body`` and wants requests older than five minutes
         refused: https://docs.slack.dev/authentication/verifying-requests-from-slack
+        A request that comes again within that time is a replay: it does nothing and
+        learns nothing. (One restart for one ``trigger_id`` is the ledger's rule, over
+        all replicas.)
         """
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -51,8 +118,13 @@ class HttpMode:
             return web.json_response(
                 {"error": "the signature does not fit"}, status=401
             )
-        answer = await self._app.async_dispatch(await to_bolt_request(request))
-        return await to_aiohttp_response(answer)
+        if not self._received.is_new(headers["x-slack-signature"]):
+            return web.Response(text=REPEATED)
+        try:
+            asked = await to_bolt_request(request)
+        except ValueError:  # signed, but neither JSON nor a form as it says
+            return web.json_response({"error": "the body makes no sense"}, status=400)
+        return await to_aiohttp_response(await self._app.async_dispatch(asked))
 
     @staticmethod
     def _fits(
@@ -60,5 +132,28 @@ class HttpMode:
     ) -> bool:
         try:
             return verifier.is_valid_request(body, headers)
-        except ValueError:  # a timestamp that is no number, a body that is no text
+        # A timestamp that is no number, a body that is no text, a signature of
+        # characters that cannot be compared.
+        except (ValueError, TypeError):
             return False
+
+
+class Received:
+    """The signatures of the last minutes; only who has the secret can add to them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, float] = {}  # in the order of arrival
+
+    def is_new(self, signature: str) -> bool:
+        """Say whether *signature* comes for the first time, and remember it."""
+        now = self._clock()
+        while self._seen:
+            oldest = next(iter(self._seen))
+            if now - self._seen[oldest] < REMEMBERED_S:
+                break
+            del self._seen[oldest]
+        if signature in self._seen:
+            return False
+        self._seen[signature] = now
+        return True

@@ -120,6 +120,17 @@ SLACK_CALLS = Family(
     "Calls to Slack's Web API, by method and result.",
     ("method", "result"),
 )
+LAST_DELIVERY = Family(
+    "mlstudio_last_delivery_timestamp_seconds",
+    "gauge",
+    "When Slack last delivered a command, a click or an event (seconds since 1970).",
+)
+CHECK_OK = Family(
+    "mlstudio_check_ok",
+    "gauge",
+    "What each check behind /readyz said at the last look: 1 yes, 0 no.",
+    ("check",),
+)
 AUDIT_HASH = Family(
     "mlstudio_audit_hash_timestamp_seconds",
     "gauge",
@@ -144,6 +155,8 @@ FAMILIES: tuple[Family, ...] = (
     IN_FLIGHT,
     CLOUD_CALLS,
     SLACK_CALLS,
+    LAST_DELIVERY,
+    CHECK_OK,
     AUDIT_HASH,
     LOOP_LAG,
     BUILD,
@@ -168,6 +181,8 @@ class Metrics:
         self.in_flight = self._gauge(IN_FLIGHT)
         self.cloud_calls = self._counter(CLOUD_CALLS)
         self.slack_calls = self._counter(SLACK_CALLS)
+        self.last_delivery = self._gauge(LAST_DELIVERY)
+        self.check_ok = self._gauge(CHECK_OK)
         self.audit_hash = self._gauge(AUDIT_HASH)
         self.loop_lag = self._gauge(LOOP_LAG)
         self._build()

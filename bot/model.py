@@ -304,6 +304,14 @@ class Request:
     approval: Approval | None = None
     thread_ts: str = ""  # set by the message shortcut: speak in that thread
     response_url: str = ""  # private answers; Slack takes 5 within 30 minutes
+    batch: str = ""  # asked for with others: the id of the one that speaks for all
+    place: int = 0  # ... and its turn among them
+    go_on: bool = False  # ... even if one before it failed
+
+    @property
+    def speaks(self) -> str:
+        """The id of the request whose story speaks for this one: mostly its own."""
+        return self.batch or self.id
 
     @property
     def waits(self) -> bool:
@@ -377,6 +385,15 @@ class Record:
     unsaid: str = ""  # what could not be said, and why
     duration_s: float | None = None
     reminded: bool = False  # the approvers were reminded at half of the time
+    changed_at: datetime | None = None  # since when it stands where it does
+    summed: bool = False  # the end of all that were asked for together has been said
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether as many different people approve as the rule asks for."""
+        approval = self.request.approval
+        agreed = {vote.user_id for vote in self.votes if vote.approve}
+        return approval is not None and len(agreed) >= approval.needed
 
 
 def may_move(record: Record, state: State) -> bool:
@@ -386,6 +403,8 @@ def may_move(record: Record, state: State) -> bool:
     """
     if state is State.RESTARTING and record.request.waits:
         return record.state is State.APPROVED
+    if state is State.APPROVED and not record.is_approved:
+        return False
     return state in TRANSITIONS.get(record.state, frozenset())
 
 
@@ -408,3 +427,17 @@ class Message:
 def canonical(value: object) -> str:
     """Return *value* as JSON that is the same for the same value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def digest(request: Request, status: str) -> str:
+    """Return what an approval of *request* is for, as 64 hex digits.
+
+    *status* is what the approvers saw; whatever of all this changes, it is another
+    thing, which they have not approved (reference/approvals.md section 3).
+    """
+    target = request.target
+    what = [
+        *(request.team_id, request.user_id, request.rule, request.rule_version),
+        *(target.project, target.project_id, target.key, class_of(status)),
+    ]
+    return hashlib.sha256(canonical(what).encode()).hexdigest()

@@ -48,6 +48,8 @@ class _User(BaseModel):
     real_name: str | None = None
     profile: _Profile = _Profile()
     deleted: bool = False
+    is_admin: bool = False
+    is_owner: bool = False
     is_bot: bool = False
     is_workflow_bot: bool = False
     is_restricted: bool = False
@@ -122,6 +124,7 @@ class People:
         self._users: dict[str, tuple[float, _User]] = {}
         self._kept: tuple[float, _Book] | None = None
         self._reading: asyncio.Task[_Book | None] | None = None
+        self._asking: set[asyncio.Task[_User]] = set()
 
     async def person(
         self, user_id: str, *, team_id: str = "", fresh: bool = False
@@ -143,6 +146,16 @@ class People:
             is_stranger=user.is_stranger or not self._is_home(user, team_id),
         )
 
+    async def is_admin(self, user_id: str) -> bool:
+        """Say whether somebody may change the workspace, or is Slack itself.
+
+        Raises ChatError as ``person`` does.
+        """
+        if user_id == _SLACKBOT:
+            return True
+        user = await self._user(user_id, fresh=False)
+        return user.is_admin or user.is_owner
+
     def _is_home(self, user: _User, team_id: str) -> bool:
         """Say whether all that is known of somebody's team is ours.
 
@@ -157,6 +170,21 @@ class People:
         until, kept = self._users.get(user_id, (now, None))
         if kept is not None and not fresh and now < until:
             return kept
+        asking = asyncio.create_task(self._ask_user(user_id), name="users.info")
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        # One who gives up waiting finds the answer kept when he tries again.
+        return await asyncio.shield(asking)
+
+    def _asked(self, asking: asyncio.Task[_User]) -> None:
+        """Let go of a question that is answered; nobody may wait for it any more."""
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()
+
+    async def _ask_user(self, user_id: str) -> _User:
+        """Return what Slack says of *user_id* now, and keep it."""
+        now = self._clock()
         with translated("users.info", self._on_call):
             answer = await self._client.users_info(user=user_id)
         try:

@@ -20,6 +20,7 @@ from bot.errors import (
     ChatRefused,
     CloudBusy,
     CloudError,
+    CloudMisfit,
     CloudUnknown,
     InstanceBusy,
 )
@@ -36,6 +37,7 @@ from bot.model import (
     StatusClass,
     Verdict,
     class_of,
+    digest,
 )
 
 log = structlog.get_logger()
@@ -81,8 +83,11 @@ class Preflight:
         instance = await self._read(record)
         if instance is None:
             return False
-        if why := await self._no_longer(record) or _changed(record, instance):
+        if why := await self.no_longer(record) or await self._changed(record, instance):
             await self._ledger.move(request_id, State.VOIDED, detail=why)
+            return False
+        if why := _idle_again(record, instance):
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
             return False
         return await self._claim(record, instance)
 
@@ -109,6 +114,8 @@ class Preflight:
             instance = await _few_times(lambda: self._cloud.read(target))
         except CloudError as error:
             why = str(error)
+            tell = log.error if isinstance(error, CloudMisfit) else log.warning
+            tell("the instance could not be read", error=why)
         else:
             self._authority.saw(target, instance)
             why = _pointless(target.instance, instance.status)
@@ -117,7 +124,7 @@ class Preflight:
         await self._ledger.move(record.request.id, State.NOT_RESTARTED, detail=why)
         return None
 
-    async def _no_longer(self, record: Record) -> str:
+    async def no_longer(self, record: Record) -> str:
         """Return why what was allowed is so no longer, or nothing."""
         try:
             return await _few_times(lambda: self._lost_right(record))
@@ -158,8 +165,26 @@ class Preflight:
             for vote in record.votes
             if vote.approve and await self._may_approve(record, vote.user_id, approval)
         ]
-        if record.state is State.APPROVED and len(still) < approval.needed:
+        if record.state is not State.ASKED and len(still) < approval.needed:
             return "Somebody who approved it may no longer do so."
+        return ""
+
+    async def _changed(self, record: Record, instance: Instance) -> str:
+        """Return how this is not what was approved, or nothing.
+
+        The trail holds the digest of what was asked and approved: it also tells of a
+        record that was changed behind the bot's back.
+        """
+        request, before = record.request, record.baseline
+        if record.state is not State.APPROVED or before is None:
+            return ""
+        if class_of(before.status) is not class_of(instance.status):
+            return (
+                f"Its status changed from {shown(before.status)} to"
+                f" {shown(instance.status)} since approval was asked for."
+            )
+        if await self._ledger.digests(request.id) != {digest(request, instance.status)}:
+            return "What is on record is no longer what was approved; ask again."
         return ""
 
     async def _may_approve(
@@ -183,16 +208,17 @@ def _pointless(name: str, status: str) -> str:
     return ""
 
 
-def _changed(record: Record, instance: Instance) -> str:
-    """Return how the status changed since approvers saw it, or nothing."""
-    before = record.baseline
-    if not record.request.waits or before is None:
-        return ""
-    if class_of(before.status) is class_of(instance.status):
+def _idle_again(record: Record, instance: Instance) -> str:
+    """Return that what was to be followed has ended, or nothing.
+
+    A busy instance is followed without approval; more nobody has agreed to.
+    """
+    busy = class_of(instance.status) is StatusClass.BUSY
+    if busy or not record.request.waits or record.state is State.APPROVED:
         return ""
     return (
-        f"Its status changed from {shown(before.status)} to {shown(instance.status)}"
-        " since approval was asked for."
+        f"{record.request.target.instance} was busy when it was asked for and is"
+        f" {shown(instance.status)} now. Ask again if it is still to be restarted."
     )
 
 

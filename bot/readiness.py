@@ -138,6 +138,8 @@ def judge(
             evidence, look, lost_s=lost_s, unchanged_s=unchanged_s
         )
     if phase is Phase.GOING_ON and at_s >= timeout_s:
+        if look is not None and evidence.ready_run == 1:
+            return phase  # as after a long stop of the bot: the second look decides
         return Phase.LOST if evidence.doubtful else Phase.TIMED_OUT
     return phase
 

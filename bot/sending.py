@@ -7,9 +7,9 @@ and never makes it again (DESIGN, "The engine", rule 2).
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import structlog
 
@@ -18,6 +18,7 @@ from bot.errors import (
     CloudBusy,
     CloudError,
     CloudFollow,
+    CloudMisfit,
     CloudRefused,
 )
 from bot.ledger import Ledger
@@ -28,47 +29,41 @@ log = structlog.get_logger()
 
 WAITS_S = (2.0, 4.0, 8.0, 8.0)  # between tries of a call that was surely not made
 LONGEST_WAIT_S = 60.0
+FRESH_FOR_S = 60.0  # longer than the tries to announce take
 
 
 class Sending:
     """Sends restarts on behalf of this process life, which has an id of its own."""
 
-    def __init__(self, *, ledger: Ledger, cloud: Cloud) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        cloud: Cloud,
+        no_longer: Callable[[Record], Awaitable[str]],
+    ) -> None:
         self._ledger = ledger
+        self._no_longer = no_longer
         self._cloud = cloud
         self._life = uuid.uuid4().hex
-        self._in_hand = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     async def send(self, request_id: str, attempt: int) -> float | None:
         """Send the restart; return seconds until it may be tried again, or None.
 
-        It is tried again only when it was surely not carried out, and only while the
-        instance is still as it was.
+        It is tried again only when it was surely not carried out. What was checked a
+        while ago, before that or before a crash, is checked again.
         """
         record = await self._ledger.existing(request_id)
         if record.state is not State.RESTARTING or record.answered:
             return None
-        if attempt and not await self._is_still_as_it_was(record):
+        stale = record.sent_at is None and (attempt > 0 or _is_old(record))
+        if stale and not await self._is_still_right(record):
             return None
         if not await self._ledger.take_send(request_id, self._life):
             log.warning("the restart may have been sent before; it is not sent again")
             await self._ledger.answered(request_id, "lost")
             return None
-        self._in_hand += 1
-        self._idle.clear()
-        try:
-            return await self._call(record, attempt)
-        finally:
-            self._in_hand -= 1
-            if not self._in_hand:
-                self._idle.set()
-
-    async def finish(self, within_s: float) -> None:
-        """Wait for calls in hand to be answered, so that no answer is lost."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), within_s)
+        return await self._call(record, attempt)
 
     async def _call(self, record: Record, attempt: int) -> float | None:
         """Make the call. From here on only the ledger may keep us waiting."""
@@ -118,6 +113,7 @@ class Sending:
 
     async def _follow(self, record: Record, error: CloudFollow) -> None:
         """The cloud says it is busy already: watch it instead."""
+        log.info("the cloud is busy with it already", error=str(error))
         await self._give_back(record, error)
         await patiently(
             lambda: self._ledger.move(
@@ -126,6 +122,8 @@ class Sending:
         )
 
     async def _refused(self, record: Record, error: CloudRefused) -> None:
+        tell = log.error if isinstance(error, CloudMisfit) else log.warning
+        tell("the cloud refused the restart", error=str(error))
         await self._give_back(record, error)
         await patiently(
             lambda: self._ledger.move(
@@ -143,8 +141,11 @@ class Sending:
             )
         )
 
-    async def _is_still_as_it_was(self, record: Record) -> bool:
-        """Look before trying again; end or follow where something has happened."""
+    async def _is_still_right(self, record: Record) -> bool:
+        """Look before going on; end or follow where something has happened."""
+        if why := await self._no_longer(record):
+            await self._ledger.move(record.request.id, State.NOT_RESTARTED, detail=why)
+            return False
         try:
             now = await self._cloud.read(record.request.target)
         except CloudError as error:
@@ -157,3 +158,9 @@ class Sending:
             record.request.id, State.FOLLOWING, last_status=now.status[:64]
         )
         return False
+
+
+def _is_old(record: Record) -> bool:
+    """Say whether the checks before this restart were made a while ago."""
+    since = record.changed_at
+    return since is None or (datetime.now(UTC) - since).total_seconds() > FRESH_FOR_S

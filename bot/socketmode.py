@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Callable
+from typing import Any
 
+import aiohttp
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -18,14 +21,18 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import BotError
+from bot.slack_errors import translated
 
 log = structlog.get_logger()
 
 CONNECT_WITHIN_S = 20.0
-PING_EVERY_S = 3.0
+PING_EVERY_S = 2.0  # after four without an answer the socket counts as down
 LOOK_EVERY_S = 0.5
 PATIENCE_S = 2.0  # down for this long: the client gets a new ticket
 GIVE_UP_AFTER_S = 90.0
+PONG_WITHIN_S = 5.0
+_LOOK_FOR_PONG_S = 0.05
+_MARKER = "mlstudio_marker"
 
 
 class SocketMode:
@@ -50,6 +57,10 @@ class SocketMode:
         )
         if client.proxy is None:  # as our client decided for loopback
             self._handler.client.proxy = None
+        self._app_token = app_token
+        self._web = client
+        self._markers: dict[str, asyncio.Event] = {}
+        self._handler.client.message_listeners.append(self._on_message)
         self._give_up = give_up
         self._give_up_after_s = give_up_after_s
         self._watchdog: asyncio.Task[None] | None = None
@@ -69,7 +80,7 @@ class SocketMode:
                 " must be an app-level token (xapp-…) with the scope connections:write"
                 " of an app that has Socket Mode switched on"
             ) from error
-        except TimeoutError as error:
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
             raise BotError(
                 "the socket to Slack did not open in time; check that the network lets"
                 " WebSockets out to Slack"
@@ -79,6 +90,59 @@ class SocketMode:
     async def is_connected(self) -> bool:
         """Say whether the socket is up; un-awaited this would always be true."""
         return await self._handler.client.is_connected()
+
+    async def prove(self) -> None:
+        """Prove what can be proven of the way from Slack to us; raise BotError.
+
+        Proven: Slack takes both tokens and Socket Mode is switched on (a ticket is
+        fetched and not used); the very socket that deliveries come by answers a ping,
+        at Slack's end; what arrives on it gets through the client's own queue to its
+        listeners. Not proven: that Slack would send. With the scopes that the bot has,
+        nothing that it may do makes Slack send it a command, a click or an event; for
+        that, watch mlstudio_last_delivery_timestamp_seconds.
+        """
+        with translated("auth.test"):
+            await self._web.auth_test()
+        with translated("apps.connections.open"):
+            await self._web.apps_connections_open(app_token=self._app_token)
+        try:
+            async with asyncio.timeout(PONG_WITHIN_S):
+                await self._pong()
+                await self._through()
+        except (TimeoutError, OSError, RuntimeError) as error:
+            raise BotError(
+                "the socket to Slack is open but nothing comes through it"
+            ) from error
+
+    async def _pong(self) -> None:
+        """Return when Slack's end of the socket has answered a ping of ours."""
+        client, at = self._handler.client, time.time()
+        if client.current_session is None:
+            raise ConnectionError("no socket")
+        # The client's own ping, so that its own reader notes the answer.
+        await client.current_session.ping(f"sdk-ping-pong:{at}".encode())
+        while (client.last_ping_pong_time or 0.0) < at:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(_LOOK_FOR_PONG_S)
+
+    async def _through(self) -> None:
+        """Return when a frame of ours has come out of the client's queue."""
+        marker = uuid.uuid4().hex
+        seen = self._markers[marker] = asyncio.Event()
+        try:
+            frame = f'{{"type": "{_MARKER}", "marker": "{marker}"}}'
+            await self._handler.client.enqueue_message(frame)
+            await seen.wait()
+        finally:
+            del self._markers[marker]
+
+    async def _on_message(
+        self, _client: object, message: dict[str, Any], _raw: str | None = None
+    ) -> None:
+        """Notice our own marker; all else is Bolt's."""
+        if message.get("type") == _MARKER:
+            seen = self._markers.get(str(message.get("marker")))
+            if seen is not None:
+                seen.set()
 
     async def close(self) -> None:
         """Take nothing new from Slack."""

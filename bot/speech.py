@@ -81,6 +81,8 @@ class Speech:
     async def say_end(self, request_id: str) -> float | None:
         """Tell the requester how it ended, and then all who joined."""
         record = await self._ledger.existing(request_id)
+        if record.state is State.JOINED:
+            return await self._say_joined(record)
         joined = await self._ledger.joined(request_id)
         if not record.told:
             here = [
@@ -121,9 +123,6 @@ class Speech:
 
     async def _tell(self, record: Record, followers: list[str]) -> float | None:
         """Say the end where the request was seen: in its thread, or privately."""
-        if record.state is State.JOINED:
-            host = await self._ledger.existing(record.joined)
-            return await self._privately(record, answers.busy_already(host))
         if record.message_ts:
             message = say.followup(record, followers=followers)
             return await self._reply(record, record.message_ts, message)
@@ -131,6 +130,13 @@ class Speech:
             message = card.notice(record, followers=followers)
             return await self._reply(record, record.card_ts, message)
         return await self._privately(record, say.not_restarted(record))
+
+    async def _say_joined(self, record: Record) -> float | None:
+        """Name the request that was joined; its story will tell the end of both."""
+        if record.told:
+            return None
+        host = await self._ledger.existing(record.joined)
+        return await self._privately(record, answers.busy_already(host))
 
     async def _reply(
         self, record: Record, parent_ts: str, message: Message
@@ -171,6 +177,7 @@ class Speech:
             except ChatError as error:
                 return pause(error)
         await patiently(lambda: self._ledger.update(request.id, told=True))
+        self._metrics.requests.labels(str(record.state)).inc()
         return None
 
     async def _privately(self, record: Record, message: Message) -> float | None:

@@ -1,7 +1,8 @@
 """What has to be done again and again beside the requests, each in a loop of its own.
 
 ``nudge`` closes the gap between the record and the engine: a crash between the two
-leaves a request recorded but not begun, or decided but not woken.
+leaves a request recorded but not begun, or decided but not woken; a database that
+fails for a while may leave one whose story has died.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from bot.errors import BotError
 from bot.ledger import Ledger
 from bot.listeners.home import Home
 from bot.metrics import Metrics
-from bot.model import State
 from bot.restart import Restarts
 
 log = structlog.get_logger()
@@ -73,14 +73,11 @@ class Upkeep:
             await asyncio.wait(self._loops)
 
     async def nudge(self) -> None:
-        """Begin what was recorded and not begun; wake what was decided and not told."""
+        """Wake what was decided and not told; go on with what nobody tells."""
         before = datetime.now(UTC) - timedelta(seconds=RESTLESS_AFTER_S)
         for record in await self._ledger.restless(before=before):
-            request_id = record.request.id
-            if record.state is State.ASKED:
-                await self._restarts.begin(request_id)
-            else:
-                await self._restarts.wake(request_id, f"nudge {record.state}")
+            await self._restarts.wake(record.request.id, f"nudge {record.state}")
+        await self._restarts.revive(await self._ledger.untold())
         self._metrics.in_flight.set(len(await self._ledger.open_requests()))
 
     async def refresh_home(self) -> None:

@@ -177,6 +177,11 @@ class _Watch:
                 "The cloud's answer was lost and the instance shows no restart."
                 " Nothing more was sent; ask again if you still want it."
             )
+        if phase is Phase.UNCHANGED and self._record.state is State.FOLLOWING:
+            return (
+                "The cloud said it is busy and did not take the restart, but its status"
+                " never changed, so I cannot tell what it is busy with."
+            )
         if phase is Phase.UNCHANGED:
             return (
                 "The cloud accepted the restart, but its status never changed, so I"

@@ -1,7 +1,13 @@
 """What an operator who runs ``mlstudio-bot check`` before a deployment may rely on."""
 
 import ast
+import asyncio
+import os
 import re
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +21,15 @@ from bot.check.rules import approval_lines, rule_lines
 from bot.check.slack import SCOPE_OF, SCOPES
 from bot.demo.cast import demo_world
 from bot.demo.modelarts import LocalModelArts
+from bot.demo.slack import LocalSlack
+from bot.demo.wire import Fault
+from bot.ledger import Ledger
 from bot.model import Approval, Rule
 
 ROOT = Path(__file__).parent.parent
 USERS = {
     "U0ANN": {},
+    "U0BOSS": {"is_admin": True},
     "U0LEE": {},
     "U0OLD": {"deleted": True},
     "U0BOT": {"is_bot": True},
@@ -48,6 +58,7 @@ class Slack:
         self.url = ""
         self.scopes = "commands,chat:write,users:read,usergroups:read"
         self.groups = {"ml-oncall": ["U0ANN", "U0LEE"], "ml-leads": ["U0MAX", "U0IDA"]}
+        self.editor = ""
         self.calls = []
 
     async def answer(self, request):
@@ -69,6 +80,7 @@ class Slack:
         if method == "usergroups.list":
             groups = [
                 {"id": f"S{n}", "handle": handle, "users": users, "date_delete": 0}
+                | ({"updated_by": self.editor} if self.editor else {})
                 for n, (handle, users) in enumerate(self.groups.items())
             ]
             return {"ok": True, "usergroups": groups}
@@ -449,3 +461,243 @@ def test_the_manifest_asks_for_what_the_code_needs():
     manifest = yaml.safe_load((ROOT / "manifest.yaml").read_text("utf-8"))
 
     assert sorted(SCOPES) == sorted(manifest["oauth_config"]["scopes"]["bot"])
+
+
+# --- groups that anybody may edit, scopes that nobody needs, tables of another version
+
+
+@pytest.mark.parametrize(
+    ("editor", "warned"), [("U0BOSS", False), ("U0LEE", True), ("U0BOT", True)]
+)
+async def test_a_group_that_anybody_may_edit(run, slack, editor, warned):
+    """A group that somebody who is no admin has changed is a warning, not a fault."""
+    slack.editor = editor
+
+    lines = await run()
+
+    said = [line for line in lines if "last changed by" in line.what]
+    assert [line.ok for line in said] == [None, None] * warned
+    assert _bad(lines) == []
+
+
+async def test_a_scope_that_is_not_needed(run, slack):
+    """A right that the bot does not use is pointed out."""
+    slack.scopes += ",usergroups:write"
+
+    lines = await run()
+
+    assert _bad(lines) == []
+    assert [line.what for line in lines if line.ok is None] == [
+        "scope usergroups:write is granted, and the bot does not use it"
+    ]
+
+
+async def test_tables_of_another_version(tmp_path):
+    """A database that the bot has made is fine; one of another version is found before
+    the bot stumbles over it.
+    """
+    url = f"sqlite:///{tmp_path}/bot.db"
+    ledger = Ledger(url)
+    ledger.open()
+    ledger.close()
+    assert str(await database_line(url)).endswith("bot.db answers")
+    with closing(sqlite3.connect(tmp_path / "bot.db")) as database:
+        database.execute("ALTER TABLE mlstudio_requests DROP COLUMN unsaid")
+
+    line = await database_line(url)
+
+    assert line.ok is False
+    assert line.what.endswith("it lacks mlstudio_requests.unsaid")
+
+
+# --- the command itself, against the demo's local Slack and ModelArts -----------------
+
+RULES = """
+[[rules]]
+name = "gated"
+who = ["@ml-oncall"]
+instances = ["gated-*"]
+approval = { by = ["@ml-leads"], needed = 2, break_glass = ["@sre"] }
+
+[[rules]]
+name = "on call"
+who = ["@ml-oncall", "U0BOB"]
+"""
+
+
+class Checked:
+    """``mlstudio-bot check`` as a process, between the demo's two far sides."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.slack = LocalSlack(scopes=SCOPES)
+        self.cloud = LocalModelArts(demo_world())
+        self.rules = RULES
+        self.instances = ""
+        self.environ = {}
+
+    async def __call__(self, *options):
+        """Return the exit code and the lines; nothing may be printed as an error."""
+        login, path = self.cloud.world.login, self.folder / "bot.toml"
+        path.write_text(
+            f"""
+database = "sqlite:///{self.folder}/bot.db"
+[slack]
+api_url = "{self.slack.api_url}"
+[cloud]
+iam_url = "{self.cloud.iam_url}"
+modelarts_url = "{self.cloud.url}"
+[projects.ml-prod]
+id = "a4a5d4098fb4474fa22cd05f897d6b99"
+[projects.ml-prod.instances]
+trainer-7 = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
+{self.instances}
+{self.rules}
+""",
+            "utf-8",
+        )
+        environ = {
+            "PATH": os.environ["PATH"],
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "OS_USERNAME": login.user,
+            "OS_PASSWORD": login.password,
+            "OS_USER_DOMAIN_NAME": login.domain,
+            **self.environ,
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "check", "--config", path, *options),
+            cwd=ROOT,
+            env=environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert "Traceback" not in err.decode()
+        shown = out.decode() + err.decode()
+        assert not [v for k, v in environ.items() if k != "PATH" and v in shown.split()]
+        return process.returncode, out.decode().splitlines()
+
+
+@pytest.fixture
+async def checked(tmp_path):
+    """Return the command between its far sides."""
+    checked = Checked(tmp_path)
+    async with checked.slack:
+        await checked.cloud.start()
+        yield checked
+        await checked.cloud.close()
+
+
+@pytest.mark.process
+async def test_the_command_where_all_is_well(checked):
+    """``check`` exits 0 with a ✓ for every part, and leaves nothing behind."""
+    code, lines = await checked()
+
+    assert code == 0, lines
+    assert {line[0] for line in lines} == {"✓"}
+    for part in (
+        "bot.toml: 1 project, 2 rules",
+        "SLACK_BOT_TOKEN is set",
+        "OS_PASSWORD is set",
+        "rule “gated” can decide",
+        "the database",
+        "Slack knows the bot as",
+        *(f"scope {scope}" for scope in SCOPES),
+        "the app token opens a socket",
+        "user U0BOB",
+        *(f"user group @{group} has" for group in ("ml-oncall", "ml-leads", "sre")),
+        "rule “gated”: 2 people could approve",
+        "ml-prod: the login works",
+        "ml-prod: ModelArts answers",
+        "ml-prod/trainer-7 is ACTIVE",
+        "this machine's clock agrees",
+    ):
+        assert any(part in line for line in lines), part
+    assert [path.name for path in checked.folder.iterdir()] == ["bot.toml"]
+    assert not checked.cloud.restarts
+    assert checked.slack.messages() == []
+
+
+def _set(**environ):
+    return lambda checked: checked.environ.update(environ)
+
+
+def _unscoped(checked):
+    access = checked.slack.api.access
+    checked.slack.api.access = replace(access, scopes=access.scopes - {"users:read"})
+
+
+async def _emptied(checked):
+    await checked.slack.change_group("sre", users=(), tell=False)
+
+
+def _unknown_group(checked):
+    checked.rules = RULES.replace("@sre", "@ghosts")
+
+
+def _unknown_alias(checked):
+    checked.instances = 'gone = "00000000-1111-2222-3333-444444444444"'
+
+
+def _off_clock(checked):
+    fault = Fault(date_shift_s=-300.0)
+    checked.cloud.faults.plant("read", fault, times=None)
+    checked.cloud.faults.plant("login", fault, times=None)
+
+
+def _too_few(checked):
+    checked.rules = RULES.replace('by = ["@ml-leads"]', 'by = ["@ml-leads", "U0ERIN"]')
+    checked.rules = checked.rules.replace("needed = 2", "needed = 3")
+
+
+FAULTS = {
+    "a wrong bot token": (_set(SLACK_BOT_TOKEN="xoxb-0-wrong"), "✗ the bot token: "),
+    "a wrong app token": (_set(SLACK_APP_TOKEN="xapp-0-wrong"), "✗ the app token: "),
+    "the wrong kind of token": (
+        _set(SLACK_BOT_TOKEN="xoxp-0-user"),
+        "✗ SLACK_BOT_TOKEN: must begin with xoxb-",
+    ),
+    "a missing scope": (_unscoped, "✗ scope users:read is missing"),
+    "an unknown group": (_unknown_group, "✗ user group @ghosts is unknown"),
+    "an empty group": (_emptied, "✗ user group @sre is unknown, disabled, empty"),
+    "a guest as approver": (_too_few, "✗ user U0ERIN (erin) is a guest"),
+    "too few approvers": (_too_few, "✗ rule “gated” needs 3 approvals, but only 2"),
+    "a wrong password": (_set(OS_PASSWORD="wr0ng-word"), "✗ ml-prod: the login failed"),
+    "an unknown alias": (_unknown_alias, "✗ ml-prod/gone: "),
+    "a clock that is off": (_off_clock, "✗ this machine's clock is "),
+}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_the_command_finds(checked, fault):
+    """``check`` exits 1 and says of every fault what it is and what mends it."""
+    plant, said = FAULTS[fault]
+    waiting = plant(checked)
+    if waiting is not None:
+        await waiting
+
+    code, lines = await checked()
+
+    assert code == 1
+    found = [line for line in lines if line.startswith(said)]
+    assert len(found) == 1, lines
+    assert " → " in found[0]
+
+
+@pytest.mark.process
+async def test_the_command_offline(checked):
+    """``check --offline`` needs no secret and asks nobody; what is wrong in the file is
+    still found.
+    """
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "OS_PASSWORD"):
+        checked.environ[name] = ""
+    code, lines = await checked("--offline")
+    assert code == 0, lines
+    assert (checked.slack.calls, list(checked.cloud.calls)) == ([], [])
+
+    checked.rules += '[[rules]]\nname = "never"\nwho = ["U0BOB"]\n'
+    code, lines = await checked("--offline")
+    assert code == 1
+    assert [line for line in lines if line.startswith("✗ rule “never” can never")]

@@ -234,7 +234,7 @@ def test_the_starter_shows_every_key(tmp_path: Path):
 
 
 _URLS = {"iam_url": "https://i", "modelarts_url": "https://m"}
-_PER_PROJECT = {"auth", "iam_url", "modelarts_url"}
+_PER_PROJECT = {"auth", "cloud", "iam_url", "modelarts_url"}
 
 
 def _unset(table: BaseModel) -> list[str]:

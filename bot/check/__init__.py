@@ -5,7 +5,7 @@ It changes nothing anywhere; what it finds is lines, not exceptions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -16,11 +16,17 @@ from bot.chat import TIMEOUT, clients
 from bot.check.backends import cloud_lines, database_line, endpoints_of
 from bot.check.line import Line, bad, counted, good, skipped
 from bot.check.rules import approval_lines, people_of, rule_lines
-from bot.check.slack import app_token_line, group_line, home_team, user_line
+from bot.check.slack import (
+    app_token_line,
+    editor_lines,
+    group_line,
+    home_team,
+    user_line,
+)
 from bot.cloud import Cloud, Login
-from bot.config import Settings, load_settings
-from bot.config.secrets import VARIABLES, Secrets, read
-from bot.errors import ConfigError
+from bot.config import Settings, examine
+from bot.config.problems import Problem
+from bot.config.secrets import VARIABLES, Secrets
 from bot.people import People
 from bot.policy import references
 
@@ -36,11 +42,11 @@ async def check_file(
 
     *offline* asks nobody over the network and needs no secret.
     """
-    try:
-        settings = load_settings(path)
-    except ConfigError as error:
-        return [bad(problem, f"mend {path}") for problem in error.problems]
-    secrets, lines = _secrets(settings, environ, offline=offline)
+    found = examine(path, environ)
+    settings, secrets = found.settings, found.secrets
+    if settings is None:
+        return [bad(problem, f"mend {path}") for problem in found.wrong]
+    lines = _secrets(environ, found.missing, offline=offline)
     return [
         good(
             f"{path}: {counted(len(settings.projects), 'project')},"
@@ -68,15 +74,13 @@ async def check(settings: Settings, secrets: Secrets, *, offline: bool) -> list[
 
 
 def _secrets(
-    settings: Settings, environ: Mapping[str, str], *, offline: bool
-) -> tuple[Secrets, list[Line]]:
-    """Return the secrets of *environ*, and a line for each that is set or missing."""
-    logins = {settings.endpoint(project).auth for project in settings.projects}
-    secrets, problems = read(environ, {settings.slack.mode, *logins})
+    environ: Mapping[str, str], problems: Iterable[Problem], *, offline: bool
+) -> list[Line]:
+    """Return a line for each secret of *environ*, and for each that is amiss."""
     present = {name for name in environ if environ[name]}
     given = [n for n in VARIABLES if present & {n, f"{n}_FILE"}]
     wrong = {str(problem.path[0]): problem for problem in problems}
-    return secrets, [
+    return [
         *(good(f"{name} is set") for name in given if name not in wrong),
         *(
             bad(str(problem), f"mend the environment variable {name}")
@@ -100,7 +104,11 @@ async def _slack(settings: Settings, secrets: Secrets) -> list[Line]:
             app_token = secrets.slack_app_token.get_secret_value()
             lines.append(await app_token_line(client, app_token))
         if team:
-            lines += await _people(settings, People(client, team))
+            people = People(client, team)
+            lines += await _people(settings, people)
+            groups = references(settings.rules)
+            if groups:
+                lines += await editor_lines(client, people, groups)
     return lines
 
 
@@ -124,18 +132,10 @@ async def _cloud(settings: Settings, secrets: Secrets) -> list[Line]:
     # An empty password would only count as one more failed login.
     if not all(map(_given, _needed(settings, secrets))):
         return [skipped("the cloud was not asked", "set the secrets of its login")]
-    login = Login(
-        username=secrets.os_username.get_secret_value(),
-        password=secrets.os_password,
-        user_domain_name=secrets.os_user_domain_name.get_secret_value(),
-        ak=secrets.ak,
-        sk=secrets.sk,
-        security_token=secrets.security_token,
-    )
     async with httpx.AsyncClient() as http:
         cloud = Cloud(
             endpoints_of(settings),
-            login,
+            Login.of(secrets),
             http,
             calls_per_minute=settings.cloud.calls_per_minute,
         )
@@ -152,7 +152,8 @@ def _needed(settings: Settings, secrets: Secrets) -> list[SecretStr]:
         ],
         "aksk": [secrets.ak, secrets.sk],
     }
-    logins = {settings.endpoint(project).auth for project in settings.projects}
+    points = [settings.endpoint(project) for project in settings.projects]
+    logins = {p.auth for p in points if p.auth == "aksk" or not p.cloud}
     return [secret for login in logins for secret in of[login]]
 
 

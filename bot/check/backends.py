@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.check.line import Line, bad, good, skipped
+from bot.check.line import Line, bad, counted, good, skipped
 from bot.cloud import Cloud, Endpoint
 from bot.config import Settings
 from bot.errors import CloudError, CloudRefused
-from bot.ledger.schema import engine_of, url_of
+from bot.ledger.schema import engine_of, metadata, url_of
 
 MOST_SKEW_S = 60.0  # beyond, tokens and signatures begin to be refused
 _LOGINS = {
@@ -40,13 +40,35 @@ def _database_line(database: str) -> Line:
     engine = engine_of(database)
     try:
         with engine.connect() as connection:
-            connection.execute(sa.text("SELECT 1"))
+            found = sa.inspect(connection)
+            have = {
+                name: {column["name"] for column in found.get_columns(name)}
+                for name in metadata.tables
+                if found.has_table(name)
+            }
     except SQLAlchemyError as error:
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
         return bad(f"{shown}: {cause}", "mend database = …, or what it points to")
     finally:
         engine.dispose()
-    return good(f"{shown} answers")
+    return _schema_line(shown, have)
+
+
+def _schema_line(shown: str, have: Mapping[str, Collection[str]]) -> Line:
+    """Return whether the tables that a database has are those that this bot needs."""
+    lacking = [
+        f"{name}.{column}"
+        for name, columns in have.items()
+        for column in sorted(set(metadata.tables[name].columns.keys()) - set(columns))
+    ]
+    if lacking:
+        return bad(
+            f"{shown} was made by another version: it lacks {', '.join(lacking)}",
+            "use the version that made it, or give this one a new database",
+        )
+    missing = len(metadata.tables) - len(have)
+    made = f" (the first start makes {counted(missing, 'table')})" if missing else ""
+    return good(f"{shown} answers{made}")
 
 
 def _new_file(path: Path) -> Line:

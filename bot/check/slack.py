@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.check.line import Line, bad, counted, good
+from bot.check.line import Line, bad, counted, good, skipped
 from bot.errors import ChatError, ChatRefused
 from bot.people import People
 from bot.slack_errors import translated
@@ -56,6 +56,7 @@ async def home_team(client: AsyncWebClient, lines: list[Line]) -> str:
     headers = {key.lower(): value for key, value in answer.headers.items()}
     granted = {s.strip() for s in str(headers.get("x-oauth-scopes", "")).split(",")}
     lines += [_scope_line(scope, granted) for scope in sorted(SCOPES)]
+    lines += [_spare_line(scope) for scope in sorted(granted - SCOPES - {""})]
     return str(answer.get("team_id", ""))
 
 
@@ -63,6 +64,13 @@ def _scope_line(scope: str, granted: set[str]) -> Line:
     if scope in granted:
         return good(f"scope {scope}")
     return bad(f"scope {scope} is missing", _ADD_SCOPE)
+
+
+def _spare_line(scope: str) -> Line:
+    return skipped(
+        f"scope {scope} is granted, and the bot does not use it",
+        "remove it under OAuth & Permissions: what is not there cannot be misused",
+    )
 
 
 async def app_token_line(client: AsyncWebClient, token: str) -> Line:
@@ -108,6 +116,46 @@ def group_line(reference: str, members: Collection[str] | None) -> Line:
         " nobody gets past a rule by it",
         "mend its handle or id in the rules, or its members in Slack (needs the scope"
         " usergroups:read)",
+    )
+
+
+async def editor_lines(
+    client: AsyncWebClient, people: People, references: Collection[str]
+) -> list[Line]:
+    """Return a warning for each group that somebody who is no admin has changed.
+
+    Slack does not tell whether every member may edit user groups; who did last, does.
+    A bot may only where everybody may:
+    https://docs.slack.dev/reference/methods/usergroups.users.update
+    """
+    try:
+        with translated("usergroups.list"):
+            answer = await client.usergroups_list(include_users=False)
+    except ChatError:
+        return []  # the groups' own lines say so
+    lines = []
+    for group in answer.get("usergroups") or ():
+        named = {str(group.get("id")), f"@{group.get('handle')}"} & set(references)
+        editor = str(group.get("updated_by") or "")
+        if named and editor and not await _is_admin(people, editor):
+            lines.append(_editable_line(min(named), editor))
+    return lines
+
+
+async def _is_admin(people: People, user_id: str) -> bool:
+    """Say whether somebody is an admin, or cannot be asked about."""
+    try:
+        return await people.is_admin(user_id)
+    except ChatError:
+        return True
+
+
+def _editable_line(reference: str, editor: str) -> Line:
+    return skipped(
+        f"user group {reference} was last changed by {editor}, who is no admin: if"
+        " every member may edit user groups, everybody can make himself an approver",
+        "let only admins and owners manage user groups (workspace settings,"
+        " Permissions), or name users instead of the group",
     )
 
 

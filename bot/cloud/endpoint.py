@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from pydantic import SecretStr
 
-from bot.config import Endpoint, Secrets
+from bot.config import Credentials, Endpoint, Secrets
 
 __all__ = ["Endpoint", "Login", "host_of"]
 
@@ -21,7 +22,10 @@ def host_of(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The credentials of both ways to log in; its repr hides every secret."""
+    """The credentials of both ways to log in; its repr hides every secret.
+
+    *clouds* are the users of projects with a cloud of their own, by its name.
+    """
 
     username: str = ""
     password: SecretStr = NOTHING
@@ -29,6 +33,19 @@ class Login:
     ak: SecretStr = NOTHING
     sk: SecretStr = NOTHING
     security_token: SecretStr = NOTHING
+    clouds: Mapping[str, Credentials] = field(default_factory=dict)
+
+    def at(self, cloud: str) -> Self:
+        """Return the login for an endpoint of *cloud* ("" = the common one)."""
+        if not cloud:
+            return self
+        own = self.clouds.get(cloud, Credentials())
+        return replace(
+            self,
+            username=own.username.get_secret_value(),
+            password=own.password,
+            user_domain_name=own.user_domain_name.get_secret_value(),
+        )
 
     @classmethod
     def of(cls, secrets: Secrets) -> Self:
@@ -40,4 +57,5 @@ class Login:
             ak=secrets.ak,
             sk=secrets.sk,
             security_token=secrets.security_token,
+            clouds=secrets.clouds,
         )

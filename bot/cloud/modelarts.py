@@ -59,7 +59,7 @@ class Cloud:
         self._on_call = on_call
         self._limiter = Limiter(calls_per_minute, clock=clock, sleep=sleep)
         self._key_pause = Pause(KEY_PAUSE_S, clock)
-        self._accounts: dict[str, Account] = {}  # by iam_url
+        self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
         self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
 
     def use(self, endpoints: Mapping[str, Endpoint]) -> None:
@@ -139,8 +139,10 @@ class Cloud:
     def _new_auth(self, point: Endpoint) -> TokenAuth | SigningAuth:
         if point.auth == "aksk":
             return SigningAuth(point, self._login, self._key_pause, self._now)
+        login = self._login.at(point.cloud)
         account = self._accounts.setdefault(
-            point.iam_url, Account(self._login, Pause(LOGIN_PAUSE_S, self._clock))
+            (point.iam_url, point.cloud),
+            Account(login, Pause(LOGIN_PAUSE_S, self._clock)),
         )
         return TokenAuth(
             point,

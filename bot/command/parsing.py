@@ -182,7 +182,7 @@ def _unknown(word: str) -> Mistake:
     """Return that *word* is no command, with a guess if one is near."""
     near = difflib.get_close_matches(word.casefold()[:64], USAGE, n=1)
     said = f"There is no command {_shown(word)}; {_usage('help')} to see all."
-    return Mistake(said, "".join(near))
+    return Mistake(said, "".join(near), lost=True)
 
 
 def _usage(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,13 @@ class Mistake:
     """What was typed cannot be understood.
 
     *sentence* is plain text, to be escaped where it is shown. *guess* is the word that
-    was probably meant; the sentence does not say it, and it may be empty.
+    was probably meant; the sentence does not say it, and it may be empty. *lost*: not
+    even the command is known, so all of them are to be shown.
     """
 
     sentence: str
     guess: str = ""
+    lost: bool = field(default=False, compare=False)
 
 
 Command = Restart | Status | List | History | Can | Cancel | Help | Mistake

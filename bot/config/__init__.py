@@ -2,10 +2,12 @@
 
 Everything is checked at once, and every mistake is said with its place. The parts:
 ``kinds`` of text, ``settings`` as values, ``problems`` in words, ``relations`` between
-values, ``leaks`` of secrets into the file, ``secrets`` of the environment, ``files``.
+values, ``leaks`` of secrets into the file, ``clouds`` as users have them already,
+``secrets`` of the environment, ``files``.
 """
 
-from bot.config.files import find, load, load_settings, validate
+from bot.config.clouds import Credentials
+from bot.config.files import examine, find, load, load_settings, validate
 from bot.config.kinds import host_port
 from bot.config.secrets import Secrets
 from bot.config.settings import (
@@ -22,6 +24,7 @@ from bot.config.starter import STARTER
 __all__ = [
     "STARTER",
     "CloudSettings",
+    "Credentials",
     "Endpoint",
     "ProjectSettings",
     "Secrets",
@@ -29,6 +32,7 @@ __all__ = [
     "Settings",
     "SlackSettings",
     "WatchSettings",
+    "examine",
     "find",
     "host_port",
     "load",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from bot.config import secrets
+from bot.config import clouds, secrets
 from bot.config.kinds import TOKEN
 from bot.config.leaks import of_leaks
 from bot.config.problems import Fraction, Problem, lines, of_shape
@@ -28,28 +30,51 @@ def find(path: Path | None, environ: Mapping[str, str]) -> Path:
     return path or Path(environ.get(VARIABLE) or DEFAULT)
 
 
+class Examined(NamedTuple):
+    """What the file and the environment say, and what is wrong with either."""
+
+    settings: Settings | None
+    wrong: tuple[str, ...]
+    secrets: Secrets
+    missing: list[Problem]
+
+
 def load(path: Path, environ: Mapping[str, str]) -> tuple[Settings, Secrets]:
     """Return what the file and the environment say.
 
     Raises ConfigError with every mistake of both.
     """
+    found = examine(path, environ)
+    if found.settings is None or found.missing:
+        raise ConfigError(*found.wrong, *lines(found.missing))
+    return found.settings, found.secrets
+
+
+def examine(path: Path, environ: Mapping[str, str]) -> Examined:
+    """Return what the file and the environment say, with every mistake of both."""
     try:
-        document = _read(path)
-        mode = table(document, "slack").get("mode", "socket")
-        needs = {use for use in (mode, *logins(document)) if isinstance(use, str)}
-        settings, wrong = _settings(document)
+        found = clouds.complete(_read(path), environ)
     except ConfigError as error:
         # What else is needed only the file can tell.
-        settings, wrong, needs = None, error.problems, set()
-    hidden, missing = secrets.read(environ, needs)
-    if settings is None or missing:
-        raise ConfigError(*wrong, *lines(missing))
-    return settings, hidden
+        return Examined(None, error.problems, *secrets.read(environ, ()))
+    document = found.document
+    mode = table(document, "slack").get("mode", "socket")
+    needs = {use for use in (mode, *logins(document)) if isinstance(use, str)}
+    settings, wrong = _settings(document, found.problems)
+    hidden = secrets.read(environ, needs, found.common, found.own)
+    return Examined(settings, wrong, *hidden)
 
 
-def load_settings(path: Path) -> Settings:
-    """Return what the file alone says; raises ConfigError with every mistake in it."""
-    return validate(_read(path))
+def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return what the file says, with addresses and ids from clouds.yaml and *environ*.
+
+    Raises ConfigError with every mistake in it; secrets are not asked for.
+    """
+    found = clouds.complete(_read(path), environ)
+    settings, wrong = _settings(found.document, found.problems)
+    if settings is None:
+        raise ConfigError(*wrong)
+    return settings
 
 
 def validate(document: Document) -> Settings:
@@ -60,15 +85,28 @@ def validate(document: Document) -> Settings:
     return settings
 
 
-def _settings(document: Document) -> tuple[Settings | None, tuple[str, ...]]:
-    """Return the settings, or else everything that is wrong with *document*."""
+def _settings(
+    document: Document, unfound: Sequence[Problem] = ()
+) -> tuple[Settings | None, tuple[str, ...]]:
+    """Return the settings, or else everything that is wrong with *document*.
+
+    *unfound* is what a clouds.yaml should have brought.
+    """
     settings, shape = None, []
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
         shape = list(_known(of_shape(error, Settings)))
     found = [*of_leaks(document), *shape, *of_relations(document)]
+    if unfound:
+        found = [*unfound, *(one for one in found if not _follows(one))]
     return (None if found else settings), lines(found)
+
+
+def _follows(problem: Problem) -> bool:
+    """Say whether something is only missing because clouds.yaml did not bring it."""
+    brought = {"iam_url", "modelarts_url", "id"}
+    return problem.path[-1] in brought and problem.text.startswith("is missing")
 
 
 def _known(problems: Iterable[Problem]) -> Iterable[Problem]:

@@ -164,6 +164,11 @@ def url(text: str) -> str:
     return text.rstrip("/")
 
 
+def maybe_url(text: str) -> str:
+    """Check the address of a service that may be left empty."""
+    return url(text) if text else ""
+
+
 def folder_url(text: str) -> str:
     """Check the address of a service and return it with a slash at the end."""
     return url(text) + "/"
@@ -203,6 +208,7 @@ def span(length: float) -> float:
 Name = Annotated[str, AfterValidator(name)]
 CloudId = Annotated[str, AfterValidator(cloud_id)]
 Url = Annotated[str, AfterValidator(url)]
+MaybeUrl = Annotated[str, AfterValidator(maybe_url)]
 FolderUrl = Annotated[str, AfterValidator(folder_url)]
 Listen = Annotated[str, AfterValidator(listen)]
 Database = Annotated[str, AfterValidator(database)]

@@ -54,10 +54,16 @@ def table(document: Document, *path: str) -> Document:
 
 
 def logins(document: Document) -> list[object]:
-    """Return how each project logs in; where there is none, the common way."""
+    """Return how each project logs in; where there is none, the common way.
+
+    A project with a cloud of its own brings its own user name and password.
+    """
     common = table(document, "cloud").get("auth", "token")
-    projects = _tables(document, "projects")
-    return [project.get("auth", common) for _, project in projects] or [common]
+    projects = [project for _, project in _tables(document, "projects")]
+    if not projects:
+        return [common]
+    ways = [(project.get("auth", common), project.get("cloud")) for project in projects]
+    return [auth for auth, own in ways if not (own and auth == "token")]
 
 
 def _tables(document: Document, key: str) -> Iterator[tuple[str, Document]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from bot.config.clouds import Credentials
 from bot.config.kinds import TOKEN
 from bot.config.problems import Problem
 
@@ -52,15 +54,20 @@ class Secrets(BaseModel):
     ak: SecretStr = NOTHING
     sk: SecretStr = NOTHING
     security_token: SecretStr = NOTHING
+    clouds: Mapping[str, Credentials] = {}  # of projects with a cloud of their own
 
 
 def read(
-    environ: Mapping[str, str], uses: Collection[object]
+    environ: Mapping[str, str],
+    uses: Collection[object],
+    known: Mapping[str, str] = MappingProxyType({}),
+    clouds: Mapping[str, Credentials] = MappingProxyType({}),
 ) -> tuple[Secrets, list[Problem]]:
     """Return the secrets of the environment, and all that is wrong with them.
 
-    *uses* says what is needed: the mode of Slack and the logins of the cloud. A secret
-    with a problem is empty in the result.
+    *uses* says what is needed: the mode of Slack and the logins of the cloud. *known*
+    is what counts where the environment says nothing, *clouds* the logins of projects
+    with a cloud of their own. A secret with a problem is empty in the result.
     """
     values: dict[str, str] = {}
     problems = [
@@ -72,16 +79,16 @@ def read(
     for name, purpose in VARIABLES.items():
         values[name] = ""
         try:
-            values[name] = _checked(environ, name)
+            values[name] = _checked(environ, name, known.get(name, ""))
         except ValueError as error:
             problems.append(Problem((name,), str(error)))
         else:
             if name in needed and not values[name]:
                 problems.append(Problem((name,), f"is missing; it is {purpose}"))
-    return _secrets(values), problems
+    return _secrets(values, clouds), problems
 
 
-def _secrets(values: Mapping[str, str]) -> Secrets:
+def _secrets(values: Mapping[str, str], clouds: Mapping[str, Credentials]) -> Secrets:
     """Return the *values* of the variables as secrets."""
     hidden: dict[str, Any] = {
         name.removeprefix("HUAWEICLOUD_SDK_").lower(): SecretStr(value)
@@ -90,12 +97,15 @@ def _secrets(values: Mapping[str, str]) -> Secrets:
     hidden.pop("slack_signing_secret")
     signing = values["SLACK_SIGNING_SECRET"].split(",")
     kept = tuple(SecretStr(part.strip()) for part in signing if part.strip())
-    return Secrets(slack_signing_secrets=kept, **hidden)
+    return Secrets(slack_signing_secrets=kept, clouds=clouds, **hidden)
 
 
-def _checked(environ: Mapping[str, str], name: str) -> str:
-    """Return the value of *name*; raises ValueError if it cannot be what it is for."""
-    value = _value(environ, name)
+def _checked(environ: Mapping[str, str], name: str, known: str) -> str:
+    """Return the value of *name*, else what is *known* of it.
+
+    Raises ValueError if it cannot be what it is for.
+    """
+    value = _value(environ, name) or known
     wrong = _CHECKS.get(name, _text)(value) if value else ""
     if wrong:
         raise ValueError(wrong)

@@ -34,6 +34,7 @@ class SlackSettings(Table):
     mode: Literal["socket", "http"] = "socket"
     api_url: kinds.FolderUrl = "https://slack.com/api/"
     listen: kinds.Listen = "127.0.0.1:3000"
+    public_url: kinds.MaybeUrl = ""
 
 
 class ServerSettings(Table):
@@ -48,6 +49,7 @@ class CloudSettings(Table):
     auth: Auth = "token"
     iam_url: kinds.Url | None = None
     modelarts_url: kinds.Url | None = None
+    cloud: str = ""
     signature: Signature = "access"
     region: str = ""
     service: str = ""
@@ -71,6 +73,7 @@ class ProjectSettings(Table):
     auth: Auth | None = None
     iam_url: kinds.Url | None = None
     modelarts_url: kinds.Url | None = None
+    cloud: str | None = None
     instances: dict[kinds.Name, kinds.CloudId] = Field(default_factory=dict)
 
     def aliases(self, instance_id: str) -> tuple[str, ...]:
@@ -87,7 +90,8 @@ class Endpoint:
 
     *iam_url* ends in ``/v3``, *modelarts_url* in the host. *signature* is the form of
     the header in key mode; *region* and *service* belong to its form "credential" and
-    may be empty (reference/modelarts.md section 9.1).
+    may be empty (reference/modelarts.md section 9.1). *cloud* names the entry of
+    clouds.yaml whose login is the project's own.
     """
 
     project: str
@@ -98,6 +102,7 @@ class Endpoint:
     signature: Signature = "access"
     region: str = ""
     service: str = ""
+    cloud: str = ""
 
 
 class Settings(Table):
@@ -134,6 +139,7 @@ class Settings(Table):
             signature=common.signature,
             region=common.region,
             service=common.service,
+            cloud=own.cloud or "",
         )
 
     def target(self, project: str, instance: str) -> Target:

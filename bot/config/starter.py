@@ -17,13 +17,15 @@ STARTER = r"""# Configuration of mlstudio-bot.
 # PGPASSWORD or PGPASSFILE.
 database = "sqlite:///mlstudio-bot.db"
 # max_parallel = 3                  # restarts sent to the cloud at the same time
-# canary = "15m"                    # how often to prove that Slack reaches the bot
+# canary = "5m"                     # how often to prove that Slack reaches the bot and
+#                                   # that the cloud login works; unready while not
 # retention = "90d"                 # finished requests are kept that long
 
 [slack]
 mode = "socket"                     # or "http"
 # api_url = "https://slack.com/api/"
 # listen = "127.0.0.1:3000"         # http mode: POST /slack/events
+# public_url = ""                   # http mode: where Slack sends to; for the canary
 
 [server]                            # GET /livez, /readyz, /metrics; remove for none
 listen = "127.0.0.1:8080"
@@ -35,6 +37,8 @@ modelarts_url = "https://modelarts.eu-de.otc.t-systems.com"
 # signature = "access"              # auth "aksk": or "credential", with
 # region = "eu-de"                  # its region
 # service = "modelarts"             # and service (both may be empty)
+# cloud = ""                        # an entry of clouds.yaml: login, iam_url,
+#                                   # modelarts_url as far as they are not set
 # calls_per_minute = 60
 
 [watch]
@@ -45,7 +49,7 @@ modelarts_url = "https://modelarts.eu-de.otc.t-systems.com"
 # unchanged = "120s"                # answered restart: no change of status until then
 
 # [projects.NAME]: the name that people type, and the id that the cloud gave it.
-# auth, iam_url and modelarts_url may be set for one project here.
+# auth, iam_url, modelarts_url and cloud may be set for one project here.
 [projects.ml-prod]
 id = "00000000000000000000000000000000"
 

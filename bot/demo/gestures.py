@@ -126,7 +126,8 @@ class Gestures(Hands):
         block, element = payloads.find(shown.blocks, action_id, block_id)
         action = _action(block, element, value)
         action["action_ts"] = self.workspace.stamp()
-        state = payloads.state_values(shown.blocks, values or {})
+        picked = {} if value is None else {action_id: value}
+        state = payloads.state_values(shown.blocks, {**picked, **(values or {})})
         return await self._act(who, shown, action, state)
 
     async def _act(

@@ -8,7 +8,6 @@ database cannot be reached within seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -16,50 +15,28 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from bot.errors import InstanceBusy, LedgerError, StateConflict
-from bot.ledger.reading import Reading, in_thread
-from bot.ledger.rows import by_id, column_values, records, row_of
+from bot.errors import LedgerError, StateConflict
+from bot.ledger.hosts import busy
+from bot.ledger.reading import BREAK_GLASS, in_thread
+from bot.ledger.recording import Recording
+from bot.ledger.rows import by_id, column_values, records, together
 from bot.ledger.schema import requests, votes
 from bot.ledger.trail import Entry, append, entry_of
-from bot.model import ENDS, UNDER_WAY, Person, Record, Request, State, Vote, may_move
+from bot.model import (
+    ENDS,
+    Person,
+    Record,
+    State,
+    Vote,
+    digest,
+    may_move,
+)
 
-__all__ = ["Entry", "Ledger", "entry_of"]
+__all__ = ["BREAK_GLASS", "Entry", "Ledger", "entry_of"]
 
 
-class Ledger(Reading):
+class Ledger(Recording):
     """All that is known of requests, over all replicas; see the module's docstring."""
-
-    # --- asking -------------------------------------------------------------------
-
-    @in_thread
-    def record(
-        self, request: Request, *, refusal: str = "", deadline: datetime | None = None
-    ) -> tuple[Record, bool]:
-        """Record *request* and return its record, and whether it is new.
-
-        The same delivery twice is one request: the second time its record comes back
-        as it is. A *refusal* ends it at once. One that must wait for another request
-        of the same instance joins that one. After *deadline* nothing is recorded and
-        LedgerError raised: the person has been told so already.
-        """
-        with self._engine.begin() as connection:
-            if known := records(connection, by_id(request.id)):
-                return known[0], False
-            host = None if refusal else _host(connection, request)
-            state = State.JOINED if host else State.ASKED
-            row = row_of(request, State.REFUSED if refusal else state, self._now())
-            row |= {"detail": refusal, "joined": host.request.id if host else ""}
-            try:
-                with connection.begin_nested():
-                    connection.execute(requests.insert().values(row))
-            except IntegrityError:  # another replica was quicker with this delivery
-                return records(connection, by_id(request.id))[0], False
-            said = refusal or (f"joined {host.request.id}" if host else request.reason)
-            kind = "refused" if refusal else ("joined" if host else "asked")
-            append(connection, entry_of(request, kind, detail=said), self._now())
-            if deadline is not None and self._now() > deadline:
-                raise LedgerError("the database answered too late")
-            return records(connection, by_id(request.id))[0], True
 
     @in_thread
     def note(self, entry: Entry) -> str:
@@ -70,24 +47,37 @@ class Ledger(Reading):
     # --- moving -------------------------------------------------------------------
 
     @in_thread
-    def move(self, /, request_id: str, state: State, **fields: Any) -> Record:
+    def move(
+        self,
+        /,
+        request_id: str,
+        state: State,
+        *,
+        by: Person | None = None,
+        **fields: Any,
+    ) -> Record:
         """Move a request to *state*, set *fields* of its record, and return it.
 
-        A request that is in *state* already comes back unchanged (a step that runs
-        again). Raises StateConflict where TRANSITIONS forbids it, InstanceBusy where
-        another request is under way for the instance.
+        *by* is who decided that, where it was not the bot. A request that is in *state*
+        already comes back unchanged (a step that runs again). Raises StateConflict
+        where TRANSITIONS forbids it, InstanceBusy where another request is under way
+        for the instance. Whatever cancels one of a batch, or lets it expire, does so
+        to all of it that waits for approval.
         """
         with self._engine.begin() as connection:
-            record = _one(connection, request_id)
+            all_of_it = state in {State.CANCELLED, State.EXPIRED}
+            record, others = _with_others(connection, request_id, all_of_it)
             if record.state == state:
                 return record
             if not may_move(record, state):
                 raise StateConflict(record)
+            for other in others:
+                self._moved(connection, other, state, fields, by)
             try:
                 with connection.begin_nested():
-                    return self._moved(connection, record, state, fields)
+                    return self._moved(connection, record, state, fields, by)
             except IntegrityError as error:  # the index mlstudio_one_under_way
-                raise _busy(connection, record.request) from error
+                raise busy(connection, record.request) from error
 
     @in_thread
     def join(self, request_id: str, host_id: str) -> bool:
@@ -97,15 +87,18 @@ class Ledger(Reading):
             if host.state in ENDS:
                 return False
             record = _one(connection, request_id)
+            if not may_move(record, State.JOINED) and record.state != State.JOINED:
+                raise StateConflict(record)
             if record.state != State.JOINED:
                 self._moved(connection, record, State.JOINED, {"joined": host_id})
             return True
 
     @in_thread
-    def update(self, /, request_id: str, **fields: Any) -> None:
-        """Set *fields* of a request's record; its state stays as it is."""
+    def update(self, /, *request_ids: str, **fields: Any) -> None:
+        """Set *fields* of requests' records; their state stays as it is."""
         with self._engine.begin() as connection:
-            _set(connection, request_id, fields)
+            for request_id in request_ids:
+                _set(connection, request_id, fields)
 
     @in_thread
     def vote(
@@ -113,47 +106,66 @@ class Ledger(Reading):
     ) -> Record:
         """Count one person's word; enough approvals, or one denial, decide.
 
-        Raises StateConflict when it has been decided already or its time is up.
+        A word on one of a batch counts for all of it that waits for approval. Raises
+        StateConflict when it has been decided already or its time is up; a word that
+        comes too late for an open request makes it expire.
         """
         with self._engine.begin() as connection:
-            record = _one(connection, request_id)
+            record, others = _with_others(connection, request_id)
             expires = record.request.expires_at
-            late = expires is not None and self._now() >= expires
-            if record.state != State.PENDING or late:
+            if record.state != State.PENDING:
                 raise StateConflict(record)
-            vote = Vote(person.user_id, approve, self._now(), note)
-            _cast(connection, request_id, vote)
-            kind = "approval" if approve else "denial"
-            by = {"user_id": person.user_id, "team_id": person.team_id, "detail": note}
-            append(connection, entry_of(record.request, kind, **by), self._now())
-            return self._counted(connection, _one(connection, request_id), person, note)
+            if expires is None or self._now() < expires:
+                for other in others:
+                    self._voted(connection, other, person, approve, note)
+                return self._voted(connection, record, person, approve, note)
+            for other in others:
+                self._moved(connection, other, State.EXPIRED, {})
+            record = self._moved(connection, record, State.EXPIRED, {})
+        raise StateConflict(record)
+
+    def _voted(
+        self,
+        connection: sa.Connection,
+        record: Record,
+        person: Person,
+        approve: bool,  # noqa: FBT001
+        note: str,
+    ) -> Record:
+        """Store a word on a request that is open, and what follows from it."""
+        request = record.request
+        vote = Vote(person.user_id, approve, self._now(), note)
+        _cast(connection, request.id, vote)
+        kind = "approval" if approve else "denial"
+        entry = entry_of(request, kind, detail=note, digest=_digest(record))
+        append(connection, _by(person, entry), self._now())
+        return self._counted(connection, _one(connection, request.id), person, note)
 
     @in_thread
-    def explain_denial(self, request_id: str, user_id: str, note: str) -> bool:
+    def explain_denial(self, request_id: str, person: Person, note: str) -> bool:
         """Add the reason to somebody's denial; say whether there was one of his."""
         with self._engine.begin() as connection:
-            found = records(connection, by_id(request_id))
-            if not found or found[0].state is not State.DENIED:
-                return False
-            if found[0].decided_by != user_id:
-                return False
-            request = found[0].request
-            vote = Vote(user_id, approve=False, at=self._now(), note=note)
-            _cast(connection, request_id, vote)
-            _set(connection, request_id, {"detail": note})
-            by = {"user_id": user_id, "detail": note}
-            append(connection, entry_of(request, "denial explained", **by), self._now())
-            return True
+            denied = [
+                one
+                for one in records(connection, together(request_id))
+                if (one.state, one.decided_by) == (State.DENIED, person.user_id)
+            ]
+            vote = Vote(person.user_id, approve=False, at=self._now(), note=note)
+            for one in denied:
+                _cast(connection, one.request.id, vote)
+                _set(connection, one.request.id, {"detail": note})
+                entry = entry_of(one.request, "denial explained", detail=note)
+                append(connection, _by(person, entry), self._now())
+            return any(one.request.id == request_id for one in denied)
 
     def _counted(
         self, connection: sa.Connection, record: Record, person: Person, note: str
     ) -> Record:
         """Move a pending request on as soon as its votes decide it."""
         if any(not vote.approve for vote in record.votes):
-            fields = {"decided_by": person.user_id, "detail": note}
-            return self._moved(connection, record, State.DENIED, fields)
-        approval = record.request.approval
-        if approval is not None and len(record.votes) >= approval.needed:
+            fields = {"detail": note}
+            return self._moved(connection, record, State.DENIED, fields, person)
+        if record.is_approved:
             return self._moved(connection, record, State.APPROVED, {})
         return record
 
@@ -163,23 +175,26 @@ class Ledger(Reading):
         record: Record,
         state: State,
         fields: dict[str, Any],
+        by: Person | None = None,
     ) -> Record:
         """Move *record* within *connection*'s transaction, with its trail entry."""
         more: dict[str, Any] = dict(fields)
         if state in ENDS:
             more.setdefault("ended_at", self._now())
+        if by is not None:
+            more["decided_by"] = by.user_id
         more |= {"state": state, "changed_at": self._now()}
         _set(connection, record.request.id, more)
+        moved = _one(connection, record.request.id)
         entry = entry_of(
             record.request,
             str(state),
-            detail=str(fields.get("detail", "")),
+            detail=str(fields.get("detail") or fields.get("joined", "")),
             ref=str(fields.get("ref", "")),
+            digest=_digest(moved) if state is State.PENDING else "",
         )
-        if by := fields.get("decided_by"):
-            entry = replace(entry, user_id=by)
-        append(connection, entry, self._now())
-        return _one(connection, record.request.id)
+        append(connection, _by(by, entry) if by else entry, self._now())
+        return moved
 
     # --- the one restart call -------------------------------------------------------
 
@@ -206,13 +221,15 @@ class Ledger(Reading):
     def give_back_send(self, request_id: str, life: str, why: str) -> None:
         """Give back a claim whose call was surely not carried out."""
         with self._engine.begin() as connection:
-            connection.execute(
+            given = connection.execute(
                 requests.update()
                 .where(requests.c.id == request_id, requests.c.sent_by == life)
+                .where(requests.c.answered == "")
                 .values(sent_by="", sent_at=None)
             )
-            request = _one(connection, request_id).request
-            append(connection, entry_of(request, "not sent", detail=why), self._now())
+            if given.rowcount:  # else it was given back already, or is not ours
+                entry = entry_of(_one(connection, request_id).request, "not sent")
+                append(connection, replace(entry, detail=why), self._now())
 
     @in_thread
     def answered(self, /, request_id: str, answer: str, **fields: Any) -> None:
@@ -232,6 +249,35 @@ def _one(connection: sa.Connection, request_id: str) -> Record:
     return found[0]
 
 
+def _with_others(
+    connection: sa.Connection,
+    request_id: str,
+    all_of_it: bool = True,  # noqa: FBT001, FBT002
+) -> tuple[Record, list[Record]]:
+    """Return a record that must exist, and what waits for approval together with it.
+
+    All are locked for change; without *all_of_it* there are no others.
+    """
+    if not all_of_it:
+        return _one(connection, request_id), []
+    found = {one.request.id: one for one in records(connection, together(request_id))}
+    if request_id not in found:
+        raise LedgerError(f"there is no request {request_id}")
+    record = found.pop(request_id)
+    pending = record.state is State.PENDING
+    return record, [one for one in found.values() if pending and one.state == "pending"]
+
+
+def _by(person: Person, entry: Entry) -> Entry:
+    """Return *entry* as *person*'s, not the requester's."""
+    return replace(entry, user_id=person.user_id, team_id=person.team_id)
+
+
+def _digest(record: Record) -> str:
+    """Return what an approval of *record* is for."""
+    return digest(record.request, record.baseline.status if record.baseline else "")
+
+
 def _set(connection: sa.Connection, request_id: str, fields: dict[str, Any]) -> None:
     query = requests.update().where(requests.c.id == request_id)
     connection.execute(query.values(column_values(fields)))
@@ -243,38 +289,3 @@ def _cast(connection: sa.Connection, request_id: str, vote: Vote) -> None:
     connection.execute(votes.delete().where(mine))
     row = asdict(vote) | {"request_id": request_id, "at": vote.at.timestamp()}
     connection.execute(votes.insert().values(row))
-
-
-def _busy(connection: sa.Connection, request: Request) -> LedgerError:
-    """Return the error that names who is under way for the instance of *request*."""
-    other = _other(connection, request, sorted(UNDER_WAY))
-    if other is None:  # it ended in this very moment
-        return LedgerError("another restart of this instance has just ended")
-    return InstanceBusy(other)
-
-
-def _host(connection: sa.Connection, request: Request) -> Record | None:
-    """Return the request that a new one has to join, if any.
-
-    One that needs approval joins one that waits for it already; one that needs none
-    waits for nobody but a restart under way.
-    """
-    states: Sequence[State] = [*UNDER_WAY, State.APPROVED]
-    return _other(
-        connection, request, [*states, State.PENDING] if request.waits else states
-    )
-
-
-def _other(
-    connection: sa.Connection, request: Request, states: Sequence[State]
-) -> Record | None:
-    query = (
-        requests.select()
-        .where(requests.c.instance_key == request.target.key)
-        .where(requests.c.id != request.id, requests.c.state.in_(sorted(states)))
-        .order_by(requests.c.asked_at)
-        .limit(1)
-        .with_for_update()
-    )
-    found = records(connection, query)
-    return found[0] if found else None

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import LedgerError
-from bot.ledger.rows import records
-from bot.ledger.schema import OPEN, engine_of, metadata, requests, trail
+from bot.ledger.rows import in_turn, records
+from bot.ledger.schema import OPEN, engine_of, grow, metadata, requests, trail
 from bot.ledger.trail import flaws
-from bot.model import UNDER_WAY, Record, State
+from bot.model import ENDS, UNDER_WAY, Record, State
+
+# Whoever could not be told by then never will be.
+TOLD_WITHIN = timedelta(days=2)
+TOLD_BY_STORY = sorted(ENDS - {State.REFUSED, State.JOINED})
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +45,23 @@ def in_thread(
     return run
 
 
+BREAK_GLASS = "break-glass"  # the kind of the entry that marks it in the trail
+
+
+def _since(since: datetime) -> sa.Select[Any]:
+    """Return the query for the entries of the trail since a time."""
+    at = since.astimezone(UTC).isoformat(timespec="milliseconds")
+    return trail.select().where(trail.c.at >= at)
+
+
+def _about(instance: str) -> sa.ColumnElement[bool]:
+    """Return the condition for entries about an instance, by its name or its id."""
+    return sa.or_(
+        trail.c.instance == instance,
+        sa.func.lower(trail.c.instance_id) == instance.lower(),
+    )
+
+
 class Reading:
     """The ledger as somebody sees it who only asks."""
 
@@ -53,9 +74,11 @@ class Reading:
         self._now = now
 
     def open(self) -> None:
-        """Create the tables that are missing."""
+        """Create the tables, and the columns of a later version, that are missing."""
         try:
             metadata.create_all(self._engine)
+            with self._engine.begin() as connection:
+                grow(connection)
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise LedgerError(f"the database cannot be opened: {cause}") from error
@@ -144,29 +167,76 @@ class Reading:
         return self._select(requests.c.joined == host_id)
 
     @in_thread
+    def batch(self, batch: str) -> list[Record]:
+        """Return the requests of a batch in their order."""
+        return in_turn(self._select(requests.c.batch == batch)) if batch else []
+
+    @in_thread
+    def known(self, request_ids: Sequence[str]) -> list[Record]:
+        """Return the records of those requests that are known, in their order."""
+        return in_turn(self._select(requests.c.id.in_(list(request_ids))))
+
+    @in_thread
     def restless(self, *, before: datetime) -> list[Record]:
-        """Return requests whose story may need a nudge: asked or decided, and nothing
-        has moved since *before*."""
-        idle = [State.ASKED, State.APPROVED, State.DENIED, State.CANCELLED]
+        """Return requests that were decided, and nothing has moved since *before*.
+
+        What is shown already does not wait for a decision, but for its turn.
+        """
+        idle = [State.APPROVED, State.DENIED, State.CANCELLED]
         return self._select(
             requests.c.state.in_(idle),
             requests.c.told.is_(False),
+            (requests.c.batch == "") | (requests.c.message_ts == ""),
             requests.c.changed_at < before.timestamp(),
         )
+
+    @in_thread
+    def untold(self) -> list[str]:
+        """Return the ids of all requests whose end has not been told by their story."""
+        recent = (self._now() - TOLD_WITHIN).timestamp()
+        late = requests.c.changed_at > recent
+        ended = requests.c.state.in_(TOLD_BY_STORY) & requests.c.told.is_(False)
+        speaks = (requests.c.batch == requests.c.id) & requests.c.summed.is_(False)
+        query = sa.select(requests.c.id).where(
+            requests.c.state.in_(OPEN) | (late & (ended | speaks))
+        )
+        with self._reader.connect() as connection:
+            return list(connection.scalars(query))
 
     @in_thread
     def entries(
         self, *, since: datetime, project: str = "", instance: str = ""
     ) -> list[dict[str, Any]]:
         """Return the trail since a time, newest first, as plain JSON values."""
-        query = trail.select().where(
-            trail.c.at >= since.astimezone(UTC).isoformat(timespec="milliseconds")
-        )
+        query = _since(since)
         query = query.where(trail.c.project == project) if project else query
-        query = query.where(trail.c.instance == instance) if instance else query
+        query = query.where(_about(instance)) if instance else query
         with self._reader.connect() as connection:
             rows = connection.execute(query.order_by(trail.c.seq.desc())).mappings()
             return [dict(row) for row in rows]
+
+    @in_thread
+    def broken_glass(
+        self, *, since: datetime, project: str = "", instance: str = ""
+    ) -> int:
+        """Return how often an approval was passed by break-glass since a time."""
+        query = _since(since).where(trail.c.kind == BREAK_GLASS)
+        query = query.where(trail.c.project == project) if project else query
+        query = query.where(_about(instance)) if instance else query
+        with self._reader.connect() as connection:
+            count = sa.select(sa.func.count()).select_from(query.subquery())
+            return connection.execute(count).scalar_one()
+
+    @in_thread
+    def digests(self, request_id: str) -> frozenset[str]:
+        """Return what the approval of a request was asked for and given for.
+
+        All of these are one and the same, unless somebody has changed the record.
+        """
+        query = sa.select(trail.c.digest).where(trail.c.request_id == request_id)
+        with self._reader.connect() as connection:
+            found = connection.execute(query.where(trail.c.digest != "")).scalars()
+            return frozenset(found)
 
     @in_thread
     def verify(self) -> list[str]:

@@ -24,6 +24,7 @@ def row_of(request: Request, state: State, now: datetime) -> dict[str, Any]:
         "asked_at": request.asked_at.timestamp(),
         "changed_at": now.timestamp(),
         "request": request.to_json(),
+        "batch": request.batch,
     }
 
 
@@ -43,7 +44,9 @@ def _plain(value: Any) -> Any:
 def records(connection: sa.Connection, query: sa.Select[Any]) -> list[Record]:
     """Return the records that *query* over the requests selects, votes included."""
     rows = connection.execute(query).mappings().all()
-    cast = _votes(connection, [row["id"] for row in rows])
+    # Only who needs approval has votes; most never do, and a query saved is time.
+    ids = [row["id"] for row in rows if row["request"]["approval"]]
+    cast = _votes(connection, ids) if ids else {}
     return [_record(row, cast.get(row["id"], ())) for row in rows]
 
 
@@ -61,7 +64,7 @@ def _votes(
 # Fields of a Record that a row holds under the same name, as they are.
 _SAME = frozenset(column.name for column in requests.c) & frozenset(
     field.name for field in fields(Record)
-) - {"request", "state", "baseline", "sent_at", "ended_at"}
+) - {"request", "state", "baseline", "sent_at", "ended_at", "changed_at"}
 
 
 def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
@@ -72,12 +75,33 @@ def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
         baseline=Instance(**row["baseline"]) if row["baseline"] else None,
         sent_at=_time(row["sent_at"]),
         ended_at=_time(row["ended_at"]),
+        changed_at=_time(row["changed_at"]),
         **{name: row[name] for name in _SAME},
     )
 
 
 def _time(timestamp: float | None) -> datetime | None:
     return None if timestamp is None else utc(timestamp)
+
+
+def in_turn(batch: Iterable[Record]) -> list[Record]:
+    """Return the records of a batch in the order in which it is carried out."""
+    return sorted(batch, key=lambda record: record.request.place)
+
+
+def together(request_id: str) -> sa.Select[Any]:
+    """Return the query for a request and all of its batch, locked as ``by_id`` does.
+
+    In the order of their ids, so that two who ask for them never lock each other out.
+    """
+    its_batch = sa.select(requests.c.batch).where(requests.c.id == request_id)
+    same = requests.c.batch == its_batch.scalar_subquery()
+    return (
+        requests.select()
+        .where((requests.c.id == request_id) | (same & (requests.c.batch != "")))
+        .order_by(requests.c.id)
+        .with_for_update()
+    )
 
 
 def by_id(request_id: str) -> sa.Select[Any]:

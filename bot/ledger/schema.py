@@ -41,6 +41,11 @@ requests = sa.Table(
     sa.Column("told", sa.Boolean, nullable=False, default=False),
     sa.Column("unsaid", sa.Text, nullable=False, default=""),
     sa.Column("duration_s", sa.Float, nullable=True),
+    sa.Column("batch", sa.String(32), nullable=False, default="", server_default=""),
+    sa.Column(
+        "summed", sa.Boolean, nullable=False, default=False, server_default=sa.false()
+    ),
+    sa.Index("mlstudio_requests_by_batch", "batch"),
     sa.Index("mlstudio_requests_by_instance", "instance_key", "asked_at"),
     sa.Index("mlstudio_requests_by_state", "state", "changed_at"),
     sa.Index("mlstudio_requests_by_joined", "joined"),
@@ -77,14 +82,20 @@ trail = sa.Table(
     sa.Column("user_id", sa.String(32), nullable=False, default=""),
     sa.Column("project", sa.String(64), nullable=False, default=""),
     sa.Column("instance", sa.String(64), nullable=False, default=""),
+    sa.Column("instance_id", sa.String(64), nullable=False, default=""),
     sa.Column("rule", sa.String(100), nullable=False, default=""),
     sa.Column("rule_version", sa.String(12), nullable=False, default=""),
     sa.Column("detail", sa.Text, nullable=False, default=""),
     sa.Column("ref", sa.String(128), nullable=False, default=""),
+    sa.Column("digest", sa.String(64), nullable=False, default=""),  # approved what
     sa.Column("previous_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Index("mlstudio_trail_by_time", "at"),
+    sa.Index("mlstudio_trail_by_request", "request_id"),
 )
+
+# Any fixed number: the key of the lock for whoever changes the tables.
+_GROWING = 0x6D6C7467
 
 OPEN = sorted({State.ASKED, State.PENDING, State.APPROVED, *UNDER_WAY})
 
@@ -118,6 +129,20 @@ def engine_of(database: str) -> sa.Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def grow(connection: sa.Connection) -> None:
+    """Add the columns and indexes that a table of an earlier version lacks."""
+    if connection.dialect.name == "postgresql":  # replicas may start side by side
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_GROWING)))
+    known = sa.inspect(connection).get_columns(requests.name)
+    missing = {c.name for c in requests.c} - {column["name"] for column in known}
+    for name in sorted(missing):
+        column = sa.schema.CreateColumn(requests.c[name])
+        sql = str(column.compile(dialect=connection.dialect))
+        connection.execute(sa.text(f"ALTER TABLE {requests.name} ADD COLUMN {sql}"))
+    for index in requests.indexes:
+        index.create(connection, checkfirst=True)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -20,7 +20,10 @@ _LOCK = 0x6D6C7374
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the trail, without its place in the chain."""
+    """One line of the trail, without its place in the chain.
+
+    *digest* is what an approval was asked for or given for (``model.digest``).
+    """
 
     kind: str
     request_id: str = ""
@@ -28,10 +31,12 @@ class Entry:
     user_id: str = ""
     project: str = ""
     instance: str = ""
+    instance_id: str = ""
     rule: str = ""
     rule_version: str = ""
     detail: str = ""
     ref: str = ""
+    digest: str = ""
 
 
 def entry_of(request: Request, kind: str, **more: str) -> Entry:
@@ -44,6 +49,7 @@ def entry_of(request: Request, kind: str, **more: str) -> Entry:
             "user_id": request.user_id,
             "project": request.target.project,
             "instance": request.target.instance,
+            "instance_id": request.target.instance_id,
             "rule": request.rule,
             "rule_version": request.rule_version,
             **more,
@@ -73,12 +79,18 @@ def flaws(connection: sa.Connection) -> Iterator[str]:
     number, previous = 0, ORIGIN
     for row in connection.execute(sa.select(trail).order_by(trail.c.seq)).mappings():
         if row["seq"] != number + 1:
-            yield f"entries {number + 1} to {row['seq'] - 1} are missing"
+            yield _missing(number + 1, row["seq"] - 1)
         elif row["previous_hash"] != previous:
             yield f"entry {row['seq']} does not follow the one before it"
         if row["hash"] != _hash(row):
             yield f"entry {row['seq']} ({row['at']}) was changed"
         number, previous = row["seq"], row["hash"]
+
+
+def _missing(first: int, last: int) -> str:
+    if first == last:
+        return f"entry {first} is missing"
+    return f"entries {first} to {last} are missing"
 
 
 def _hash(row: Any) -> str:

@@ -20,9 +20,11 @@ from bot.listeners.clicks import Clicks
 from bot.listeners.commands import Commands, ephemeral
 from bot.listeners.dialogs import Dialogs
 from bot.listeners.home import Home
+from bot.listeners.limits import Refusals
 from bot.messages import answers, views
 from bot.messages.approval import APPROVE, DENY
 from bot.messages.target import RESTART_DIALOG
+from bot.metrics import Metrics
 from bot.people import People
 
 log = structlog.get_logger()
@@ -39,15 +41,17 @@ FAULT = (
 def register(
     app: AsyncApp,
     *,
-    home_team: str,
     commands: Commands,
     clicks: Clicks,
     dialogs: Dialogs,
     home: Home,
     people: People,
+    refusals: Refusals,
+    metrics: Metrics,
 ) -> None:
     """Connect everything that Slack sends with what answers it."""
-    app.middleware(_only_from(home_team))
+    app.middleware(_delivered(metrics))
+    app.middleware(refusals.middleware)
     app.error(_on_error)
     app.command(COMMAND)(commands.on_command)
     app.action(APPROVE)(clicks.on_click)
@@ -70,23 +74,16 @@ def register(
     app.shortcut(ANYTHING)(_unknown)
 
 
-def _only_from(home_team: str) -> Callable[..., Awaitable[Any]]:
-    """Return a middleware that drops what was sent for another workspace."""
+def _delivered(metrics: Metrics) -> Callable[..., Awaitable[Any]]:
+    """Return a middleware that notes when Slack last delivered something."""
 
-    async def only_from_home(
-        body: dict[str, Any],
+    async def delivered(
         next: Callable[[], Awaitable[Any]],  # noqa: A002 - Bolt's
     ) -> Any:
-        team = body.get("team_id") or (body.get("team") or {}).get("id")
-        if team and team != home_team and "user_id" in body:
-            log.warning("payload of another workspace", team=team)
-            return BoltResponse(
-                status=200,
-                body="I work for another workspace; nothing was done.",
-            )
+        metrics.last_delivery.set_to_current_time()
         return await next()
 
-    return only_from_home
+    return delivered
 
 
 async def _on_error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from bot import command as words
 from bot.authority import Authority
@@ -20,6 +21,7 @@ AT_ONCE = 5  # reads of instances for one list
 LIST_WITHIN_S = 20.0
 LAST = 5
 HISTORY = 20
+GLASS_SINCE = timedelta(days=30)  # as answers.history says
 
 
 class Answering:
@@ -70,15 +72,19 @@ class Answering:
     async def history(self, command: words.History) -> Message:
         """Return the last restarts, of everything or of one project or instance."""
         settings = self._settings()
-        if command.instance:
-            target = settings.target(command.project, command.instance)
-            records = await self._ledger.recent(instance_key=target.key, limit=HISTORY)
-        elif command.project:
+        project = box = key = ""
+        if command.project:
             project = settings.project(command.project)
-            records = await self._ledger.recent(project=project, limit=HISTORY)
-        else:
-            records = await self._ledger.recent(limit=HISTORY)
-        return answers.history(records, project=command.project, box=command.instance)
+        if command.instance:
+            target = settings.target(project, command.instance)
+            box, key = target.instance, target.key
+        records = await self._ledger.recent(
+            project=project, instance_key=key, limit=HISTORY
+        )
+        glass = await self._ledger.broken_glass(
+            since=datetime.now(UTC) - GLASS_SINCE, project=project, instance=key
+        )
+        return answers.history(records, project=project, box=box, glass=glass)
 
     async def can(self, asker: Asker, command: words.Can) -> Message:
         """Return the rule that decides for somebody, and why."""

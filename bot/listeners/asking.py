@@ -14,14 +14,16 @@ import structlog
 
 from bot.authority import Authority
 from bot.config import Settings
-from bot.errors import ChatError, LedgerError, StateConflict
-from bot.ledger import Ledger, entry_of
+from bot.errors import ChatError, ChatRefused, LedgerError, StateConflict
+from bot.ledger import Entry, Ledger, entry_of
+from bot.listeners.limits import Refusals
 from bot.listeners.tasks import Tasks
 from bot.messages import answers
 from bot.metrics import Metrics
 from bot.model import (
     Decision,
     Message,
+    Person,
     Record,
     Request,
     State,
@@ -48,6 +50,11 @@ class Asker:
     response_url: str = ""
     thread_ts: str = ""
 
+    @property
+    def person(self) -> Person:
+        """Who it is, for the trail."""
+        return Person(self.user_id, self.team_id)
+
 
 class Asking:
     """Takes requests on; nothing that it acknowledges is ever forgotten."""
@@ -60,6 +67,7 @@ class Asking:
         ledger: Ledger,
         restarts: Restarts,
         tasks: Tasks,
+        refusals: Refusals,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
@@ -67,6 +75,7 @@ class Asking:
         self._ledger = ledger
         self._restarts = restarts
         self._tasks = tasks
+        self._refusals = refusals
         self._metrics = metrics
 
     async def restart(
@@ -91,9 +100,17 @@ class Asking:
             thread_ts=asker.thread_ts,
             response_url=asker.response_url,
         )
+        with structlog.contextvars.bound_contextvars(
+            request=request.id, user=request.user_id
+        ):
+            return await self._ask(request)
+
+    async def _ask(self, request: Request) -> Message:
+        """Decide on *request* and record it, whatever the decision is."""
         decision = await self.decide(request)
         if isinstance(decision, Message):
             return decision
+        log.info("asked", decision=str(decision.verdict), rule=decision.rule)
         request = replace(
             request,
             rule=decision.rule,
@@ -105,7 +122,7 @@ class Asking:
             async with asyncio.timeout(RECORD_WITHIN_S + 0.2):
                 return await self._record(request, decision)
         except (LedgerError, TimeoutError) as error:
-            log.error("not recorded", error=str(error), user=asker.user_id)
+            log.error("not recorded", error=str(error))
             return answers.cannot_record()
 
     async def decide(self, request: Request) -> Decision | Message:
@@ -122,11 +139,19 @@ class Asking:
                 )
         except LedgerError:
             return answers.cannot_record()
-        except (ChatError, TimeoutError) as error:
+        except ChatRefused as error:
             log.warning("who asks is not known", error=str(error))
-            return answers.plain(
-                "Nothing was restarted: Slack did not tell me in time who you are and"
-                " which groups you are in.",
+            return Decision(
+                Verdict.DENY,
+                f"Slack does not tell me who you are: {error}",
+                "Whoever runs the bot finds out why with mlstudio-bot check.",
+            )
+        except (ChatError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+            log.warning("who asks is not known", error=why)
+            return Decision(
+                Verdict.DENY,
+                "Slack did not tell me in time who you are and in which groups.",
                 "Try again in a minute.",
             )
 
@@ -140,7 +165,7 @@ class Asking:
         )
         if record.state is State.REFUSED:
             if new:
-                self._metrics.refusals.labels(_kind(decision)).inc()
+                self._refusals.count(request.user_id, _kind(decision))
                 self._metrics.requests.labels(str(State.REFUSED)).inc()
             return answers.refusal(decision, request.target)
         if record.state is State.JOINED:
@@ -166,10 +191,10 @@ class Asking:
         decision = await self._may_cancel(asker, record)
         if decision is not None and decision.verdict is Verdict.DENY:
             await self._refused(asker, record, decision)
-            return answers.refusal(decision, target)
+            return answers.cancel_refused(decision, target)
         try:
             record = await self._ledger.move(
-                record.request.id, State.CANCELLED, decided_by=asker.user_id
+                record.request.id, State.CANCELLED, by=asker.person
             )
         except StateConflict as conflict:
             return answers.decided(conflict.record, asker.user_id)
@@ -190,15 +215,28 @@ class Asking:
             requester_id=request.user_id,
         )
 
+    async def turn_away(self, asker: Asker, decision: Decision) -> Message:
+        """Refuse somebody whom no rule can let in, on record as every refusal."""
+        self._refusals.count(asker.user_id, "outsider")
+        await self._ledger.note(
+            Entry(
+                kind="refused",
+                user_id=asker.user_id,
+                team_id=asker.team_id,
+                detail=decision.why,
+            )
+        )
+        return answers.refusal(decision)
+
     async def _refused(self, asker: Asker, record: Record, decision: Decision) -> None:
-        self._metrics.refusals.labels("cancel").inc()
+        self._refusals.count(asker.user_id, "cancel")
         await self._ledger.note(
             entry_of(
                 record.request,
-                "refused",
+                "cancel refused",
                 user_id=asker.user_id,
                 team_id=asker.team_id,
-                detail=f"cancel: {decision.why}",
+                detail=decision.why,
             )
         )
 

@@ -10,14 +10,14 @@ from bot.approval import Approvals
 from bot.authority import Authority
 from bot.chat import Chat
 from bot.errors import ChatError, LedgerError, StateConflict
-from bot.ledger import Ledger, entry_of
+from bot.ledger import Entry, Ledger, entry_of
 from bot.listeners.acks import Ack
 from bot.listeners.asking import Asker
+from bot.listeners.limits import Refusals
 from bot.listeners.tasks import Tasks, in_time
 from bot.messages import answers, views
 from bot.messages.approval import APPROVE
-from bot.metrics import Metrics
-from bot.model import Decision, Message, Person, Record, State, Verdict
+from bot.model import Decision, Message, Record, State, Verdict
 from bot.restart import Restarts
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Clicks:
         restarts: Restarts,
         chat: Chat,
         tasks: Tasks,
-        metrics: Metrics,
+        refusals: Refusals,
     ) -> None:
         self._authority = authority
         self._ledger = ledger
@@ -43,7 +43,7 @@ class Clicks:
         self._restarts = restarts
         self._chat = chat
         self._tasks = tasks
-        self._metrics = metrics
+        self._refusals = refusals
 
     async def on_click(self, ack: Ack, body: dict[str, Any]) -> None:
         """Take a click: recorded before it is acknowledged, and always answered."""
@@ -66,7 +66,7 @@ class Clicks:
         try:
             record = await self._ledger.get(request_id)
             if record is None or record.request.approval is None:
-                return answers.unknown_request()
+                return await self._unknown(asker, request_id)
             if record.state is not State.PENDING:
                 return await self._too_late(asker, record)
             decision = await self._authority.may_approve(
@@ -100,8 +100,10 @@ class Clicks:
         body: dict[str, Any],
     ) -> Message | None:
         """Count the click, wake the story, and ask for the reason of a denial."""
-        person = Person(user_id=asker.user_id, team_id=asker.team_id)
-        record = await self._ledger.vote(record.request.id, person, approve=approve)
+        again = any(v.approve and v.user_id == asker.user_id for v in record.votes)
+        record = await self._ledger.vote(
+            record.request.id, asker.person, approve=approve
+        )
         self._tasks.start(
             self._restarts.wake(record.request.id, asker.delivery), "wake"
         )
@@ -109,7 +111,7 @@ class Clicks:
             await self._ask_why(record, str(body.get("trigger_id") or ""))
             return None
         if record.state is State.PENDING:
-            return answers.decided(record, asker.user_id)
+            return answers.decided(record, asker.user_id if again else "")
         return None
 
     async def _ask_why(self, record: Record, trigger_id: str) -> None:
@@ -125,11 +127,23 @@ class Clicks:
         await ack()
 
     async def _note(self, body: dict[str, Any]) -> None:
-        view, user_id = body["view"], str(body["user"]["id"])
+        view, person = body["view"], clicker_of(body).person
         note = views.filled(view).note.strip()
         request_id = str(view.get("private_metadata") or "")
-        if note and await self._ledger.explain_denial(request_id, user_id, note):
+        if note and await self._ledger.explain_denial(request_id, person, note):
             await self._approvals.close_card(request_id)
+
+    async def _unknown(self, asker: Asker, request_id: str) -> Message:
+        """Answer a click on what the ledger does not know."""
+        await self._ledger.note(
+            Entry(
+                kind="unknown click",
+                request_id=request_id[:32],
+                user_id=asker.user_id,
+                team_id=asker.team_id,
+            )
+        )
+        return answers.unknown_request()
 
     async def _too_late(self, asker: Asker, record: Record) -> Message:
         """Answer a late click; take the buttons off a card that still shows them."""
@@ -148,7 +162,7 @@ class Clicks:
     async def _refuse(
         self, asker: Asker, record: Record, decision: Decision
     ) -> Message:
-        self._metrics.refusals.labels("click").inc()
+        self._refusals.count(asker.user_id, "click")
         await self._ledger.note(
             entry_of(
                 record.request,

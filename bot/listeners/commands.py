@@ -18,7 +18,7 @@ from bot.listeners.dialogs import Dialogs
 from bot.listeners.tasks import Tasks, in_time
 from bot.messages import answers
 from bot.metrics import Metrics
-from bot.model import Message
+from bot.model import Message, request_id
 
 log = structlog.get_logger()
 
@@ -75,12 +75,12 @@ class Commands:
     async def _answer(self, asker: Asker, body: dict[str, Any]) -> Message | None:
         """Return the answer to a command; None where a dialog is the answer."""
         command = words.parse(str(body.get("text") or ""))
-        with structlog.contextvars.bound_contextvars(user=asker.user_id):
+        with structlog.contextvars.bound_contextvars(
+            user=asker.user_id, request=request_id(asker.delivery)
+        ):
             log.info("command", kind=type(command).__name__.lower())
             try:
                 return await self._route(asker, command, str(body["trigger_id"]))
-            except UsageError as error:
-                return answers.mistake(str(error))
             except (ChatError, LedgerError) as error:
                 log.warning("command not answered", error=str(error))
                 return answers.plain(
@@ -90,8 +90,22 @@ class Commands:
     async def _route(
         self, asker: Asker, command: words.Command, trigger_id: str
     ) -> Message | None:
+        """Carry out a command, or explain its mistake to whom names may be told."""
+        try:
+            return await self._carry_out(asker, command, trigger_id)
+        except UsageError as error:
+            outsider = await self._authority.outsider(asker.user_id, asker.team_id)
+            if outsider is not None:
+                return await self._asking.turn_away(asker, outsider)
+            return answers.mistake(str(error))
+
+    async def _carry_out(
+        self, asker: Asker, command: words.Command, trigger_id: str
+    ) -> Message | None:
         if isinstance(command, words.Help):
             return answers.help_text()
+        if isinstance(command, words.Mistake) and command.lost:
+            return answers.help_text(command.guess, said=command.sentence)
         if isinstance(command, words.Mistake):
             return answers.mistake(command.sentence, command.guess)
         if isinstance(command, words.Restart) and command.project and command.instance:
@@ -104,7 +118,7 @@ class Commands:
             )
         outsider = await self._authority.outsider(asker.user_id, asker.team_id)
         if outsider is not None:
-            return answers.refusal(outsider)
+            return await self._asking.turn_away(asker, outsider)
         if isinstance(command, words.Restart):
             await self._dialogs.open_restart(asker, trigger_id, command)
             return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +15,15 @@ from bot import command as words
 from bot.authority import Authority
 from bot.chat import Chat
 from bot.config import Settings
-from bot.errors import BotError, ChatError, UsageError
+from bot.errors import BotError, ChatError, LedgerError, UsageError
 from bot.listeners.acks import Ack
 from bot.listeners.asking import Asker, Asking
 from bot.listeners.clicks import clicker_of
+from bot.listeners.looks import Looks
 from bot.listeners.tasks import Tasks, in_time
 from bot.messages import answers, views
 from bot.messages.target import target_names
-from bot.model import Message, Verdict, canonical
+from bot.model import Message, Target, Verdict, canonical
 
 log = structlog.get_logger()
 
@@ -36,12 +39,14 @@ class Dialogs:
         asking: Asking,
         chat: Chat,
         tasks: Tasks,
+        looks: Looks,
     ) -> None:
         self._settings = settings
         self._authority = authority
         self._asking = asking
         self._chat = chat
         self._tasks = tasks
+        self._looks = looks
 
     async def open_restart(
         self, asker: Asker, trigger_id: str, command: words.Restart
@@ -59,6 +64,9 @@ class Dialogs:
     async def on_button(self, ack: Ack, body: dict[str, Any]) -> None:
         """Open the dialog for the instance of a list's button."""
         await ack()
+        self._tasks.start(self._open_for_button(body), "dialog")
+
+    async def _open_for_button(self, body: dict[str, Any]) -> None:
         asker = clicker_of(body)
         try:
             project, instance = target_names(str(body["actions"][0].get("value")))
@@ -71,6 +79,9 @@ class Dialogs:
     async def on_shortcut(self, ack: Ack, body: dict[str, Any]) -> None:
         """Open the dialog from a shortcut; one on a message answers in its thread."""
         await ack()
+        self._tasks.start(self._open_for_shortcut(body), "dialog")
+
+    async def _open_for_shortcut(self, body: dict[str, Any]) -> None:
         message = body.get("message") or {}
         asker = clicker_of(body)
         if message:
@@ -96,6 +107,9 @@ class Dialogs:
     async def on_change(self, ack: Ack, body: dict[str, Any]) -> None:
         """Draw the dialog anew for another project, or say which rule will decide."""
         await ack()
+        self._tasks.start(self._redraw(body), "dialog")
+
+    async def _redraw(self, body: dict[str, Any]) -> None:
         view, asker = body["view"], _asker(body)
         fields = views.filled(view)
         drawn = await self._view(
@@ -115,10 +129,12 @@ class Dialogs:
         project = views.project_of(str(body.get("block_id") or ""))
         asker = _asker(body)
         outsider = await self._authority.outsider(asker.user_id, asker.team_id)
-        names: list[str] = []
+        targets: list[Target] = []
         if outsider is None and project in self._settings().projects:
-            names = [t.instance for t in self._settings().targets(project)]
-        await ack(options=views.options(names, str(body.get("value") or "")))
+            targets = self._settings().targets(project)
+        statuses = await self._looks.statuses(targets)
+        names = [target.instance for target in targets]
+        await ack(options=views.options(names, str(body.get("value") or ""), statuses))
 
     async def on_submit(self, ack: Ack, body: dict[str, Any]) -> None:
         """Ask for what the dialog says; what is wrong is said in the dialog."""
@@ -127,6 +143,7 @@ class Dialogs:
         answer = await in_time(work)
         if not work.done() or answer is None:
             await ack()
+            self._tasks.start(self._answer_later(asker, work), "answer later")
             return
         problem, message = answer
         if problem:
@@ -135,27 +152,36 @@ class Dialogs:
         await ack()
         self._tasks.start(self._whisper(asker, message), "answer")
 
+    async def _answer_later(
+        self, asker: Asker, work: asyncio.Task[tuple[dict[str, str], Message]]
+    ) -> None:
+        """Say in private what came too late to be said in the dialog."""
+        _, message = await work
+        await self._whisper(asker, message)
+
     async def _submit(
         self, asker: Asker, fields: views.Filled
     ) -> tuple[dict[str, str], Message]:
         """Return the problem of each field, or the answer to the request."""
         block = views.instance_block(fields.project)
         if not asker.channel_id:
-            raise UsageError("The dialog has lost its channel; open it again.")
+            problem = "Choose the channel that the restart is shown in."
+            return {views.CHANNEL: problem}, answers.plain(problem)
         try:
             target = self._settings().target(fields.project, fields.instance)
         except UsageError as error:
             return {block: str(error)}, answers.plain(str(error))
-        decision = await self._authority.decide(
-            asker.user_id,
-            asker.team_id,
-            target,
-            channel_id=asker.channel_id,
-            reason=fields.reason,
-        )
-        if decision.verdict is Verdict.DENY and decision.wants_reason:
-            problem = f"{decision.why} {decision.remedy}".strip()
-            return {views.REASON: problem}, answers.refusal(decision, target)
+        with suppress(ChatError, LedgerError):  # said, and recorded, by what follows
+            decision = await self._authority.decide(
+                asker.user_id,
+                asker.team_id,
+                target,
+                channel_id=asker.channel_id,
+                reason=fields.reason,
+            )
+            if decision.verdict is Verdict.DENY and decision.wants_reason:
+                problem = f"{decision.why} {decision.remedy}".strip()
+                return {views.REASON: problem}, answers.refusal(decision, target)
         answer = await self._asking.restart(
             asker, fields.project, fields.instance, reason=fields.reason
         )
@@ -190,6 +216,7 @@ class Dialogs:
             reason=reason,
             reason_required=required,
             hint=hint,
+            ask_channel=not _where(metadata).get("channel"),
             metadata=metadata,
         )
 
@@ -216,14 +243,19 @@ def _asker(body: dict[str, Any]) -> Asker:
     The dialog's own id is the delivery: one that comes back twice is one request.
     """
     view, user = body["view"], body["user"]
-    where = json.loads(view.get("private_metadata") or "{}")
+    where = _where(str(view.get("private_metadata") or ""))
     return Asker(
         user_id=str(user["id"]),
         team_id=str(user.get("team_id") or (body.get("team") or {}).get("id") or ""),
-        channel_id=str(where.get("channel") or ""),
+        channel_id=where.get("channel") or views.filled(view).channel,
         delivery=f"view {view['id']}",
-        thread_ts=str(where.get("thread") or ""),
+        thread_ts=where.get("thread") or "",
     )
+
+
+def _where(metadata: str) -> dict[str, str]:
+    """Return where a dialog was opened, from its *metadata*."""
+    return dict(json.loads(metadata)) if metadata else {}
 
 
 def _in_thread(asker: Asker, message: dict[str, Any]) -> Asker:

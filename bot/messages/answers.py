@@ -40,9 +40,13 @@ def mistake(sentence: str, guess: str = "") -> Message:
     return plain(sentence, f"Did you mean: {t.COMMAND} {guess}" if guess else "")
 
 
-def help_text(guess: str = "") -> Message:
-    """List the commands; *guess* is the one that a misspelt word probably meant."""
+def help_text(guess: str = "", said: str = "") -> Message:
+    """List the commands; *guess* is the one that a misspelt word probably meant.
+
+    *said* explains, before them, what was not understood.
+    """
     return b.message(
+        b.words(said) if said else None,
         b.words(f"Did you mean: {t.COMMAND} {guess}") if guess else None,
         b.words("I restart ModelArts instances and say how it ended."),
         *(
@@ -172,6 +176,11 @@ def cancelled(record: Record) -> Message:
     )
 
 
+def cancel_refused(decision: Decision, target: Target) -> Message:
+    """Say why somebody may not withdraw a request."""
+    return refusal(decision, opening=f"The request for {t.spot(target)} still stands.")
+
+
 def click_refused(decision: Decision) -> Message:
     """Say why a click on an approval request does not count."""
     return refusal(decision, opening="Your click does not count.")
@@ -258,10 +267,16 @@ def _line(record: Record) -> b.Part:
     return b.row(who, t.clean(what)[:300])
 
 
-def history(records: Sequence[Record], *, project: str = "", box: str = "") -> Message:
-    """Answer ``history``, newest first, of everything or of *project* and *box*."""
+def history(
+    records: Sequence[Record], *, project: str = "", box: str = "", glass: int = 0
+) -> Message:
+    """Answer ``history``, newest first, of everything or of *project* and *box*.
+
+    *glass* is how often an approval was passed by break-glass in the last 30 days.
+    """
     scope = f" of {box} in {project}" if box else f" in {project}" if project else ""
-    return b.message(b.title(f"Last restarts{scope}"), *_past(records))
+    count = b.note(f"Break-glass in the last 30 days: {glass}.") if glass else None
+    return b.message(b.title(f"Last restarts{scope}"), *_past(records), count)
 
 
 @dataclass(frozen=True, slots=True)

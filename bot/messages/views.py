@@ -16,6 +16,7 @@ View = dict[str, Any]
 
 RESTART, DENY = "restart", "deny"  # callback ids
 PROJECT, INSTANCE, REASON, NOTE = "project", "instance", "reason", "note"
+CHANNEL = "channel"
 _OPTIONS = 100  # a select takes no more
 _LABEL, _VALUE = 75, 150  # characters of an option
 _REASON, _NOTE = 500, 300  # characters that may be typed
@@ -31,9 +32,12 @@ def restart_view(
     reason_required: bool = False,
     hint: str = "",
     problem: str = "",
+    ask_channel: bool = False,
     metadata: str = "",
 ) -> View:
     """Return the restart dialog, with what is known already filled in.
+
+    *ask_channel*: it was opened from nowhere, so where to speak has to be chosen.
 
     *hint* says what the rule asks for, *problem* what was wrong; *metadata* (at most
     3,000 characters) comes back with the submission.
@@ -49,6 +53,7 @@ def restart_view(
             *b.drawn([b.words(problem) if problem else None]),
             _project_input(projects, project),
             _instance_input(project, instance),
+            *([_channel_input()] if ask_channel else []),
             _text_input(
                 REASON, "Reason", reason, limit=_REASON, optional=not reason_required
             ),
@@ -93,7 +98,19 @@ def _instance_input(project: str, chosen: str) -> b.Block:
     }
     if chosen and len(chosen) <= _VALUE:
         select["initial_option"] = _option(chosen)
-    return _input(instance_block(project), "Instance", select)
+    field = _input(instance_block(project), "Instance", select)
+    return field | {"dispatch_action": True}  # so that the rule can be shown
+
+
+def _channel_input() -> b.Block:
+    """Return the field for the channel that the restart is shown in."""
+    select: b.Block = {
+        "type": "conversations_select",
+        "action_id": CHANNEL,
+        "default_to_current_conversation": True,
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    return _input(CHANNEL, "Channel to show it in", select)
 
 
 def _text_input(
@@ -117,16 +134,25 @@ def _input(block_id: str, label: str, element: b.Block) -> b.Block:
     return {"type": "input", "block_id": block_id, "label": text, "element": element}
 
 
-def options(names: Sequence[str], typed: str = "") -> list[b.Block]:
-    """Return the first hundred *names* that contain *typed* as options of a select."""
+def options(
+    names: Sequence[str], typed: str = "", beside: Mapping[str, str] | None = None
+) -> list[b.Block]:
+    """Return the first hundred *names* that contain *typed* as options of a select.
+
+    *beside* holds what to show beside a name, such as a status.
+    """
     sought = typed.strip().casefold()
     fitting = [name for name in names if sought in name.casefold()]
-    return [_option(name) for name in fitting if len(name) <= _VALUE][:_OPTIONS]
+    known = beside or {}
+    return [
+        _option(name, known.get(name, "")) for name in fitting if len(name) <= _VALUE
+    ][:_OPTIONS]
 
 
-def _option(name: str) -> b.Block:
+def _option(name: str, beside: str = "") -> b.Block:
     """Return *name* as an option that carries itself."""
-    return {"text": b.plain_text(name, _LABEL), "value": name}
+    label = f"{name} · {beside}" if beside else name
+    return {"text": b.plain_text(label, _LABEL), "value": name}
 
 
 def deny_view(record: Record) -> View:
@@ -155,6 +181,7 @@ class Filled:
     instance: str = ""
     reason: str = ""
     note: str = ""
+    channel: str = ""
 
 
 def filled(view: Mapping[str, Any]) -> Filled:
@@ -164,8 +191,9 @@ def filled(view: Mapping[str, Any]) -> Filled:
     for block in (state.get("values") or {}).values():
         for action_id, element in block.items():
             option = element.get("selected_option") or {}
-            fields[action_id] = option.get("value") or element.get("value") or ""
-    known = (PROJECT, INSTANCE, REASON, NOTE)
+            chosen = option.get("value") or element.get("selected_conversation")
+            fields[action_id] = chosen or element.get("value") or ""
+    known = (PROJECT, INSTANCE, REASON, NOTE, CHANNEL)
     return Filled(**{name: fields[name] for name in known if name in fields})
 
 

@@ -27,7 +27,9 @@ async def type_command(page: Page, text: str) -> None:
 
 async def restart(page: Page, stage: Stage) -> None:
     """Picture a restart from the command to its end, with its thread open."""
-    await type_command(page, "/mlstudio restart ml-prod trainer-7 loss is NaN since noon")
+    await type_command(
+        page, "/mlstudio restart ml-prod trainer-7 loss is NaN since noon"
+    )
     await expect(page.get_by_text(READY).first).to_be_visible(timeout=40_000)
     await page.get_by_text("1 reply").first.click()
     await page.wait_for_timeout(800)  # the panel slides in

@@ -1,0 +1,47 @@
+"""Who is in the way: the other open requests of an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from bot.errors import InstanceBusy, LedgerError
+from bot.ledger.rows import records
+from bot.ledger.schema import requests
+from bot.model import UNDER_WAY, Record, Request, State
+
+
+def busy(connection: sa.Connection, request: Request) -> LedgerError:
+    """Return the error that names who is under way for the instance of *request*."""
+    other = _other(connection, request, sorted(UNDER_WAY))
+    if other is None:  # it ended in this very moment
+        return LedgerError("another restart of this instance has just ended")
+    return InstanceBusy(other)
+
+
+def host_of(connection: sa.Connection, request: Request) -> Record | None:
+    """Return the request that a new one has to join, if any.
+
+    One that needs approval joins one that waits for it already; one that needs none
+    waits for nobody but a restart under way.
+    """
+    states: Sequence[State] = [*UNDER_WAY, State.APPROVED]
+    return _other(
+        connection, request, [*states, State.PENDING] if request.waits else states
+    )
+
+
+def _other(
+    connection: sa.Connection, request: Request, states: Sequence[State]
+) -> Record | None:
+    query = (
+        requests.select()
+        .where(requests.c.instance_key == request.target.key)
+        .where(requests.c.id != request.id, requests.c.state.in_(sorted(states)))
+        .order_by(requests.c.asked_at)
+        .limit(1)
+        .with_for_update()
+    )
+    found = records(connection, query)
+    return found[0] if found else None

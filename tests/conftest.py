@@ -1,0 +1,39 @@
+"""What tests of the whole bot share: a bench with the bot between its far sides."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from restart_bench import Bench, benched
+
+MakeBench = Callable[..., Awaitable[Bench]]
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the bot's waits between two tries; what is tried stays the same."""
+    monkeypatch.setattr("bot.restart.WAITS_S", (0.05,) * 6)
+    monkeypatch.setattr("bot.sending.WAITS_S", (0.2,) * 4)
+    monkeypatch.setattr("bot.speech.IMPATIENCE_S", 0.05)
+    monkeypatch.setattr("bot.preflight.WAIT_S", 0.05)
+
+
+@pytest_asyncio.fixture
+async def make_bench(tmp_path: Path, hurried: None) -> AsyncIterator[MakeBench]:
+    """Return a function that makes a bench with settings of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: object) -> Bench:
+            return await stack.enter_async_context(benched(tmp_path, **settings))
+
+        yield make
+
+
+@pytest_asyncio.fixture
+async def bench(make_bench: MakeBench) -> Bench:
+    """Return a bench with the usual rules; see ``restart_bench``."""
+    return await make_bench()

