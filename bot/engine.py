@@ -11,6 +11,8 @@ import fcntl
 import hashlib
 import logging
 import os
+import sqlite3
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 
 # A constant of ours: stories of another version would stay pending for ever, silently.
 STORY_VERSION = "1"
+UNIXEPOCH_SINCE = (3, 42)  # the SQLite that knows 'subsec'
 PEERS_EVERY_S = 2.0
 STOP_WITHIN_S = 2.0
 PRUNE_AT_ONCE = 500
@@ -75,6 +78,8 @@ class Engine:
         Raises ConfigError when another process already uses a SQLite database.
         """
         await self.identity.take()
+        if sqlite3.sqlite_version_info < UNIXEPOCH_SINCE:
+            sa.event.listen(sa.Engine, "connect", _teach_unixepoch)
         # With a handler of its own, DBOS adds none, and its records reach ours.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         config: DBOSConfig = {
@@ -133,6 +138,16 @@ class Engine:
         while may have been succeeded by another one.
         """
         await self.identity.right_to_act(story_id)
+
+
+def _teach_unixepoch(connection: object, _record: object) -> None:
+    """Let an old SQLite (Debian 12, Ubuntu 22.04) tell milliseconds as DBOS asks it to.
+
+    On Python 3.12 and later DBOS has ``unixepoch('subsec')`` in the defaults of its
+    tables, which an SQLite before 3.42 takes for NULL: nothing could be begun.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        connection.create_function("unixepoch", 1, lambda _: round(time.time(), 3))
 
 
 def _destroy() -> None:

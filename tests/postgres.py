@@ -40,7 +40,9 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop the server at once, as an outage does; what is committed stays."""
-        self._server.stop()
+        main = psutil.Process(self._server.get_postmaster_info().pid)
+        main.send_signal(signal.SIGQUIT)
+        main.wait(30)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all processes of the server: to freeze it, or to wake it."""

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,10 +24,11 @@ import sqlalchemy as sa
 
 from bot.demo.cast import Login, Project, World
 from bot.demo.courier import Delivery
-from bot.demo.instances import Reboot, ScriptedInstance
+from bot.demo.instances import Change, Reboot, ScriptedInstance
 from bot.demo.modelarts import LocalModelArts
 from bot.demo.said import Post
 from bot.demo.slack import LocalSlack
+from bot.demo.wire import Call
 from bot.ledger import Ledger
 from bot.ledger.schema import url_of
 from bot.messages.approval import APPROVE
@@ -179,6 +181,7 @@ class Site:
         self.slack = LocalSlack()
         self.ready_at: dict[str, float] = {}
         self.running: list[Running] = []
+        self._arrived: Counter[str] = Counter()
         self._watch = watch
         self._rules = rules
         self._ledger: Ledger | None = None
@@ -188,7 +191,7 @@ class Site:
         await self.cloud.start()
         await self.slack.start()
         self.config.write_text(self._settings(), encoding="utf-8")
-        self.cloud.on_change.append(self._note_ready)
+        self.cloud.on_change.append(self._note)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -202,9 +205,13 @@ class Site:
         await self.slack.close()
         await self.cloud.close()
 
-    def _note_ready(self, event: Any) -> None:
-        if getattr(event, "current", "") == "ACTIVE":
-            self.ready_at[event.instance_id] = time.time()
+    def _note(self, event: Call | Change) -> None:
+        """Note when an instance is ready, and each restart call that arrives."""
+        if isinstance(event, Change):
+            if event.current == "ACTIVE":
+                self.ready_at[event.instance_id] = time.time()
+        elif event.kind == "restart" and event.status is None:
+            self._arrived[event.instance] += 1
 
     # --- the bot ----------------------------------------------------------------------
 
@@ -295,10 +302,7 @@ class Site:
 
     def posts(self, name: str) -> int:
         """Return how many restart calls for an instance arrived."""
-        return sum(
-            call.kind == "restart" and call.instance == instance_id(name)
-            for call in self.cloud.calls
-        )
+        return self._arrived[instance_id(name)]
 
     async def seen_rebooting(self, name: str, since: float = 0.0) -> None:
         """Return when the bot has read the rebooting instance after *since*."""
@@ -333,7 +337,7 @@ class Site:
             self._ledger = Ledger(self.database)
         return self._ledger
 
-    async def record(self, delivery: Delivery) -> Record | None:
+    async def record(self, delivery: Delivery | str) -> Record | None:
         """Return the record of a request."""
         return await self.ledger.get(request_of(delivery))
 
@@ -348,7 +352,9 @@ class Site:
         with self._sql.connect() as connection:
             return str(connection.scalar(query, {"id": request_id}) or "")
 
-    async def told(self, delivery: Delivery, within_s: float = PATIENCE_S) -> Record:
+    async def told(
+        self, delivery: Delivery | str, within_s: float = PATIENCE_S
+    ) -> Record:
         """Return the record of a request whose story has been told to its end."""
         number = request_of(delivery)
 
@@ -371,7 +377,7 @@ class Site:
             raise AssertionError("unreachable")
         return record
 
-    async def ends(self, delivery: Delivery) -> list[str]:
+    async def ends(self, delivery: Delivery | str) -> list[str]:
         """Return the end states that the trail holds of a request."""
         since = datetime.now(UTC) - timedelta(hours=1)
         return [
@@ -381,9 +387,11 @@ class Site:
         ]
 
 
-def request_of(delivery: Delivery) -> str:
-    """Return the id of the request that a command makes."""
-    return request_id(delivery.payload["trigger_id"])
+def request_of(asked: Delivery | str) -> str:
+    """Return the id of the request that a command makes; an id is one already."""
+    if isinstance(asked, str):
+        return asked
+    return request_id(asked.payload["trigger_id"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +408,7 @@ class Count:
 
 
 async def count(
-    site: Site, delivery: Delivery, name: str, within_s: float = PATIENCE_S
+    site: Site, delivery: Delivery | str, name: str, within_s: float = PATIENCE_S
 ) -> Count:
     """Wait until a story is told, then count what it did and said about *name*."""
     record = await site.told(delivery, within_s)

@@ -12,6 +12,7 @@ from bot.command.values import (
     List,
     Mistake,
     Restart,
+    Several,
     Status,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "List",
     "Mistake",
     "Restart",
+    "Several",
     "Status",
     "parse",
     "plain",

@@ -26,11 +26,13 @@ from bot.command.values import (
     List,
     Mistake,
     Restart,
+    Several,
     Status,
 )
 
 REASON_LIMIT = 500  # characters
 BREAK_GLASS = "--break-glass"
+PATTERN = frozenset("*?[")  # what makes a pattern of a name
 
 _FLAG = re.compile(r"-+break[-_]?glass")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
@@ -65,12 +67,12 @@ def _is_flag(word: str) -> bool:
     return flag is not None and not MARKUP.search(word)
 
 
-def _restart(text: str, *, break_glass: bool) -> Restart | Mistake:
-    """Return the restart that *text* asks for."""
+def _restart(text: str, *, break_glass: bool) -> Restart | Several | Mistake:
+    """Return the restart, of one instance or of several, that *text* asks for."""
     project, rest = take(text)
-    instance, rest = take(rest)
+    instances, rest = _take_list(rest)
     reason = " ".join(plain(rest).split())
-    wrong = _wrong_name((project, instance)) or _wrong_flag(rest)
+    wrong = _wrong_name((project, *instances)) or _wrong_flag(rest)
     if wrong:
         return wrong
     if len(reason) > REASON_LIMIT:
@@ -78,7 +80,19 @@ def _restart(text: str, *, break_glass: bool) -> Restart | Mistake:
             f"The reason has {len(reason)} characters, and at most {REASON_LIMIT} are"
             " possible: shorten it and send the command again."
         )
-    return Restart(project, instance, reason, break_glass)
+    if len(instances) > 1 or PATTERN & set("".join(instances)):
+        return Several(project, instances, reason, break_glass)
+    return Restart(project, "".join(instances), reason, break_glass)
+
+
+def _take_list(text: str) -> tuple[tuple[str, ...], str]:
+    """Return the first names of *text*, which commas connect, and the rest."""
+    words, text = take(text)
+    while text and (words.endswith(",") or text.startswith(",")):
+        word, text = take(text)
+        words += word
+    names = (name.strip() for name in words.split(","))
+    return tuple(dict.fromkeys(filter(None, names))), text
 
 
 def _status(words: Sequence[str]) -> Status | Mistake:

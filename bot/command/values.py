@@ -16,6 +16,16 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """Restart several instances; a name may be a pattern such as ``trainer-*``."""
+
+    project: str
+    instances: tuple[str, ...]
+    reason: str = ""
+    break_glass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Say how an instance is and who may restart it."""
 
@@ -74,7 +84,7 @@ class Mistake:
     lost: bool = field(default=False, compare=False)
 
 
-Command = Restart | Status | List | History | Can | Cancel | Help | Mistake
+Command = Restart | Several | Status | List | History | Can | Cancel | Help | Mistake
 
 USAGE = {
     "restart": "restart <project> <instance> [reason …] [--break-glass]",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,8 +15,10 @@ from bot.config import kinds
 from bot.errors import UsageError
 from bot.model import Rule, Target, canonical
 
+MOST_AT_ONCE = 20  # instances that one request may name
 FEW = 8  # as many names are listed for somebody who typed an unknown one
 DAY = 86400.0  # seconds
+_PATTERN = frozenset("*?[")
 
 Auth = Literal["token", "aksk"]
 Signature = Literal["access", "credential"]
@@ -164,6 +167,24 @@ class Settings(Table):
         firsts = dict.fromkeys(own.aliases(i)[0] for i in own.instances.values())
         return [self.target(name, alias) for alias in firsts]
 
+    def several(self, project: str, typed: Sequence[str]) -> list[Target]:
+        """Return the instances that names and patterns mean, each of them once.
+
+        Raises UsageError as ``target`` does, and where they are none or too many.
+        """
+        name = self.project(project)
+        each: dict[str, Target] = {}
+        for word in typed:
+            for alias in _matching(name, self.projects[name], word):
+                target = self.target(name, alias)
+                each.setdefault(target.key, target)
+        if len(each) > MOST_AT_ONCE:
+            raise UsageError(
+                f"These are {len(each)} instances, and at most {MOST_AT_ONCE} can be"
+                " restarted in one go: name fewer of them."
+            )
+        return list(each.values())
+
     def project(self, typed: str) -> str:
         """Return the name of the project that was typed by its name or its id.
 
@@ -192,6 +213,20 @@ def _instance(project: str, own: ProjectSettings, typed: str) -> tuple[str, str]
     # One spelling, so that a pattern over ids cannot be passed by another case.
     instance_id = (shape[1] or "").upper() + shape[2].lower()
     return instance_id, instance_id
+
+
+def _matching(project: str, own: ProjectSettings, typed: str) -> list[str]:
+    """Return the aliases that the pattern *typed* matches; a name stands for itself."""
+    if not _PATTERN & set(typed):
+        return [typed]
+    wanted = kinds.fold(typed)
+    found = [name for name in own.instances if fnmatchcase(kinds.fold(name), wanted)]
+    if not found:
+        shown = kinds.echo(typed, "*?[]!")
+        known = f" Known here: {_listed(own.instances)}."
+        some = known if 0 < len(own.instances) <= FEW else ""
+        raise UsageError(f'No instance in {project} is called "{shown}".{some}')
+    return found
 
 
 def _word(kind: str, typed: str) -> str:

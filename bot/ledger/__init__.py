@@ -9,7 +9,6 @@ database cannot be reached within seconds.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa

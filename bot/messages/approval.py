@@ -42,14 +42,17 @@ def card(
     )
 
 
-def asks(record: Record, approvers: Sequence[str]) -> tuple[b.Part, ...]:
-    """Return who asks whom, until when, and why."""
+def asks(
+    record: Record, approvers: Sequence[str], what: str = ""
+) -> tuple[b.Part, ...]:
+    """Return who asks whom for *what* (markup; default: its place), and why."""
     request = record.request
     needed = request.approval.needed if request.approval else 1
     count = "one approval is" if needed == 1 else f"{needed} approvals are"
     return (
         b.marked(
-            f"{t.mention(request.user_id)} asks to restart {t.place(request.target)}."
+            f"{t.mention(request.user_id)} asks to restart"
+            f" {what or t.place(request.target)}."
             f" {count.capitalize()} needed from {t.together(approvers, 'or')}."
         ),
         b.marked(_deadline(record)),
@@ -120,9 +123,12 @@ def votes(record: Record) -> b.Part | None:
     return b.marked_note(f"Approved so far ({count}): {t.together(agreed)}.")
 
 
-def verdict_buttons(record: Record) -> b.Part:
-    """Return the two buttons; their value is the request's id and nothing else."""
-    place, value = t.spot(record.request.target), record.request.id
+def verdict_buttons(record: Record, what: str = "") -> b.Part:
+    """Return the two buttons; their value is the request's id and nothing else.
+
+    *what*, raw, is what they decide on (default: its place).
+    """
+    place, value = what or t.spot(record.request.target), record.request.id
     return b.buttons(
         b.button("Approve", APPROVE, value, about=f"Approve: {place}", style="primary"),
         b.button("Deny", DENY, value, about=f"Deny: {place}", style="danger"),
@@ -133,14 +139,14 @@ def card_closed(record: Record) -> Message:
     """Draw the card after its end: who decided, and no buttons."""
     request = record.request
     return b.message(
-        b.title(f"Restart of {request.target.instance}: {_end(record)}"),
+        b.title(f"Restart of {request.target.instance}: {closing(record)}"),
         b.marked(
             f"{t.mention(request.user_id)} asked to restart {t.place(request.target)}"
             f" {t.date(request.asked_at)}."
         ),
         b.marked(decision(record)),
         b.words(t.reason(request)),
-        *_notes(record),
+        *notes(record),
         b.note(f"Instance id {request.target.instance_id}"),
     )
 
@@ -148,7 +154,7 @@ def card_closed(record: Record) -> Message:
 _CLOSED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.VOIDED})
 
 
-def _end(record: Record) -> str:
+def closing(record: Record) -> str:
     """Return the word for how the approval ended; all that acts was approved."""
     return str(record.state) if record.state in _CLOSED else "approved"
 
@@ -185,7 +191,7 @@ def _when(record: Record) -> str:
     return f" {t.date(record.ended_at)}" if record.ended_at else ""
 
 
-def _notes(record: Record) -> tuple[b.Part, ...]:
+def notes(record: Record) -> tuple[b.Part, ...]:
     """Return what was said with a denial, or why nothing was restarted."""
     if record.state in (State.VOIDED, State.NOT_RESTARTED):
         why, said = "Why", [record.detail]
@@ -195,23 +201,28 @@ def _notes(record: Record) -> tuple[b.Part, ...]:
     return tuple(b.words(f"{why}: {t.sentence(note)}") for note in said if note)
 
 
-def reminder(record: Record, approvers: Sequence[str]) -> Message:
-    """Remind the *approvers* (ready mentions), in the card's thread, at half time."""
+def reminder(record: Record, approvers: Sequence[str], what: str = "") -> Message:
+    """Remind the *approvers* (ready mentions), in the card's thread, at half time.
+
+    *what*, markup, is what they are to decide on (default: its place).
+    """
     who = t.mention(record.request.user_id)
     return b.message(
         b.marked(
             f"{t.together(approvers)}: {who} still waits for a decision on"
-            f" {t.place(record.request.target)}. {_deadline(record)}"
+            f" {what or t.place(record.request.target)}. {_deadline(record)}"
         )
     )
 
 
-def notice(record: Record, *, followers: Sequence[str] = ()) -> Message:
+def notice(record: Record, *, followers: Sequence[str] = (), what: str = "") -> Message:
     """Tell the requester, and the user ids in *followers*, how the request ended.
 
     For the card's thread: what was announced ends in ``restart.followup`` instead.
+    *what*, markup, is what was asked for (default: its place).
     """
     people = [t.mention(u) for u in (record.request.user_id, *followers)]
-    ended = f"the request to restart {t.place(record.request.target)} has ended."
+    what = what or t.place(record.request.target)
+    ended = f"the request to restart {what} has ended."
     told = b.marked(f"{t.together(people)}: {ended} {decision(record)}")
-    return b.message(told, *_notes(record))
+    return b.message(told, *notes(record))

@@ -207,12 +207,12 @@ def _asked(record: Record, mentions: Sequence[str]) -> tuple[b.Part | None, ...]
     approved = f", approved by {t.together(agreed)}" if agreed else ""
     return (
         b.marked(f"{asked} {t.date(request.asked_at)}{approved}."),
-        _break_glass(mentions) if request.break_glass else None,
+        glass_line(mentions) if request.break_glass else None,
         b.words(t.reason(request)),
     )
 
 
-def _break_glass(mentions: Sequence[str]) -> b.Part:
+def glass_line(mentions: Sequence[str]) -> b.Part:
     """Return the loud line of a restart that nobody approved beforehand."""
     call = f" {t.together(mentions)}: please review it." if mentions else ""
     return b.marked(f"This is a break-glass restart: nobody approved it first.{call}")

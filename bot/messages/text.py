@@ -15,6 +15,7 @@ INVITE = "/invite @mlstudio"
 STATUS_LIMIT = 40  # characters of a status word that are shown (modelarts.md 4)
 REASON_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
 MENTIONS_LIMIT = 50
+NAMES_LIMIT = 3  # of instances in one sentence
 
 _USER = re.compile(r"[UW][A-Z0-9]+")
 _GROUP = re.compile(r"S[A-Z0-9]+")
@@ -66,6 +67,14 @@ def code(name: str, limit: int = 80) -> str:
 def place(target: Target) -> str:
     """Return "`instance` in `project`" as mrkdwn."""
     return f"{code(target.instance)} in {code(target.project)}"
+
+
+def places(targets: Sequence[Target]) -> str:
+    """Return "`this`, `that` and 3 more in `project`" as mrkdwn."""
+    names = [code(target.instance) for target in targets]
+    if len(names) > NAMES_LIMIT + 1:
+        names[NAMES_LIMIT:] = [f"{len(names) - NAMES_LIMIT} more"]
+    return f"{together(names)} in {code(targets[0].project)}"
 
 
 def spot(target: Target) -> str:
