@@ -16,6 +16,8 @@ from bot.chat import Chat
 from bot.errors import ChatError, ChatRefused, StateConflict
 from bot.ledger import Ledger
 from bot.messages import approval as say
+from bot.messages import several_card
+from bot.messages.several import what_of
 from bot.metrics import Metrics
 from bot.model import Message, Record, State
 from bot.speech import pause
@@ -43,22 +45,24 @@ class Approvals:
 
     async def post_card(self, request_id: str) -> float | None:
         """Post the card; return seconds until the next try, or None when done."""
-        record = await self._ledger.existing(request_id)
+        record, batch = await self._asked(request_id)
         if record.state is not State.PENDING or record.card_ts:
             return None
+        pending = [one.request.id for one in batch if one.state is State.PENDING]
         try:
             ts = await self._chat.post(
                 record.request.channel_id,
-                await self._card(record),
+                await self._card(record, batch),
                 thread_ts=record.request.thread_ts,
             )
         except ChatRefused as error:
             # Nobody can approve what nobody sees.
-            await self._ledger.move(request_id, State.VOIDED, detail=str(error))
+            for one in pending:
+                await self._ledger.move(one, State.VOIDED, detail=str(error))
             return None
         except ChatError as error:
             return pause(error)
-        await self._ledger.update(request_id, card_ts=ts)
+        await self._ledger.update(*pending, card_ts=ts)
         return None
 
     async def next_wait(self, request_id: str) -> float | None:
@@ -66,28 +70,41 @@ class Approvals:
 
         None means that the wait is over: somebody decided, or nobody in time.
         """
-        record = await self._ledger.existing(request_id)
+        record, batch = await self._asked(request_id)
         expires = record.request.expires_at
         if record.state is not State.PENDING or expires is None:
             self._observe(record)
             return None
         left = (expires - self._now()).total_seconds()
         if left <= 0:
-            self._observe(await self._expired(request_id))
+            self._observe(await self._expired(record.request.id))
             return None
         half = (expires - record.request.asked_at).total_seconds() / 2
         if left <= half and not record.reminded:
-            await self._remind(record)
+            await self._remind(record, batch)
         if record.votes:
-            await self._edit(record, await self._card(record))  # who has approved
+            await self._edit(record, await self._card(record, batch))  # who has approved
         return left - half if left > half else left
 
     async def close_card(self, request_id: str) -> float | None:
         """Take the buttons off the card and say who decided."""
-        record = await self._ledger.existing(request_id)
+        record, batch = await self._asked(request_id)
         if not record.card_ts:
             return None
+        if record.request.batch:
+            return await self._edit(record, several_card.card_closed(record, batch))
         return await self._edit(record, say.card_closed(record))
+
+    async def _asked(self, request_id: str) -> tuple[Record, list[Record]]:
+        """Return the request that the card is about, and all of its batch.
+
+        That is not always the one whose story asks, which may have ended before.
+        """
+        record = await self._ledger.existing(request_id)
+        if not record.request.batch:
+            return record, [record]
+        batch = await self._ledger.batch(record.request.batch)
+        return asked_of(batch), batch
 
     async def _expired(self, request_id: str) -> Record:
         """Return the record of a request whose time is up."""
@@ -103,13 +120,13 @@ class Approvals:
         waited = (at - record.request.asked_at).total_seconds()
         self._metrics.approval_wait.observe(max(0.0, waited))
 
-    async def _remind(self, record: Record) -> None:
+    async def _remind(self, record: Record, batch: list[Record]) -> None:
         """Remind the approvers once; a reminder that Slack refuses is let go."""
         await self._ledger.update(record.request.id, reminded=True)
         try:
             await self._chat.post(
                 record.request.channel_id,
-                say.reminder(record, await self._mentions(record)),
+                say.reminder(record, await self._mentions(record), what_of(batch)),
                 thread_ts=record.request.thread_ts or record.card_ts,
             )
         except ChatError as error:
@@ -125,7 +142,10 @@ class Approvals:
             return pause(error)
         return None
 
-    async def _card(self, record: Record) -> Message:
+    async def _card(self, record: Record, batch: list[Record]) -> Message:
+        if record.request.batch:
+            who = await self._mentions(record)
+            return several_card.card(record, batch, approvers=who)
         target = record.request.target
         others = [
             other
@@ -144,3 +164,10 @@ class Approvals:
     async def _mentions(self, record: Record) -> list[str]:
         approval = record.request.approval
         return await self._authority.mentions(approval.by if approval else ())
+
+
+def asked_of(batch: list[Record]) -> Record:
+    """Return the one of a batch whose approval stands for all that is asked for."""
+    pending = (one for one in batch if one.state is State.PENDING)
+    shown = (one for one in batch if one.card_ts)
+    return next(pending, None) or next(shown, None) or batch[0]

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 STORY_VERSION = "1"
 UNIXEPOCH_SINCE = (3, 42)  # the SQLite that knows 'subsec'
 PEERS_EVERY_S = 2.0
-STOP_WITHIN_S = 2.0
+STOP_WITHIN_S = 1.5
 PRUNE_AT_ONCE = 500
 
 

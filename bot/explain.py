@@ -30,6 +30,7 @@ class Explanation:
     decision: Decision
     approvers: tuple[str, ...]  # user ids; ("*",) = every full member
     by: tuple[str, ...]  # as written in the rule
+    channels: tuple[str, ...] = ()  # where alone the rule holds, if asked for anywhere
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -43,6 +44,7 @@ class Explanation:
             "rule_version": self.decision.rule_version or None,
             "why": self.decision.why,
             "remedy": self.decision.remedy,
+            "channels": list(self.channels),
             "approval": self._approval(),
         }
 
@@ -77,6 +79,9 @@ class Explanation:
             needed = self.decision.approval.needed
             people = ", ".join(self.approvers) or "nobody"
             lines.append(f"Approvers ({needed} needed): {people}")
+        if self.channels:
+            only = ", ".join(self.channels)
+            lines.append(f"This rule holds only in {only}; --channel asks elsewhere.")
         return "\n".join(line for line in lines if line)
 
 
@@ -104,7 +109,14 @@ async def explain(
             found = await authority.approvers(decision.approval, requester_id=user_id)
             approvers = ("*",) if found is None else tuple(sorted(found))
         by = decision.approval.by if decision.approval else ()
-        return Explanation(user_id, target, decision, approvers, by)
+        channels = _channels(settings, decision) if channel is None else ()
+        return Explanation(user_id, target, decision, approvers, by, channels)
+
+
+def _channels(settings: Settings, decision: Decision) -> tuple[str, ...]:
+    """Return the channels in which alone the rule that decides holds."""
+    found = (rule for rule in settings.rules if rule.name == decision.rule)
+    return next((rule.channels or () for rule in found), ())
 
 
 @asynccontextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from bot.config import Settings
+from bot.errors import BotError
 from bot.ledger import BREAK_GLASS, Ledger
+from bot.ledger.schema import url_of
 from bot.messages.text import clean
 
 Json = dict[str, Any]
@@ -52,6 +55,13 @@ def line(entry: Json) -> str:
 
 
 def _opened(settings: Settings) -> Ledger:
+    """Open the database; one that is not there is not made by looking at it."""
+    path = url_of(settings.database).database or ""
+    if settings.database.startswith("sqlite") and not Path(path).exists():
+        raise BotError(
+            f"there is no database at {Path(path).absolute()}: a relative path starts"
+            " from the folder in which the bot was started"
+        )
     ledger = Ledger(settings.database)
     ledger.open()
     return ledger

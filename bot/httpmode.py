@@ -46,7 +46,7 @@ class HttpMode:
         self._received = Received()
         server = web.Application(client_max_size=LARGEST_BYTES)
         server.router.add_post(PATH, self._receive)
-        self._runner = web.AppRunner(server, access_log=None, shutdown_timeout=3.0)
+        self._runner = web.AppRunner(server, access_log=None, shutdown_timeout=1.0)
 
     async def start(self) -> None:
         """Listen; OSError when the address is taken."""

@@ -107,7 +107,7 @@ def _forms(secret: str) -> set[str]:
         return set()
     return {
         secret,
-        quote(secret, safe=""),
+        quote(secret, safe="", errors="replace"),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],

@@ -1,9 +1,10 @@
-"""Waiting for the database: what has happened must not be forgotten without it."""
+"""Waiting: for the database, without which nothing may be forgotten; for each other."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -16,6 +17,23 @@ T = TypeVar("T")
 
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 5.0
+
+
+class Pulse:
+    """Wakes all who wait for it, in this process."""
+
+    def __init__(self) -> None:
+        self._beat = asyncio.Event()
+
+    def beat(self) -> None:
+        """Wake who waits now."""
+        self._beat.set()
+        self._beat = asyncio.Event()
+
+    async def wait(self, at_most_s: float) -> None:
+        """Return at the next beat, or after so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._beat.wait(), at_most_s)
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:

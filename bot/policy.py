@@ -44,6 +44,16 @@ class _Case:
     def named(self) -> str:
         return f"the rule “{self.rule.name}”"
 
+    @property
+    def breaks_glass(self) -> bool:
+        """Whether the person breaks the glass of this rule, and is listed for that.
+
+        The list is one of its own: who is on it need not be in *who* as well.
+        """
+        approval = self.rule.approval
+        listed = approval.break_glass if approval else ()
+        return self.break_glass and _lists(listed, self.person.user_id, self.groups)
+
     def decided(
         self,
         verdict: Verdict,
@@ -112,7 +122,7 @@ def decide(
             last_restart=last_restart,
             now=now,
         )
-        if _concerns(rule, person.user_id, groups):
+        if _concerns(rule, person.user_id, groups) or case.breaks_glass:
             return _apply(case)
         if closed := _closed(rule.who, groups, case.named):
             return case.refused(closed, _MEND_GROUP)

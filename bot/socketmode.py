@@ -30,6 +30,7 @@ PING_EVERY_S = 2.0  # after four without an answer the socket counts as down
 LOOK_EVERY_S = 0.5
 PATIENCE_S = 2.0  # down for this long: the client gets a new ticket
 GIVE_UP_AFTER_S = 90.0
+PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable"})
 PONG_WITHIN_S = 5.0
 _LOOK_FOR_PONG_S = 0.05
 _MARKER = "mlstudio_marker"
@@ -72,7 +73,7 @@ class SocketMode:
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 # Asked for here: connect() itself would repeat a refusal for ever.
-                client.wss_uri = await client.issue_new_wss_url()
+                client.wss_uri = await self._ticket()
                 await client.connect()  # type: ignore[no-untyped-call]
         except SlackApiError as error:
             raise BotError(
@@ -86,6 +87,17 @@ class SocketMode:
                 " WebSockets out to Slack"
             ) from error
         self._watchdog = asyncio.create_task(self._watch(), name="socket watchdog")
+
+    async def _ticket(self) -> str:
+        """Ask for the socket's address until Slack is through with its own troubles."""
+        while True:
+            try:
+                return await self._handler.client.issue_new_wss_url()
+            except SlackApiError as error:
+                if error.response["error"] not in PASSING:
+                    raise
+                log.warning("no socket yet", error=error.response["error"])
+            await asyncio.sleep(PATIENCE_S)
 
     async def is_connected(self) -> bool:
         """Say whether the socket is up; un-awaited this would always be true."""

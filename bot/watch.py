@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 import structlog
 
 from bot.authority import Authority
+from bot.board import Boards
 from bot.chat import Chat
 from bot.cloud import Cloud
 from bot.config import WatchSettings
 from bot.errors import CloudError, CloudRefused
 from bot.ledger import Ledger
 from bot.messages.text import duration
-from bot.model import Instance, Record, State
+from bot.model import Instance, Record, State, class_of
 from bot.progress import Progress
 from bot.readiness import Evidence, Look, Phase, judge, next_look
 
@@ -51,6 +52,7 @@ class Watcher:
         chat: Chat,
         ledger: Ledger,
         authority: Authority,
+        boards: Boards,
         settings: WatchSettings,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -60,12 +62,17 @@ class Watcher:
         self.settings = settings
         self.sleep = sleep
         self._chat = chat
+        self._boards = boards
 
     async def until_end(self, record: Record) -> None:
         """Watch until the restart has ended, then move its record to that end."""
         durations = await self.ledger.durations(record.request.target.key)
         progress = Progress(
-            self._chat, self.authority, durations=durations, poll_s=self.settings.poll
+            self._chat,
+            self.authority,
+            self._boards,
+            durations=durations,
+            poll_s=self.settings.poll,
         )
         try:
             await _Watch(self, record, progress, durations).run()
@@ -149,9 +156,11 @@ class _Watch:
         fields: dict[str, str | bool] = {}
         if evidence.seen_other and not before.seen_other:
             fields["seen_other"] = True
-        if before.doubtful and not evidence.doubtful and self._record.baseline:
+        baseline = self._record.baseline
+        seen = before.doubtful and not evidence.doubtful
+        if seen and baseline and class_of(self._status) != class_of(baseline.status):
             # The cloud's answer was lost, but the restart is seen to happen.
-            fields["previous"] = self._record.baseline.status[:64]
+            fields["previous"] = baseline.status[:64]
             fields["current"] = self._status[:64]
         if not fields:
             return

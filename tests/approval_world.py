@@ -54,7 +54,7 @@ PEOPLE = {
 }
 GROUPS = {
     "@ml-oncall": frozenset({"U0ANN", "U0BOB", "U0GUEST", "U0ALIEN"}),
-    "@ml-leads": frozenset(PEOPLE) - {"U0SRE", "U0ANN"},
+    "@ml-leads": frozenset(PEOPLE) - {"U0SRE"},
     "@sre": frozenset({"U0SRE", "U0BOB", "U0ROBOT"}),
 }
 Groups = dict[str, frozenset[str] | None]
@@ -317,6 +317,8 @@ class Stage:
             return ""
         if request.id in self.no:
             return "somebody has denied it"
+        if rule.version != request.rule_version:
+            return "it was approved under another rule"
         agreed = {
             user_id
             for user_id in self.yes.get(request.id, ())

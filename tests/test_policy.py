@@ -487,9 +487,20 @@ def test_knowing_less_never_lets_anybody_approve(approval, person, groups, lost)
     assert after in (before, Verdict.DENY)
 
 
+def named(entries, facts) -> bool:
+    """Say whether a list surely names the person of *facts*."""
+    user_id = facts["person"].user_id
+    return bool({"*", user_id} & {*entries}) or any(
+        user_id in (facts["groups"].get(one) or ()) for one in entries
+    )
+
+
 @given(RULES, FACTS)
 def test_what_is_allowed_was_granted_by_a_rule(rules, facts):
-    """Nothing is allowed but by a rule that names the person and does not deny."""
+    """Nothing is allowed but by a rule that names the person and does not deny.
+
+    Who breaks the glass is named on the rule's list for that.
+    """
     decision = decided(*rules, **facts)
     granting = [
         each
@@ -497,15 +508,30 @@ def test_what_is_allowed_was_granted_by_a_rule(rules, facts):
         if not each.deny
         and each.version == decision.rule_version
         and (
-            {"*", facts["person"].user_id} & {*each.who}
-            or any(
-                facts["person"].user_id in (facts["groups"].get(one) or ())
-                for one in each.who
-            )
+            named(each.approval.break_glass, facts)
+            if decision.break_glass
+            else named(each.who, facts)
         )
     ]
 
     assert Verdict.DENY is decision.verdict or granting
+
+
+def test_who_breaks_the_glass_need_not_be_named_as_a_requester():
+    """The break-glass list is one of its own, and means nothing without the flag."""
+    gated = Rule(
+        name="gated",
+        who=("U1",),
+        approval=Approval(by=("U2",), break_glass=("U3",)),
+    )
+    facts = {
+        "person": Person("U3", HOME),
+        "reason": "INC-1",
+    }
+
+    assert decided(gated, **facts).verdict is Verdict.DENY
+    assert decided(gated, **facts, break_glass=True).verdict is Verdict.ALLOW
+    assert decided(gated, **facts, break_glass=True).break_glass
 
 
 @given(APPROVALS, st.sampled_from(PEOPLE), WORLDS)

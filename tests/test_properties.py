@@ -194,6 +194,7 @@ async def played(
 @example(rules=(LIKELY,), acts=[("approve", "U0LEA"), ("approve", "U0LEO")])
 @example(rules=(LIKELY,), acts=[("approve", "U0LEA"), ("approve", "U0GUEST")])
 @example(rules=(LIKELY,), acts=[("approve", "U0LEA"), ("approve", "U0ALIEN")])
+@example(rules=(LIKELY,), acts=[("approve", "U0LEA"), ("approve", "U0ANN")])
 @example(rules=(LIKELY,), acts=[("ask", "U0BOB", True)])
 def test_nothing_is_restarted_without_the_approvals_that_count(
     ledger: Ledger, time: Time, rules: tuple[Rule, ...], acts: list[Act]
@@ -217,6 +218,7 @@ def test_nothing_is_restarted_without_the_approvals_that_count(
 @example(acts=[], lost=[("close", "@ml-leads")])
 @example(acts=[], lost=[("demote", "U0ANN", "deleted")])
 @example(acts=[], lost=[("status", "STOPPED")])
+@example(acts=[], lost=[("rule", (LIKELY.model_copy(update={"name": "other"}),))])
 def test_what_was_approved_is_void_once_anything_has_changed(
     ledger: Ledger, time: Time, acts: list[Act], lost: list[Act]
 ) -> None:
@@ -243,20 +245,27 @@ def test_what_was_approved_is_void_once_anything_has_changed(
 
 @SETTINGS
 @given(rules=WORLDS, acts=st.lists(ACTS, max_size=9))
+@example(rules=(LIKELY,), acts=[("deny", "U0GUEST")])
+@example(rules=(LIKELY,), acts=[("approve", "U0LEA"), ("approve", "U0ANN")])
 def test_every_sequence_ends_in_exactly_one_end(
     ledger: Ledger, time: Time, rules: tuple[Rule, ...], acts: list[Act]
 ) -> None:
     """Each request goes by the table to one end, and the trail tells the same."""
 
-    async def ends() -> list[tuple[State, list[str]]]:
+    async def ends() -> tuple[Stage, list[tuple[Record, list[str]]]]:
         stage = await played(ledger, time, rules, acts)
-        return [
-            (record.state, await _kinds(ledger, record.request))
-            for record in await stage.records()
-        ]
+        records = await stage.records()
+        return stage, [(one, await _kinds(ledger, one.request)) for one in records]
 
-    for end, kinds in asyncio.run(ends()):
+    stage, stories = asyncio.run(ends())
+    for record, kinds in stories:
+        end = record.state
         event(f"end: {end}")
+        assert (end is State.DENIED) == (record.request.id in stage.no)
+        if "approved" in kinds:
+            approval = record.request.approval
+            assert approval is not None
+            assert len(stage.yes[record.request.id]) >= approval.needed
         assert end in ENDS
         assert [State(kind) for kind in kinds if kind in ENDS] == [end]
         states = [State(kind) for kind in kinds if kind in set(State)]

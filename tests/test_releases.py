@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from histories import GATED, POINTS, History, histories
-from processes import Site, count
+from processes import Site, count, until
 
 from bot.engine import STORY_VERSION
 from bot.model import State
@@ -37,7 +37,12 @@ async def test_an_upgrade_tells_on_what_was_begun(history: History, tmp_path: Pa
         if history.box == GATED and site.open_cards():
             await site.approve()
         if not history.ready:
-            await site.seen_rebooting(history.box)
+            if history.calls:
+                await until(
+                    lambda: any(call.kind == "read" for call in site.cloud.calls)
+                )
+            else:
+                await site.seen_rebooting(history.box)
             site.finish_reboot(history.box)
         counted = await count(site, history.request, history.box)
         assert counted.state is State.READY, bot.words[-5:]

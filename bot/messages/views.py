@@ -156,15 +156,18 @@ def _option(name: str, beside: str = "") -> b.Block:
 
 
 def deny_view(record: Record) -> View:
-    """Return the dialog for a denial; only the request's id goes along."""
+    """Return the dialog for the reason of a denial, which stands without it."""
     request = record.request
-    asked = f"{t.mention(request.user_id)} asks to restart {t.place(request.target)}."
+    asked = (
+        f"You have denied what {t.mention(request.user_id)} asked for, to restart"
+        f" {t.place(request.target)}."
+    )
     return {
         "type": "modal",
         "callback_id": DENY,
-        "title": b.plain_text("Deny the restart", 24),
-        "submit": b.plain_text("Deny", 24),
-        "close": b.plain_text("Back", 24),
+        "title": b.plain_text("Denied. Say why?", 24),
+        "submit": b.plain_text("Add the reason", 24),
+        "close": b.plain_text("Leave it", 24),
         "private_metadata": request.id,
         "blocks": [
             *b.drawn([b.marked(asked), b.words(t.reason(request))]),

@@ -36,7 +36,7 @@ KILLS_EVERY_S = (0.3, 1.5)
 FROZEN_S = (0.3, 5.0)
 FREEZES = 0.4  # of all attacks; the others are kills
 LOSSES = 0.08  # of all restart calls
-PATIENCE_S = 180.0
+PATIENCE_S = 120.0
 
 
 @dataclass
@@ -119,6 +119,9 @@ async def run(stories: int, seed: int) -> None:
                 foe.cancel()
             await asyncio.wait(foes)
             report(site, toll, dict(zip(names, played, strict=True)))
+            for delivery, record in played:
+                if record is None:
+                    await show(site, delivery)
             print(f"seconds                   {time.time() - began:.0f}")
 
 
@@ -177,6 +180,18 @@ def report(
     }
     for name, record in wrong.items():
         print(f"  {name}: {record.state if record else 'not told'}")
+
+
+async def show(site: Site, delivery: Delivery) -> None:
+    """Print all that is known of a story that was not told."""
+    number = request_of(delivery)
+    record = await site.record(delivery)
+    print(f"--- {number}: {record}")
+    print(f"story {await site.story(number)}")
+    for one in site.running:
+        for word in one.words:
+            if number in word or (one.lives and '"error"' in word):
+                print(f"{one.pid}{'' if one.lives else ' (dead)'}: {word[:500]}")
 
 
 def takeovers(running: list[Running], kills: list[float]) -> list[float]:

@@ -1,0 +1,166 @@
+"""What is said of several restarts asked for together: one message, one last word.
+
+Steps of the story, as in ``speech``: each returns the seconds to wait before it is
+tried again, or None when it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from bot.approval import asked_of
+from bot.authority import Authority
+from bot.board import Boards
+from bot.chat import Chat
+from bot.errors import ChatError, ChatRefused
+from bot.ledger import Ledger
+from bot.messages import approval as card
+from bot.messages import restart as say
+from bot.messages import several, several_card
+from bot.metrics import Metrics
+from bot.model import ENDS, Message, Record, State
+from bot.patience import Pulse, patiently
+from bot.speech import SILENT, Speech, pause
+
+log = structlog.get_logger()
+
+
+class BatchSpeech(Speech):
+    """Speaks for batches."""
+
+    def __init__(
+        self,
+        *,
+        chat: Chat,
+        ledger: Ledger,
+        authority: Authority,
+        metrics: Metrics,
+        boards: Boards,
+        pulse: Pulse,
+    ) -> None:
+        super().__init__(
+            chat=chat, ledger=ledger, authority=authority, metrics=metrics
+        )
+        self._boards = boards
+        self._pulse = pulse
+
+    async def announce(self, request_id: str) -> float | None:
+        """Post the message that shows all: it proves the channel to each of them."""
+        batch = await self._batch(request_id)
+        is_open = any(record.state not in ENDS for record in batch)
+        if not is_open or any(record.message_ts for record in batch):
+            return None
+        request = batch[0].request
+        try:
+            message = await self._boards.message(batch)
+            ts = await self._chat.post(
+                request.channel_id, message, thread_ts=request.thread_ts
+            )
+        except ChatRefused as error:
+            await self._end_open(batch, str(error))
+            return None
+        except ChatError as error:
+            log.warning("not announced", error=str(error))
+            return pause(error)
+        ids = [record.request.id for record in batch]
+        await patiently(lambda: self._ledger.update(*ids, message_ts=ts))
+        self._pulse.beat()
+        return None
+
+    async def not_announced(self, request_id: str) -> None:
+        """End a batch whose channel could not be proven: no trail, no restart."""
+        batch = await self._batch(request_id)
+        if not any(record.message_ts for record in batch):
+            await self._end_open(batch, SILENT)
+
+    async def _end_open(self, batch: Sequence[Record], why: str) -> None:
+        """End all of a batch that has not been restarted and now will not be."""
+        for record in batch:
+            if record.state in {State.ASKED, State.APPROVED}:
+                await self._ledger.move(
+                    record.request.id, State.NOT_RESTARTED, detail=why
+                )
+        self._pulse.beat()
+
+    async def say_end(self, request_id: str) -> float | None:
+        """Show the end of one instance; tell those of other requests who wait for it."""
+        record = await self._ledger.existing(request_id)
+        self._pulse.beat()
+        waits = [await self._draw(record)]
+        for guest in await self._ledger.joined(request_id):
+            waits.append(await self._tell_guest(record, guest))
+        wait = max((one for one in waits if one is not None), default=None)
+        if wait is None and not record.told and record.state is not State.JOINED:
+            await self._told(record)
+        return wait
+
+    async def sum_up(self, request_id: str) -> float | None:
+        """Tell the requester how all of it ended, where it was seen."""
+        record = await self._ledger.existing(request_id)
+        if record.summed:
+            return None
+        batch = await self._batch(request_id)
+        wait = await self._tell_all(record, batch)
+        if wait is None:
+            await patiently(lambda: self._ledger.update(request_id, summed=True))
+        return wait
+
+    async def show_end(self, request_id: str) -> float | None:
+        """Edit the message and the card into what became of it all."""
+        record = await self._ledger.existing(request_id)
+        batch = await self._batch(request_id)
+        asked = asked_of(batch)
+        closed = several_card.card_closed(asked, batch)
+        waits = [
+            await self._edit(asked, asked.card_ts, closed),
+            await self._draw(record),
+        ]
+        return max((wait for wait in waits if wait is not None), default=None)
+
+    async def _batch(self, request_id: str) -> list[Record]:
+        record = await self._ledger.existing(request_id)
+        return await self._ledger.batch(record.request.batch)
+
+    async def _draw(self, record: Record) -> float | None:
+        """Draw the message, if it stands."""
+        try:
+            await self._boards.draw(record.request.batch)
+        except ChatRefused as error:
+            log.warning("message not edited", error=str(error))
+        except ChatError as error:
+            return pause(error)
+        return None
+
+    async def _tell_guest(self, record: Record, guest: Record) -> float | None:
+        """Tell somebody whose request joined *record* how it ended."""
+        here = guest.request.channel_id == record.request.channel_id
+        if here and not guest.told:
+            message = say.joined_end(record, guest.request.user_id)
+            wait = await self._beside(record, guest, message)
+            if wait is not None:
+                return wait
+        return await self._tell_joined(record, guest)
+
+    async def _beside(
+        self, record: Record, guest: Record, message: Message
+    ) -> float | None:
+        """Say *message* to *guest* below the message or the card of *record*."""
+        if parent := record.message_ts or record.card_ts:
+            return await self._reply(record, parent, message)
+        return await self._privately(guest, message)
+
+    async def _tell_all(self, record: Record, batch: list[Record]) -> float | None:
+        """Say the end of a batch below its message or its card, or privately."""
+        asked = asked_of(batch)
+        if not record.message_ts and asked.card_ts:
+            what = several.what_of(batch)
+            message = card.notice(asked, what=what)
+            return await self._reply(record, asked.card_ts, message)
+        joined = [one.joined for one in batch if one.joined]
+        hosts = {one.request.id: one for one in await self._ledger.known(joined)}
+        message = several.summary(batch, hosts)
+        if record.message_ts:
+            return await self._reply(record, record.message_ts, message)
+        return await self._privately(record, message)
