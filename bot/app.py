@@ -23,6 +23,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approval import Approvals
 from bot.authority import Authority
+from bot.batch import Batches
+from bot.batch_speech import BatchSpeech
+from bot.batch_story import AllRestarts
+from bot.board import Boards
 from bot.canary import Canary, cloud_proofs
 from bot.chat import TIMEOUT, Chat, clients
 from bot.cloud import Cloud, Login
@@ -41,9 +45,10 @@ from bot.listeners.dialogs import Dialogs
 from bot.listeners.home import Home
 from bot.listeners.limits import Refusals
 from bot.listeners.looks import Looks
+from bot.listeners.several import Several
 from bot.listeners.tasks import Tasks
 from bot.metrics import Metrics
-from bot.patience import patiently
+from bot.patience import Pulse, patiently
 from bot.people import People
 from bot.preflight import Preflight
 from bot.restart import Restarts
@@ -96,6 +101,7 @@ class Bot:
         self._poll_s = poll_s
         self._stop = asyncio.Event()
         self._failure = ""
+        self._health: Health | None = None
         self._tasks = Tasks()
         self._reloaded: Callable[[], None] = lambda: None
 
@@ -209,7 +215,10 @@ class Bot:
         sending = Sending(
             ledger=wires.ledger, cloud=wires.cloud, no_longer=preflight.no_longer
         )
-        restarts = Restarts(
+        common: dict[str, Any] = {"chat": wires.chat, "authority": authority}
+        boards, pulse = Boards(ledger=wires.ledger, **common), Pulse()
+        common |= {"ledger": wires.ledger, "metrics": self.metrics}
+        restarts = AllRestarts(
             ledger=wires.ledger,
             preflight=preflight,
             approvals=approvals,
@@ -219,14 +228,17 @@ class Bot:
                 chat=wires.chat,
                 ledger=wires.ledger,
                 authority=authority,
+                boards=boards,
                 settings=self.settings.watch,
             ),
-            speech=Speech(
-                chat=wires.chat,
+            speech=Speech(**common),
+            batches=Batches(
                 ledger=wires.ledger,
-                authority=authority,
-                metrics=self.metrics,
+                preflight=preflight,
+                pulse=pulse,
+                parallel=lambda: self.settings.max_parallel,
             ),
+            batch_speech=BatchSpeech(boards=boards, pulse=pulse, **common),
             right_to_act=wires.engine.right_to_act,
             traces=wires.traces,
         )
@@ -268,6 +280,17 @@ class Bot:
         dialogs = Dialogs(
             asking=asking, chat=wires.chat, looks=looks, **common, **where
         )
+        several = Several(
+            asking=asking,
+            ledger=wires.ledger,
+            restarts=restarts,
+            chat=wires.chat,
+            looks=looks,
+            refusals=refusals,
+            metrics=self.metrics,
+            **common,
+            **where,
+        )
         home = Home(
             ledger=wires.ledger,
             chat=wires.chat,
@@ -279,6 +302,7 @@ class Bot:
             asking=asking,
             answering=answering,
             dialogs=dialogs,
+            several=several,
             chat=wires.chat,
             metrics=self.metrics,
             **common,
@@ -296,6 +320,7 @@ class Bot:
             commands=commands,
             clicks=clicks,
             dialogs=dialogs,
+            several=several,
             home=home,
             people=people,
             refusals=refusals,
@@ -312,16 +337,16 @@ class Bot:
         canary = self._canary(front, wires)
         if canary is not None:
             checks["canary"] = canary.is_well
-        health = Health(checks, self.metrics)
+        health = self._health = Health(checks, self.metrics)
         if self.settings.server is not None:
             closing.push_async_callback(health.close)
             await _listening(health.start, self.settings.server.listen)
         closing.push_async_callback(front.close)
         await front.start()
-        closing.callback(health.stop)
         if canary is not None:
             closing.push_async_callback(canary.close)
             canary.start()
+        closing.callback(health.stop)
 
     def _canary(self, front: SocketMode | HttpMode, wires: Wires) -> Canary | None:
         if self.settings.canary is None:
@@ -367,6 +392,8 @@ class Bot:
     def _give_up(self) -> None:
         """Stop with a failure, so that a supervisor starts a new process."""
         self._failure = GAVE_UP
+        if self._health is not None:
+            self._health.watchdog_gave_up = True
         self.stop()
 
     def _use(self, wires: Wires, me: dict[str, str]) -> None:

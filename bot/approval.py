@@ -83,7 +83,8 @@ class Approvals:
         if left <= half and not record.reminded:
             await self._remind(record, batch)
         if record.votes:
-            await self._edit(record, await self._card(record, batch))  # who has approved
+            # Show who has approved.
+            await self._edit(record, await self._card(record, batch))
         return left - half if left > half else left
 
     async def close_card(self, request_id: str) -> float | None:

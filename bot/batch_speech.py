@@ -40,9 +40,7 @@ class BatchSpeech(Speech):
         boards: Boards,
         pulse: Pulse,
     ) -> None:
-        super().__init__(
-            chat=chat, ledger=ledger, authority=authority, metrics=metrics
-        )
+        super().__init__(chat=chat, ledger=ledger, authority=authority, metrics=metrics)
         self._boards = boards
         self._pulse = pulse
 
@@ -85,12 +83,14 @@ class BatchSpeech(Speech):
         self._pulse.beat()
 
     async def say_end(self, request_id: str) -> float | None:
-        """Show the end of one instance; tell those of other requests who wait for it."""
+        """Show the end of one instance, and tell it to those who joined it."""
         record = await self._ledger.existing(request_id)
         self._pulse.beat()
-        waits = [await self._draw(record)]
-        for guest in await self._ledger.joined(request_id):
-            waits.append(await self._tell_guest(record, guest))
+        guests = await self._ledger.joined(request_id)
+        waits = [
+            await self._draw(record),
+            *[await self._tell_guest(record, guest) for guest in guests],
+        ]
         wait = max((one for one in waits if one is not None), default=None)
         if wait is None and not record.told and record.state is not State.JOINED:
             await self._told(record)

@@ -65,6 +65,8 @@ class Engine:
         self._url = url_of(database)
         self._poll_s = poll_s
         sqlite = self._url.get_backend_name() == "sqlite"
+        # Few writers at once: who meets SQLite's lock sleeps, and acks wait behind it.
+        self._pool_size = 2 if sqlite else 5
         self.identity: Identity = (
             FileIdentity(Path(self._url.database or ""))
             if sqlite
@@ -89,7 +91,7 @@ class Engine:
             "executor_id": self.identity.executor_id,
             "serializer": DBOSPortableJSONSerializer(),
             "max_executor_threads": 16,
-            "sys_db_pool_size": 5,
+            "sys_db_pool_size": self._pool_size,
             "notification_listener_polling_interval_sec": self._poll_s,
             "log_level": "WARNING",
         }

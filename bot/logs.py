@@ -70,7 +70,9 @@ def configure(
     root.setLevel(logging.WARNING)
     logging.getLogger("bot").setLevel(level)
     # Without a handler of its own dbos writes its plain lines past ours.
-    logging.getLogger("dbos").handlers = [logging.NullHandler()]
+    engine = logging.getLogger("dbos")
+    engine.handlers = [logging.NullHandler()]
+    engine.setLevel(logging.WARNING)  # a bot that stops in this process lowers it
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

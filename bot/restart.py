@@ -48,8 +48,16 @@ Step = Literal[
     "say_end",
     "show_end",
     "state",
+    # of several restarts asked for together (``batch_story``)
+    "gather",
+    "settle",
+    "turn",
+    "rest",
+    "sum_up",
 ]
 STEPS: tuple[Step, ...] = get_args(Step)
+# Too long to be waited for when the bot stops, and safe to break off.
+LONG: frozenset[Step] = frozenset({"watch", "turn", "rest"})
 
 WAKE = "wake"  # the topic of the message that says: look at your record
 # Waits between tries to say something, in seconds: growing, then a day of patience.
@@ -100,19 +108,30 @@ class Restarts:
 
     def register(self) -> None:
         """Make the story known to the engine, by a name that recorded stories keep."""
+        self._story = self._known_as("restart", self.tell)
 
-        async def restart(request_id: str) -> str:
+    def _known_as(
+        self, name: str, tell: Callable[[str], Awaitable[str]]
+    ) -> Callable[[str], Any]:
+        """Return *tell* as a story that the engine knows by *name*."""
+
+        async def story(request_id: str) -> str:
             with self._being_told(request_id):
-                return await self.tell(request_id)
+                return await tell(request_id)
 
-        self._story = DBOS.workflow(name="restart", max_recovery_attempts=None)(restart)
+        return DBOS.workflow(name=name, max_recovery_attempts=None)(story)
 
     async def begin(self, request_id: str) -> None:
         """Start the story of a recorded request; one that exists goes on as it is."""
-        if self._story is None:
+        story = await self._story_of(request_id)
+        if story is None:
             raise AssertionError("register() comes first")
         with SetWorkflowID(request_id):
-            await DBOS.start_workflow_async(self._story, request_id)
+            await DBOS.start_workflow_async(story, request_id)
+
+    async def _story_of(self, request_id: str) -> Callable[[str], Any] | None:  # noqa: ARG002
+        """Return the story that a recorded request has."""
+        return self._story
 
     async def wake(self, request_id: str, key: str) -> None:
         """Make a waiting story look at its record; the same *key* wakes it once."""
@@ -192,17 +211,26 @@ class Restarts:
 
     async def tell(self, request_id: str) -> str:
         """Tell the whole story of one request and return how it ended."""
+        await self._guarded(request_id, self._act, self._fault)
+        await self._until_done("say_end", self._speech.say_end, request_id)
+        await self._until_done("show_end", self._speech.show_end, request_id)
+        return await self._step("state", self._state, request_id)
+
+    async def _guarded(
+        self,
+        request_id: str,
+        act: Callable[[str], Awaitable[None]],
+        fault: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """Act; after a fault of the bot take the step *fault*."""
         try:
-            await self._act(request_id)
+            await act(request_id)
         except (error.DBOSException, SQLAlchemyError):
             raise  # of the engine, not of the story, which is told on by ``revive``
         except Exception:
             # A fault of ours must not swallow the end: it is said to be unknown.
             log.exception("story failed", request=request_id)
-            await self._step("fault", self._fault, request_id)
-        await self._until_done("say_end", self._speech.say_end, request_id)
-        await self._until_done("show_end", self._speech.show_end, request_id)
-        return await self._step("state", self._state, request_id)
+            await self._step("fault", fault, request_id)
 
     async def _act(self, request_id: str) -> None:
         """Do what was asked, as far as it is allowed and possible."""
@@ -213,6 +241,10 @@ class Restarts:
         announce = self._speech.announce
         if not await self._until_done("announce", announce, request_id, ANNOUNCE_TRIES):
             await self._step("silent", self._speech.not_announced, request_id)
+        await self._carry_out(request_id)
+
+    async def _carry_out(self, request_id: str) -> None:
+        """Send the restart, once, and watch what becomes of it."""
         for attempt in range(SEND_TRIES):
             wait = await self._step("send", self._sending.send, request_id, attempt)
             if wait is None:
@@ -280,7 +312,7 @@ class Restarts:
                 log.info("step done", **_told(outcome))
                 return outcome
 
-        if name == "watch":  # too long to be waited for, and safe to break off
+        if name in LONG:
             return await DBOS.run_step_async({"name": name}, step)
         with self._counted():
             return await DBOS.run_step_async({"name": name}, step)

@@ -103,12 +103,22 @@ class World:
         listed = self.lists(approval.by, user_id)
         return listed and user_id != requester and self.is_member(user_id)
 
-    def rule_of(self, user_id: str) -> Rule | None:
-        """Return the rule that lets somebody restart now, if he may at all."""
-        if not self.is_member(user_id):
+    def rule_of(self, request: Request) -> Rule | None:
+        """Return the rule that lets the requester restart now, if he may at all."""
+        if not self.is_member(request.user_id):
             return None
-        named = (rule for rule in self.rules if self.lists(rule.who, user_id))
+        named = (
+            rule
+            for rule in self.rules
+            if self.lists(rule.who, request.user_id) or self.is_past(request, rule)
+        )
         return next(named, None)
+
+    def is_past(self, request: Request, rule: Rule) -> bool:
+        """Whether the requester may break the glass of *rule*, and says so."""
+        listed = rule.approval.break_glass if rule.approval else ()
+        says_so = request.break_glass and bool(request.reason)
+        return says_so and self.lists(listed, request.user_id)
 
 
 @dataclass
@@ -309,11 +319,11 @@ class Stage:
     def judge(self, record: Record) -> str:
         """Return why this request must not be restarted now, or nothing."""
         request = record.request
-        rule = self.world.rule_of(request.user_id)
+        rule = self.world.rule_of(request)
         if rule is None:
             return "the requester may not restart it"
         approval = rule.approval
-        if approval is None or self._past(request, approval):
+        if approval is None or self.world.is_past(request, rule):
             return ""
         if request.id in self.no:
             return "somebody has denied it"
@@ -327,11 +337,6 @@ class Stage:
         if len(agreed) < approval.needed:
             return f"{approval.needed} had to approve, {sorted(agreed)} did"
         return ""
-
-    def _past(self, request: Request, approval: Approval) -> bool:
-        """Whether the requester may break the glass, and said so."""
-        listed = self.world.lists(approval.break_glass, request.user_id)
-        return request.break_glass and bool(request.reason) and listed
 
 
 class Spied:

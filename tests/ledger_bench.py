@@ -74,7 +74,9 @@ def asking(name: str = "", **fields: Any) -> Request:
 async def step(ledger: Ledger, request: Request, state: State) -> Record:
     """Let *request*, which may go to *state* now, go there as the bot does it."""
     if state is not State.APPROVED:
-        fields = {"baseline": ACTIVE} if state is State.PENDING else {}
+        fields: dict[str, Any] = {}
+        if state is State.PENDING:
+            fields["baseline"] = ACTIVE
         return await ledger.move(request.id, state, **fields)
     assert request.approval is not None
     for number in range(request.approval.needed):

@@ -300,10 +300,11 @@ async def benched(
     head: str = "",
     http: bool = False,
     environ: Mapping[str, str] | None = None,
+    world: World | None = None,
 ) -> AsyncIterator[Bench]:
     """Run the bot between both far sides; *head* goes to the top of its file."""
     slack = slack or LocalSlack()
-    cloud = LocalModelArts(small_world())
+    cloud = LocalModelArts(world or small_world())
     cloud.on_change.append(lambda _: slack.workspace.change())
     await cloud.start()
     await slack.start()

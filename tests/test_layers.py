@@ -22,9 +22,12 @@ HOUSE = (
     {"cloud", "chat", "people", "ledger"},
     # 3: the story
     {"authority", "engine", "sending"},
+    {"board"},
     {"speech", "progress", "preflight"},
     {"approval", "watch"},
+    {"batch", "batch_speech"},
     {"restart"},
+    {"batch_story"},
     # 4: the ways in
     {"listeners", "socketmode", "httpmode", "health"},
     # 5 and 6: everything put together

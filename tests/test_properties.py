@@ -196,6 +196,9 @@ async def played(
 @example(rules=(LIKELY,), acts=[("approve", "U0LEA"), ("approve", "U0ALIEN")])
 @example(rules=(LIKELY,), acts=[("approve", "U0LEA"), ("approve", "U0ANN")])
 @example(rules=(LIKELY,), acts=[("ask", "U0BOB", True)])
+@example(rules=(LIKELY,), acts=[("ask", "U0SRE", True)])
+@example(rules=(LIKELY,), acts=[("ask", "U0LEA", True)])
+@example(rules=(LIKELY,), acts=[("ask", "U0ROBOT", True)])
 def test_nothing_is_restarted_without_the_approvals_that_count(
     ledger: Ledger, time: Time, rules: tuple[Rule, ...], acts: list[Act]
 ) -> None:

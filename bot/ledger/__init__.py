@@ -40,7 +40,7 @@ class Ledger(Recording):
     @in_thread
     def note(self, entry: Entry) -> str:
         """Append *entry* to the trail and return its hash."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return append(connection, entry, self._now())
 
     # --- moving -------------------------------------------------------------------
@@ -63,7 +63,7 @@ class Ledger(Recording):
         for the instance. Whatever cancels one of a batch, or lets it expire, does so
         to all of it that waits for approval.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             all_of_it = state in {State.CANCELLED, State.EXPIRED}
             record, others = _with_others(connection, request_id, all_of_it)
             if record.state == state:
@@ -81,7 +81,7 @@ class Ledger(Recording):
     @in_thread
     def join(self, request_id: str, host_id: str) -> bool:
         """Let a request join *host_id*, unless that one has ended; say whether."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             host = _one(connection, host_id)
             if host.state in ENDS:
                 return False
@@ -95,7 +95,7 @@ class Ledger(Recording):
     @in_thread
     def update(self, /, *request_ids: str, **fields: Any) -> None:
         """Set *fields* of requests' records; their state stays as it is."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             for request_id in request_ids:
                 _set(connection, request_id, fields)
 
@@ -109,7 +109,7 @@ class Ledger(Recording):
         StateConflict when it has been decided already or its time is up; a word that
         comes too late for an open request makes it expire.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             record, others = _with_others(connection, request_id)
             expires = record.request.expires_at
             if record.state != State.PENDING:
@@ -143,7 +143,7 @@ class Ledger(Recording):
     @in_thread
     def explain_denial(self, request_id: str, person: Person, note: str) -> bool:
         """Add the reason to somebody's denial; say whether there was one of his."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             denied = [
                 one
                 for one in records(connection, together(request_id))
@@ -204,7 +204,7 @@ class Ledger(Recording):
         True: nobody has sent it, and nobody but this caller may. False: it was claimed
         before, so it may have been sent, and must never be sent again.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             taken = connection.execute(
                 requests.update()
                 .where(requests.c.id == request_id, requests.c.sent_by == "")
@@ -219,7 +219,7 @@ class Ledger(Recording):
     @in_thread
     def give_back_send(self, request_id: str, life: str, why: str) -> None:
         """Give back a claim whose call was surely not carried out."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             given = connection.execute(
                 requests.update()
                 .where(requests.c.id == request_id, requests.c.sent_by == life)
@@ -233,7 +233,7 @@ class Ledger(Recording):
     @in_thread
     def answered(self, /, request_id: str, answer: str, **fields: Any) -> None:
         """Keep how the restart call was answered: "accepted" or "lost"."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             _set(connection, request_id, {"answered": answer, **fields})
             request = _one(connection, request_id).request
             ref = str(fields.get("ref", ""))

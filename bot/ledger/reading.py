@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -71,6 +73,10 @@ class Reading:
         self._engine = engine_of(database)
         self._reader = self._engine.execution_options(reading=True)
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="ledger")
+        sqlite = self._engine.dialect.name == "sqlite"
+        self._turn: AbstractContextManager[Any] = (
+            threading.Lock() if sqlite else nullcontext()
+        )
         self._now = now
 
     def open(self) -> None:
@@ -257,6 +263,16 @@ class Reading:
         """Raise LedgerError unless the database answers."""
         with self._reader.connect() as connection:
             connection.execute(sa.select(1))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Open a transaction that writes; on SQLite our own take turns.
+
+        Who meets SQLite's lock sleeps and tries again, longer each time: among many
+        the unlucky one waits for seconds.
+        """
+        with self._turn, self._engine.begin() as connection:
+            yield connection
 
     def _first(self, *where: sa.ColumnElement[bool]) -> Record | None:
         found = self._select(*where, limit=1)

@@ -32,7 +32,7 @@ class Recording(Reading):
         of the same instance joins that one. After *deadline* nothing is recorded and
         LedgerError raised: the person has been told so already.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             if known := records(connection, by_id(request.id)):
                 return known[0], False
             host = None if refusal else host_of(connection, request)
@@ -57,7 +57,7 @@ class Recording(Reading):
         """
         ids = requests.c.id.in_([request.id for request in several])
         known = requests.select().where(ids)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             if found := records(connection, known):
                 return in_turn(found), False
             # In an order of their own, so that two batches never wait for each other.

@@ -21,7 +21,8 @@ from bot.listeners.commands import Commands, ephemeral
 from bot.listeners.dialogs import Dialogs
 from bot.listeners.home import Home
 from bot.listeners.limits import Refusals
-from bot.messages import answers, views
+from bot.listeners.several import Several
+from bot.messages import answers, several_view, views
 from bot.messages.approval import APPROVE, DENY
 from bot.messages.target import RESTART_DIALOG
 from bot.metrics import Metrics
@@ -44,6 +45,7 @@ def register(
     commands: Commands,
     clicks: Clicks,
     dialogs: Dialogs,
+    several: Several,
     home: Home,
     people: People,
     refusals: Refusals,
@@ -61,6 +63,7 @@ def register(
     app.action(views.INSTANCE)(dialogs.on_change)
     app.options(views.INSTANCE)(dialogs.on_options)
     app.view(views.RESTART)(dialogs.on_submit)
+    app.view(several_view.CONFIRM)(several.on_submit)
     app.view(views.DENY)(clicks.on_reason)
     app.shortcut(GLOBAL_SHORTCUT)(dialogs.on_shortcut)
     app.shortcut(MESSAGE_SHORTCUT)(dialogs.on_shortcut)

@@ -165,7 +165,7 @@ class Asking:
         )
         if record.state is State.REFUSED:
             if new:
-                self._refusals.count(request.user_id, _kind(decision))
+                self._refusals.count(request.user_id, kind_of(decision))
                 self._metrics.requests.labels(str(State.REFUSED)).inc()
             return answers.refusal(decision, request.target)
         if record.state is State.JOINED:
@@ -199,7 +199,7 @@ class Asking:
         except StateConflict as conflict:
             return answers.decided(conflict.record, asker.user_id)
         self._tasks.start(
-            self._restarts.wake(record.request.id, asker.delivery), "wake"
+            self._restarts.wake(record.request.speaks, asker.delivery), "wake"
         )
         return answers.cancelled(record)
 
@@ -241,6 +241,6 @@ class Asking:
         )
 
 
-def _kind(decision: Decision) -> str:
+def kind_of(decision: Decision) -> str:
     """Return what refused, as one of few words: rule names stay out of the figures."""
     return "rule" if decision.rule else "no rule"

@@ -105,7 +105,7 @@ class Clicks:
             record.request.id, asker.person, approve=approve
         )
         self._tasks.start(
-            self._restarts.wake(record.request.id, asker.delivery), "wake"
+            self._restarts.wake(record.request.speaks, asker.delivery), "wake"
         )
         if not approve:
             await self._ask_why(record, str(body.get("trigger_id") or ""))

@@ -15,6 +15,7 @@ from bot.listeners.acks import Ack
 from bot.listeners.answering import Answering
 from bot.listeners.asking import Asker, Asking
 from bot.listeners.dialogs import Dialogs
+from bot.listeners.several import Several
 from bot.listeners.tasks import Tasks, in_time
 from bot.messages import answers
 from bot.metrics import Metrics
@@ -33,6 +34,7 @@ class Commands:
         asking: Asking,
         answering: Answering,
         dialogs: Dialogs,
+        several: Several,
         chat: Chat,
         tasks: Tasks,
         metrics: Metrics,
@@ -41,6 +43,7 @@ class Commands:
         self._asking = asking
         self._answering = answering
         self._dialogs = dialogs
+        self._several = several
         self._chat = chat
         self._tasks = tasks
         self._metrics = metrics
@@ -122,6 +125,8 @@ class Commands:
         if isinstance(command, words.Restart):
             await self._dialogs.open_restart(asker, trigger_id, command)
             return None
+        if isinstance(command, words.Several):
+            return await self._several.open(asker, trigger_id, command)
         return await self._inform(asker, command)
 
     async def _inform(self, asker: Asker, command: words.Command) -> Message:

@@ -83,7 +83,12 @@ class Refusals:
         log.warning("refused too often", user=user_id, most=MOST, within_s=WITHIN_S)
         detail = f"more than {MOST} refusals within {WITHIN_S:.0f} s; more unrecorded"
         await self._ledger.note(
-            Entry(kind="refusals limited", user_id=user_id, detail=detail)
+            Entry(
+                kind="refusals limited",
+                team_id=_team_of(body),
+                user_id=user_id,
+                detail=detail,
+            )
         )
         if body.get("type") != "block_actions":
             return
@@ -104,6 +109,13 @@ def _user_of(body: dict[str, Any]) -> str:
     user = body.get("user")
     acting = user.get("id") if isinstance(user, dict) else body.get("user_id")
     return str(acting or "")
+
+
+def _team_of(body: dict[str, Any]) -> str:
+    """Return the team of who acts, as Slack names it for a command or a click."""
+    person, team = body.get("user"), body.get("team") or {}
+    own = person.get("team_id") if isinstance(person, dict) else None
+    return str(own or body.get("team_id") or team.get("id") or "")
 
 
 def _answer(body: dict[str, Any]) -> str | dict[str, Any]:

@@ -19,7 +19,7 @@ PROJECT, INSTANCE, REASON, NOTE = "project", "instance", "reason", "note"
 CHANNEL = "channel"
 _OPTIONS = 100  # a select takes no more
 _LABEL, _VALUE = 75, 150  # characters of an option
-_REASON, _NOTE = 500, 300  # characters that may be typed
+REASON_LIMIT, _NOTE = 500, 300  # characters that may be typed
 _HOME_ROWS = 10  # of each list: a home page has 100 blocks
 
 
@@ -54,8 +54,12 @@ def restart_view(
             _project_input(projects, project),
             _instance_input(project, instance),
             *([_channel_input()] if ask_channel else []),
-            _text_input(
-                REASON, "Reason", reason, limit=_REASON, optional=not reason_required
+            text_input(
+                REASON,
+                "Reason",
+                reason,
+                limit=REASON_LIMIT,
+                optional=not reason_required,
             ),
             *b.drawn([b.note(hint) if hint else None, b.note(losses(None))]),
         ],
@@ -85,7 +89,7 @@ def _project_input(projects: Sequence[str], chosen: str) -> b.Block:
     }
     if chosen in projects and len(chosen) <= _VALUE:
         select["initial_option"] = _option(chosen)
-    return _input(PROJECT, "Project", select) | {"dispatch_action": True}
+    return labelled(PROJECT, "Project", select) | {"dispatch_action": True}
 
 
 def _instance_input(project: str, chosen: str) -> b.Block:
@@ -98,7 +102,7 @@ def _instance_input(project: str, chosen: str) -> b.Block:
     }
     if chosen and len(chosen) <= _VALUE:
         select["initial_option"] = _option(chosen)
-    field = _input(instance_block(project), "Instance", select)
+    field = labelled(instance_block(project), "Instance", select)
     return field | {"dispatch_action": True}  # so that the rule can be shown
 
 
@@ -110,10 +114,10 @@ def _channel_input() -> b.Block:
         "default_to_current_conversation": True,
         "filter": {"include": ["public", "private"], "exclude_bot_users": True},
     }
-    return _input(CHANNEL, "Channel to show it in", select)
+    return labelled(CHANNEL, "Channel to show it in", select)
 
 
-def _text_input(
+def text_input(
     name: str, label: str, value: str = "", *, limit: int, optional: bool
 ) -> b.Block:
     """Return a field for free text of at most *limit* characters."""
@@ -125,10 +129,10 @@ def _text_input(
     }
     if value:
         field["initial_value"] = value[:limit]
-    return _input(name, label, field) | {"optional": optional}
+    return labelled(name, label, field) | {"optional": optional}
 
 
-def _input(block_id: str, label: str, element: b.Block) -> b.Block:
+def labelled(block_id: str, label: str, element: b.Block) -> b.Block:
     """Return *element* as a labelled field."""
     text = b.plain_text(label, 2000)
     return {"type": "input", "block_id": block_id, "label": text, "element": element}
@@ -171,7 +175,7 @@ def deny_view(record: Record) -> View:
         "private_metadata": request.id,
         "blocks": [
             *b.drawn([b.marked(asked), b.words(t.reason(request))]),
-            _text_input(NOTE, "Why (everybody sees it)", limit=_NOTE, optional=True),
+            text_input(NOTE, "Why (everybody sees it)", limit=_NOTE, optional=True),
         ],
     }
 
