@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from processes import Count, Running, Site, count, until
+from test_batch_crash import CASES as BATCH_CASES
 
 from bot.demo.wire import Fault
 from bot.model import State
@@ -110,7 +111,7 @@ CASES = tuple(cases())
 
 def test_every_step_of_the_story_has_its_crashes():
     """Whoever adds a step to the story cannot forget to crash the bot there."""
-    crashed = {case.point for case in CASES}
+    crashed = {case.point for case in (*CASES, *BATCH_CASES)}
     assert crashed >= {f"{moment}:{step}" for moment in MOMENTS for step in STEPS}
 
 

@@ -19,6 +19,7 @@ from bot.ledger import Entry, Ledger, entry_of
 from bot.listeners.limits import Refusals
 from bot.listeners.tasks import Tasks
 from bot.messages import answers
+from bot.messages.several import what_of
 from bot.metrics import Metrics
 from bot.model import (
     Decision,
@@ -192,16 +193,18 @@ class Asking:
         if decision is not None and decision.verdict is Verdict.DENY:
             await self._refused(asker, record, decision)
             return answers.cancel_refused(decision, target)
+        # A batch is withdrawn as a whole.
+        what = what_of(await self._ledger.batch(record.request.batch))
         try:
             record = await self._ledger.move(
                 record.request.id, State.CANCELLED, by=asker.person
             )
         except StateConflict as conflict:
-            return answers.decided(conflict.record, asker.user_id)
+            return answers.decided(conflict.record, asker.user_id, what)
         self._tasks.start(
             self._restarts.wake(record.request.speaks, asker.delivery), "wake"
         )
-        return answers.cancelled(record)
+        return answers.cancelled(record, what)
 
     async def _may_cancel(self, asker: Asker, record: Record) -> Decision | None:
         """Return None for the requester, else whether the asker is an approver."""

@@ -17,6 +17,7 @@ from bot.listeners.limits import Refusals
 from bot.listeners.tasks import Tasks, in_time
 from bot.messages import answers, views
 from bot.messages.approval import APPROVE
+from bot.messages.several import what_of
 from bot.model import Decision, Message, Record, State, Verdict
 from bot.restart import Restarts
 
@@ -117,8 +118,9 @@ class Clicks:
     async def _ask_why(self, record: Record, trigger_id: str) -> None:
         """Open the dialog for a reason; the denial stands without it."""
         try:
-            await self._chat.open_view(trigger_id, views.deny_view(record))
-        except ChatError as error:
+            view = views.deny_view(record, await self._what(record))
+            await self._chat.open_view(trigger_id, view)
+        except (ChatError, LedgerError) as error:
             log.info("reason not asked for", error=str(error))
 
     async def on_reason(self, ack: Ack, body: dict[str, Any]) -> None:
@@ -157,7 +159,11 @@ class Clicks:
             )
         )
         await self._approvals.close_card(record.request.id)
-        return answers.decided(record, asker.user_id)
+        return answers.decided(record, asker.user_id, await self._what(record))
+
+    async def _what(self, record: Record) -> str:
+        """Return what a request asks for, where it was asked for with others."""
+        return what_of(await self._ledger.batch(record.request.batch))
 
     async def _refuse(
         self, asker: Asker, record: Record, decision: Decision

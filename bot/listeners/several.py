@@ -212,13 +212,16 @@ class Several:
 
     async def _refuse(self, denied: Decided, rest: int) -> Message:
         """Refuse all of it, and put each refusal on record."""
+        news = 0
         for request, decision in denied:
             _, new = await self._ledger.record(
                 _ruled(request, decision), refusal=decision.why, deadline=_deadline()
             )
-            if new:
-                self._refusals.count(request.user_id, kind_of(decision))
-                self._metrics.requests.labels(str(State.REFUSED)).inc()
+            news += new
+        if news:  # however many they are, the person was refused once
+            request, decision = denied[0]
+            self._refusals.count(request.user_id, kind_of(decision))
+            self._metrics.requests.labels(str(State.REFUSED)).inc(news)
         return several.refusals(
             [
                 (request.target.instance, f"{decision.why} {decision.remedy}".strip())

@@ -165,13 +165,16 @@ def nothing_pending(target: Target) -> Message:
     )
 
 
-def cancelled(record: Record) -> Message:
-    """Confirm to whoever cancelled a request that it is cancelled."""
+def cancelled(record: Record, what: str = "") -> Message:
+    """Confirm to whoever cancelled a request that it is cancelled.
+
+    *what*, markup, is what was cancelled (default: its place).
+    """
     request = record.request
     return b.message(
         b.marked(
             f"Cancelled: the request of {t.mention(request.user_id)} to restart"
-            f" {t.place(request.target)}. Nothing was restarted."
+            f" {what or t.place(request.target)}. Nothing was restarted."
         )
     )
 
@@ -323,10 +326,13 @@ def can(
     )
 
 
-def decided(record: Record, user_id: str = "") -> Message:
-    """Answer a click that came late, or the second one of *user_id*."""
+def decided(record: Record, user_id: str = "", what: str = "") -> Message:
+    """Answer a click that came late, or the second one of *user_id*.
+
+    *what*, markup, is what it was about (default: its place).
+    """
     if record.state is not State.PENDING:
-        line = f"{t.place(record.request.target)} was decided already."
+        line = f"{what or t.place(record.request.target)} was decided already."
         return b.message(b.marked(f"{line} {how_decided(record)}"))
     needed = record.request.approval.needed if record.request.approval else 1
     agreed = t.approvals(record)

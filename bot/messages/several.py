@@ -76,7 +76,9 @@ def summary(records: Sequence[Record], hosts: Mapping[str, Record]) -> Message:
     request = records[0].request
     ready = [record for record in records if record.state is State.READY]
     who, project = t.mention(request.user_id), t.code(request.target.project)
-    if len(ready) == len(records):
+    if len(records) == len(ready) == 1:
+        line = f"{who}: {count_of(records)} in {project} is ready."
+    elif len(ready) == len(records):
         line = f"{who}: all {count_of(records)} in {project} are ready."
     else:
         of = f"{len(ready) or 'none'} of {count_of(records)} in {project}"

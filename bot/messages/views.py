@@ -159,12 +159,15 @@ def _option(name: str, beside: str = "") -> b.Block:
     return {"text": b.plain_text(label, _LABEL), "value": name}
 
 
-def deny_view(record: Record) -> View:
-    """Return the dialog for the reason of a denial, which stands without it."""
+def deny_view(record: Record, what: str = "") -> View:
+    """Return the dialog for the reason of a denial, which stands without it.
+
+    *what*, markup, is what was denied (default: its place).
+    """
     request = record.request
     asked = (
         f"You have denied what {t.mention(request.user_id)} asked for, to restart"
-        f" {t.place(request.target)}."
+        f" {what or t.place(request.target)}."
     )
     return {
         "type": "modal",
@@ -219,8 +222,8 @@ def home_view(
     """
     decide = [
         part
-        for record, approvers in waiting[:_HOME_ROWS]
-        for part in _decidable(record, approvers)
+        for together in _together(waiting)[:_HOME_ROWS]
+        for part in _decidable(together)
     ]
     boxes = [b.beside(b.words(t.spot(x)), restart_button(x)) for x in may_restart]
     parts = [
@@ -240,11 +243,25 @@ def _listed(heading: str, lines: Sequence[b.Part]) -> Iterator[b.Part]:
     yield from lines or [b.words("Nothing.")]
 
 
-def _decidable(record: Record, approvers: Sequence[str]) -> Iterator[b.Part]:
-    """Return a request with its two buttons and what has to be known before."""
-    yield from asks(record, approvers)
-    yield b.note(f"Instance id {record.request.target.instance_id}. {losses(None)}")
-    yield verdict_buttons(record)
+Waiting = Sequence[tuple[Record, Sequence[str]]]
+
+
+def _together(waiting: Waiting) -> list[Waiting]:
+    """Return what *waiting* holds, with what is decided on together in one piece."""
+    pieces: dict[str, list[tuple[Record, Sequence[str]]]] = {}
+    for record, approvers in waiting:
+        pieces.setdefault(record.request.speaks, []).append((record, approvers))
+    return list(pieces.values())
+
+
+def _decidable(waiting: Waiting) -> Iterator[b.Part]:
+    """Return a request, or a batch, with two buttons and what has to be known first."""
+    record, approvers = waiting[0]
+    targets = [one.request.target for one, _ in waiting]
+    yield from asks(record, approvers, t.places(targets))
+    ids = ", ".join(target.instance_id for target in targets)
+    yield b.note(f"Instance id {ids}. {losses(None)}")
+    yield verdict_buttons(record, ", ".join(map(t.spot, targets)))
 
 
 def _line(record: Record) -> b.Part:

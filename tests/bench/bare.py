@@ -28,7 +28,7 @@ async def main(api_url: str) -> None:
 
     handler = AsyncSocketModeHandler(app, os.environ["SLACK_APP_TOKEN"])
     handler.client.proxy = None
-    await handler.start_async()
+    await handler.start_async()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

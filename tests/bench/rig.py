@@ -32,7 +32,6 @@ LOGIN = Login("mlstudio-bot", "not-a-real-password", "OTC00000000001000000001")
 PROJECT, PROJECT_ID = "ml-prod", "a4a5d4098fb4474fa22cd05f897d6b99"
 RULES = '[[rules]]\nname = "on call"\nwho = ["@ml-oncall"]\n'
 CONNECT_WITHIN_S, STOP_WITHIN_S = 60.0, 20.0
-POSTGRES_PIECES = ("postgres", "postmaster")
 
 
 def world(count: int, reboot: Reboot) -> World:
@@ -299,13 +298,14 @@ async def at_rate(
     for number in range(count):
         await asyncio.sleep(max(0.0, began + number / per_s - loop.time()))
         asked.append(asyncio.ensure_future(ask(number)))
-    done = await asyncio.gather(*asked, return_exceptions=True)
-    wrong = [each for each in done if isinstance(each, WrongAnswer)]
-    for each in done:
-        if isinstance(each, BaseException) and not isinstance(each, WrongAnswer):
-            raise each
-    right = [each for each in done if not isinstance(each, BaseException)]
-    return [each.seconds for each in (*right, *wrong)], len(wrong)
+    wrong: list[float] = []
+    right: list[float] = []
+    for each in asked:
+        try:
+            right.append((await each).seconds)
+        except WrongAnswer as answer:
+            wrong.append(answer.seconds)
+    return [*right, *wrong], len(wrong)
 
 
 def numbers(text: str) -> list[int]:

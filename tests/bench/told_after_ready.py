@@ -18,6 +18,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot.readiness import (
     _LOOK_COST_S,
@@ -55,6 +56,14 @@ WAITS: dict[str, Wait] = {
     "fixed 5 s": fixed(5.0),
     "back-off": back_off,
 }
+# How each way is marked in the plot, and what it is called there.
+MARKS = {
+    "learnt": ("o", "#0b62c4", "the bot, learning from earlier restarts"),
+    "fixed 10 s": ("s", "#c4550b", "fixed poll, 10 s"),
+    "fixed 5 s": ("D", "#d9a21b", "fixed poll, 5 s"),
+    "back-off": ("^", "#7a4fa3", "exponential back-off, 60 s at most"),
+    "known": ("*", "#3d8b4f", "who knows the distribution beforehand"),
+}
 # What the restarts of an instance are like, in equal parts one after the other.
 WORLDS: dict[str, tuple[Modes, ...]] = {
     "log-normal, median 120 s, sigma 0.4": (((1.0, 120.0, 0.4),),),
@@ -72,6 +81,10 @@ class Figures:
     mean_s: float
     p95_s: float
     calls: float
+
+
+# World, way of waiting, its figures, and the delay of as many calls evenly.
+Row = tuple[str, str, Figures, float]
 
 
 def draw(parts: tuple[Modes, ...], count: int, seed: int) -> list[float]:
@@ -135,8 +148,8 @@ def known(modes: Modes) -> Figures:
     return Figures(delay, math.nan, calls)
 
 
-def rows(count: int, seed: int) -> Iterator[tuple[str, str, Figures, float]]:
-    """Yield world, way of waiting, figures, and the delay of as many calls evenly."""
+def rows(count: int, seed: int) -> Iterator[Row]:
+    """Yield the figures of every way of waiting in every world."""
     for world, parts in WORLDS.items():
         took = draw(parts, count, seed)
         mean_s = sum(took) / count
@@ -152,21 +165,48 @@ def rows(count: int, seed: int) -> Iterator[tuple[str, str, Figures, float]]:
         yield world, "known", best, mean_s / best.calls / 2
 
 
-def plot(table: Sequence[tuple[str, str, Figures, float]], file: str) -> str:
+def plot(table: Sequence[Row], file: str) -> str:
     """Draw delay over calls, one picture per world; return what became of it."""
     try:
         pyplot = importlib.import_module("matplotlib.pyplot")
     except ImportError:
         return "no plot: matplotlib is not installed"
-    _, axes = pyplot.subplots(1, len(WORLDS), figsize=(5 * len(WORLDS), 4))
-    for axis, world in zip(axes, WORLDS, strict=True):
-        axis.set(title=world, xlabel="calls per restart", ylabel="mean delay (s)")
-        for found_in, name, found, _ in table:
-            if found_in == world and name != "back-off":
-                axis.plot(found.calls, found.mean_s, "o", label=name)
-        axis.legend()
-    pyplot.savefig(file, bbox_inches="tight")
+    figure, axes = pyplot.subplots(
+        2, 3, figsize=(11, 6.4), sharex=True, sharey=True, layout="constrained"
+    )
+    figure.set_facecolor("white")
+    *panels, rest = axes.flat
+    for axis, world in zip(panels, WORLDS, strict=True):
+        _panel(axis, world, [row for row in table if row[0] == world])
+    for axis in axes[:, 0]:
+        axis.set_ylabel("mean delay in s (log)")
+    for axis in (*axes[1, :2], axes[0, 2]):
+        axis.set_xlabel("calls per restart")
+        axis.tick_params(labelbottom=True)
+    rest.axis("off")
+    rest.legend(
+        *panels[0].get_legend_handles_labels(), loc="center left", frameon=False
+    )
+    figure.suptitle("Told after ready: lower is sooner, further left is fewer calls")
+    pyplot.savefig(file, dpi=90)
     return f"plot: {file}"
+
+
+def _panel(axis: Any, world: str, rows: Sequence[Row]) -> None:
+    """Draw one world: a mark for each way of waiting, a line for every fixed poll."""
+    axis.set_title(world, fontsize=10)
+    axis.set_yscale("log")
+    axis.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
+    axis.minorticks_off()
+    axis.grid(color="#e4e4e4", linewidth=0.6)
+    axis.set_axisbelow(True)
+    _, _, found, evenly_s = rows[0]
+    calls = range(6, 45)
+    delays = [evenly_s * found.calls / each for each in calls]
+    axis.plot(calls, delays, color="#b0b0b0", linewidth=1.2, label="any fixed poll")
+    for _, name, found, _ in rows:
+        mark, colour, label = MARKS[name]
+        axis.plot(found.calls, found.mean_s, mark, color=colour, label=label, ms=8)
 
 
 def main() -> None:
@@ -176,7 +216,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--plot", metavar="FILE")
     given = options.parse_args()
-    table = []
+    table: list[Row] = []
     print(f"{'':12}{'mean s':>8}{'p95 s':>8}{'calls':>8}{'evenly s':>10}")
     for row in rows(given.count, given.seed):
         world, name, found, evenly_s = row
