@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from bot.errors import StateConflict
 from bot.ledger import Ledger
-from bot.messages.text import outcome
 from bot.model import ENDS, UNDER_WAY, Record, State
 from bot.patience import Pulse
 from bot.preflight import Preflight
@@ -64,7 +63,7 @@ class Batches:
                 await self._void(record, why)
 
     async def turn(self, request_id: str) -> None:
-        """Wait until it is this one's turn, or will never be."""
+        """Wait until it is this one's turn, or it has ended otherwise."""
         while not await self._may_go(request_id):
             await self._pulse.wait(LOOK_EVERY_S)
 
@@ -79,9 +78,6 @@ class Batches:
         if not record.message_ts or record.state is State.PENDING:
             return False
         batch = await self._batch(request_id)
-        if why := _halted(record, batch):
-            await self._void(record, why)
-            return True
         under_way = sum(one.state in UNDER_WAY for one in batch)
         earlier = _before(record, batch)
         return under_way < self._parallel() and not any(
@@ -157,7 +153,7 @@ def _halted(record: Record, batch: Sequence[Record]) -> str:
     if first is None:
         return ""
     name = first.request.target.instance
-    return f"Not begun, because of {name} ({outcome(first)})."
+    return f"Left out, because {name} did not become ready."
 
 
 def _withheld(batch: Sequence[Record]) -> str:

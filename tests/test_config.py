@@ -811,6 +811,44 @@ def test_every_named_instance_is_listed_once(named: Settings):
         named.targets("ml-prd")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["Trainer-7", "box"], ["Trainer-7", "box"]),
+        (["box", "trainer-7", "gated-1"], ["box", "trainer-7"]),
+        (["TRAINER-*"], ["Trainer-7"]),
+        (["*-[17]", OTHER], ["Trainer-7", OTHER]),
+        (["box", "*"], ["box", "Trainer-7", "Box"]),
+    ],
+)
+def test_names_and_patterns_mean_each_instance_once(
+    named: Settings, typed: list[str], meant: list[str]
+):
+    """Several names of one instance are that one, in the order in which they came."""
+    found = [target.instance for target in named.several("ML-PROD", typed)]
+
+    assert [name.casefold() for name in found] == [name.casefold() for name in meant]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        (["box", "trainer-8"], 'Did you mean "Trainer-7"?'),
+        (["gpu-*"], 'is called "gpu-*". Known here: "Trainer-7"'),
+        (["<!here>*"], 'is called "?!here?*"'),
+        ([f"{n:08x}{OTHER[8:]}" for n in range(21)], "21 instances, and at most 20"),
+    ],
+)
+def test_names_that_mean_none_or_too_many_are_refused(
+    named: Settings, typed: list[str], sentence: str
+):
+    """A pattern without a match, an unknown name and too many are one sentence."""
+    with pytest.raises(UsageError) as raised:
+        named.several("ml-prod", typed)
+
+    assert sentence in str(raised.value)
+
+
 def test_a_project_may_be_typed_by_its_id(named: Settings):
     """The id of a project stands for its name, so the same rules apply."""
     assert named.target(PROJECT.upper(), UUID).project == "ml-prod"

@@ -15,7 +15,15 @@ from slack_sdk.models.views import View
 
 from bot import messages
 from bot.errors import UsageError
-from bot.messages import answers, blocks, restart, views
+from bot.messages import (
+    answers,
+    blocks,
+    restart,
+    several,
+    several_card,
+    several_view,
+    views,
+)
 from bot.messages import text as t
 from bot.model import (
     Approval,
@@ -115,6 +123,15 @@ APPROVAL_ENDS = (
     State.CANCELLED,
     State.VOIDED,
 )
+SEEN = several.Seen("REBOOTING", 40.0, 125.0)
+
+
+def batch(record: Record) -> list[Record]:
+    """Return twenty requests that were asked for together, in every state there is."""
+    states = [*State, *[State.RESTARTING, State.FAILED] * 2][:20]
+    return [replace(record, state=state, duration_s=125.0) for state in states]
+
+
 DRAWERS: dict[str, Drawer] = {
     "announcing": lambda r, _: messages.announcing(r, mentions=LEADS),
     "transition": lambda r, _: messages.transition(
@@ -172,6 +189,26 @@ DRAWERS: dict[str, Drawer] = {
         replace(r, state=State.PENDING), "U2BOB"
     ),
     "unknown_request": lambda _, __: messages.unknown_request(),
+    "board": lambda r, _: several.board(batch(r), {r.request.id: SEEN}, mentions=LEADS),
+    "summary": lambda r, _: several.summary(batch(r), {r.joined: r}),
+    "accepted together": lambda r, _: several.accepted(batch(r), {r.joined: r}),
+    "refused together": lambda r, _: several.refusals(
+        [(r.request.target.instance, r.detail or "No.")] * 20, 1
+    ),
+    "apart": lambda r, _: several.apart({"one": ["a", "b"], r.request.reason: ["c"]}),
+    "card of several": lambda r, i: several_card.card(
+        replace(r, state=State.PENDING),
+        [replace(one, baseline=i) for one in batch(r)],
+        approvers=LEADS,
+    ),
+    **{
+        f"card of several closed {state}": (
+            lambda r, _, state=state: several_card.card_closed(
+                replace(r, state=state, ended_at=NOON), batch(r)
+            )
+        )
+        for state in APPROVAL_ENDS
+    },
 }
 VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
     "restart": lambda r, _: messages.restart_view(
@@ -184,6 +221,19 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
         metadata="C1",
     ),
     "restart, empty": lambda _, __: messages.restart_view([]),
+    "confirm": lambda r, _: several_view.confirm_view(
+        [r.request.target] * 20,
+        [replace(DECISION, why=r.request.reason or "No.")] * 20,
+        statuses={r.request.target.instance: r.last_status},
+        parallel=3,
+        asked=several_view.Confirmed(
+            project="ml-prod",
+            instances=(r.request.target.instance_id,) * 20,
+            channel="C1",
+            reason=r.request.reason,
+            break_glass=True,
+        ),
+    ),
     "deny": lambda r, _: messages.deny_view(r),
     "home": lambda r, _: messages.home_view(
         waiting=[(r, LEADS)] * 30,

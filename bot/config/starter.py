@@ -16,7 +16,7 @@ STARTER = r"""# Configuration of mlstudio-bot.
 # "postgresql://user@host/database" for several replicas; its password goes into
 # PGPASSWORD or PGPASSFILE.
 database = "sqlite:///mlstudio-bot.db"
-# max_parallel = 3                  # restarts sent to the cloud at the same time
+# max_parallel = 3                  # several asked for in one go: so many at a time
 # canary = "5m"                     # how often to prove that Slack reaches the bot and
 #                                   # that the cloud login works; unready while not
 # retention = "90d"                 # finished requests are kept that long

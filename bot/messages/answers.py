@@ -18,6 +18,10 @@ COMMANDS = {
     "restart <project> <instance> [reason …]": (
         "restart the instance; everything after its name is the reason"
     ),
+    "restart <project> <instance>,<instance> [reason …]": (
+        "restart several in one go, or a pattern such as trainer-*: one dialog lists"
+        " them, one message shows them all"
+    ),
     "restart": "open a dialog with project, instance and reason",
     "status <project> <instance>": (
         "its status now, its last restarts, and who may restart it"

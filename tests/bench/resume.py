@@ -11,6 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,13 +30,16 @@ PATIENCE_S = 600.0
 async def waiting(site: Site, names: list[str]) -> None:
     """Let every instance wait for approval."""
     slots = asyncio.Semaphore(AT_ONCE)
+    refused: Counter[str] = Counter()
 
     async def ask(name: str) -> None:
         async with slots:
-            delivery = await site.ask(name)
-            assert delivery.ok, delivery.error
+            while "Recorded" not in (delivery := await site.ask(name)).text:
+                refused[delivery.text or delivery.error] += 1
 
     await asyncio.gather(*map(ask, names))
+    for sentence, times in refused.items():
+        print(f"  asked again {times} times: {sentence!r}")
     await until(lambda: len(site.slack.messages("incidents")) == len(names), PATIENCE_S)
 
 

