@@ -102,13 +102,16 @@ class _Watch:
         passed = (datetime.now(UTC) - started).total_seconds()
         # From here on a monotonic clock counts: the wall clock may jump.
         self._zero = time.monotonic() - max(0.0, passed)
+        # After a crash nobody has looked for a while: look at once.
+        self._resumed = passed > self._of.settings.poll
 
     async def run(self) -> None:
         """Look again and again until it has ended; record the end."""
         phase = Phase.GOING_ON
         while phase is Phase.GOING_ON:
             self._progress.show(self._record, self._status, self._at_s())
-            await self._of.sleep(self._wait_s())
+            await self._of.sleep(0.0 if self._resumed else self._wait_s())
+            self._resumed = False
             phase = await self._look()
         await self._of.ledger.move(
             self._record.request.id,
