@@ -160,7 +160,8 @@ def standing(record: Record, seen: Seen | None = None) -> str:
             now = seen.status if seen else record.last_status
             return f"busy already, nothing is sent: {t.status(now)}{_passed(seen)}"
     if record.current:
-        now = f", now {t.status(seen.status)}" if seen else ""
+        moved = seen.status if seen and seen.status != record.current else ""
+        now = f", now {t.status(moved)}" if moved else ""
         return f"{t.arrow(record)}{now}{_passed(seen)}"
     if record.answered:
         return f"the cloud's answer was lost, checking{_passed(seen)}"

@@ -22,6 +22,7 @@ from postgres import postgres
 from processes import Running, Site, until
 
 from bot.ledger.schema import url_of
+from bot.messages.approval import APPROVE
 
 AT_ONCE = 8
 PATIENCE_S = 600.0
@@ -40,7 +41,8 @@ async def waiting(site: Site, names: list[str]) -> None:
     await asyncio.gather(*map(ask, names))
     for sentence, times in refused.items():
         print(f"  asked again {times} times: {sentence!r}")
-    await until(lambda: len(site.slack.messages("incidents")) == len(names), PATIENCE_S)
+    cards = site.slack.workspace.posts["C0INCIDENTS"]
+    await until(lambda: len(cards) == len(names), PATIENCE_S)
 
 
 def resumed(database: str, since: float) -> int:
@@ -92,7 +94,8 @@ async def run(stories: int, folder: Path, database: str) -> None:
         await asyncio.sleep(10.0)
         print(f"processor while they wait {(processor_s(second) - before) * 10:.0f} %")
         began = time.time()
-        await site.approve()
+        (card,) = site.open_cards()[:1]
+        assert (await site.slack.click("bob", card, APPROVE)).ok
         await until(lambda: sum(map(site.posts, names)), PATIENCE_S)
         print(f"click to restart call     {time.time() - began:.2f} s")
 
