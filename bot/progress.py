@@ -72,7 +72,8 @@ class Progress:
     def _interval(self, at_s: float) -> float:
         near = self._usual_s is not None and at_s > NEAR_END * self._usual_s
         most = EDIT_NEAR_END_S if near else EDIT_EVERY_S
-        return min(max(self._poll_s, EDIT_LEAST_S), most)
+        # Short polls mean short restarts: with the usual 10 s it is always *most*.
+        return min(max(1.5 * self._poll_s, EDIT_LEAST_S), most)
 
     async def _draw_all(self, batch: str) -> None:
         try:
