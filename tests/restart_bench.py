@@ -168,7 +168,7 @@ class Bench:
 
     # --- looking -------------------------------------------------------------------
 
-    async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 8.0) -> T:
+    async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 30.0) -> T:
         """Return the first true value of *predicate*, after changes on either side."""
         return await self.slack.wait_for(predicate, timeout_s)
 

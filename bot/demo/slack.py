@@ -193,7 +193,7 @@ class LocalSlack(Gestures):
     async def wait_for(
         self,
         predicate: Callable[[], T],
-        timeout: float = 5.0,  # noqa: ASYNC109 - the sentence about it is worth it
+        timeout: float = 15.0,  # noqa: ASYNC109 - the sentence about it is worth it
     ) -> T:
         """Return the first true value of *predicate*, looking after every change.
 
