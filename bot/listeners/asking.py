@@ -36,8 +36,8 @@ from bot.restart import Restarts
 log = structlog.get_logger()
 
 # Slack waits 3 s for an acknowledgement (reference/slack.md section 2).
-DECIDE_WITHIN_S = 1.7
-RECORD_WITHIN_S = 1.0
+DECIDE_WITHIN_S = 1.4
+RECORD_WITHIN_S = 0.9
 
 
 @dataclass(frozen=True, slots=True)
