@@ -150,9 +150,8 @@ class Approvals:
         target = record.request.target
         others = [
             other
-            for other in await self._ledger.open_requests()
-            if other.request.target.key == target.key
-            and other.request.id != record.request.id
+            for other in await self._ledger.open_requests(target.key)
+            if other.request.id != record.request.id
         ]
         return say.card(
             record,

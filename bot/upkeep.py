@@ -78,7 +78,7 @@ class Upkeep:
         for record in await self._ledger.restless(before=before):
             await self._restarts.wake(record.request.speaks, f"nudge {record.state}")
         await self._restarts.revive(await self._ledger.untold())
-        self._metrics.in_flight.set(len(await self._ledger.open_requests()))
+        self._metrics.in_flight.set(await self._ledger.in_flight())
 
     async def refresh_home(self) -> None:
         """Draw home pages anew if anything has changed since the last time."""

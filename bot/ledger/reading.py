@@ -163,9 +163,21 @@ class Reading:
         return self._select(*where, order=requests.c.asked_at.desc(), limit=limit)
 
     @in_thread
-    def open_requests(self) -> list[Record]:
-        """Return every request that has not ended, oldest first."""
-        return self._select(requests.c.state.in_(OPEN))
+    def open_requests(self, instance_key: str = "") -> list[Record]:
+        """Return every request, or every one of an instance, that has not ended.
+
+        The oldest is the first.
+        """
+        where: list[sa.ColumnElement[bool]] = [requests.c.state.in_(OPEN)]
+        where += [requests.c.instance_key == instance_key] if instance_key else []
+        return self._select(*where)
+
+    @in_thread
+    def in_flight(self) -> int:
+        """Return how many requests have not ended."""
+        query = sa.select(sa.func.count()).where(requests.c.state.in_(OPEN))
+        with self._reader.connect() as connection:
+            return connection.execute(query).scalar_one()
 
     @in_thread
     def joined(self, host_id: str) -> list[Record]:
