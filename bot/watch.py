@@ -141,14 +141,15 @@ class _Watch:
         """Look once and judge; a read that fails is survived."""
         begun_s = self._at_s()
         try:
-            self._seen = await self._of.cloud.read(self._record.request.target)
+            target = self._record.request.target
+            self._seen = await self._of.cloud.read(target, can_wait=True)
         except CloudError as error:
             log.info("look failed", error=str(error))
             self._seen = error
             self._gone = self._gone + 1 if _is_gone(error) else 0
             return Phase.FAILED if self._gone >= GONE_AFTER else self._judge(None)
         self._gone, self._status = 0, self._seen.status
-        self._of.authority.saw(self._record.request.target, self._seen)
+        self._of.authority.saw(target, self._seen)
         look = Look(begun_s, self._seen.status, self._seen.updated_ms)
         await self._learn(self._evidence.after(look))
         return self._judge(look)

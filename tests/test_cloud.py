@@ -291,6 +291,19 @@ async def test_looks_wait_their_turn(wire, clock):
     assert clock.slept == [2.0]
 
 
+async def test_looks_of_a_watch_go_behind_those_of_people(wire, clock):
+    """Watching never uses up the calls that somebody who asks now needs."""
+    cloud = cloud_over(wire, clock, calls_per_minute=60)
+    for _ in range(31):
+        await cloud.read(TRAINER, can_wait=True)
+    assert clock.slept == [1.0]
+
+    for _ in range(10):
+        await cloud.read(TRAINER)
+
+    assert clock.slept == [1.0]
+
+
 async def test_a_resting_login_answers_before_the_queue(wire, clock):
     """While logins rest, a look is refused at once and takes nobody's turn."""
     cloud = cloud_over(wire, clock)

@@ -100,3 +100,69 @@ async def test_who_gives_up_waiting_gives_his_token_back():
         await waiting
 
     assert bucket.take() == 1.0
+
+
+async def test_who_can_wait_leaves_a_quarter_of_the_burst():
+    """Looks never use up what a person needs to be served at once."""
+    clock = Clock()
+    bucket = limiter(clock)
+    for _ in range(30):
+        await bucket.wait_in_line()
+    assert clock.slept == []
+
+    for _ in range(10):
+        await bucket.wait()
+    assert clock.slept == []
+    await bucket.wait_in_line()
+
+    assert clock.slept == [11.0]
+
+
+async def test_those_who_can_wait_are_served_evenly_in_their_order():
+    """However many wait in line, one leaves a second, first come first."""
+    clock = Clock(0.0)
+    bucket = limiter(clock, burst=4)
+    left: list[tuple[int, float]] = []
+
+    async def look(number: int) -> None:
+        await bucket.wait_in_line()
+        left.append((number, clock.at))
+
+    await asyncio.gather(*map(look, range(6)))
+
+    assert left == [(0, 0), (1, 0), (2, 0), (3, 1), (4, 2), (5, 3)]
+
+
+async def test_nobody_queues_behind_those_who_can_wait():
+    """With a hundred looks in line, what somebody asks for goes at once."""
+    clock = Clock()
+    asleep = asyncio.Event()
+
+    async def for_ever(_: float) -> None:
+        asleep.set()
+        await asyncio.Event().wait()
+
+    bucket = Limiter(60, 40, clock=clock, sleep=for_ever)
+    looks = [asyncio.create_task(bucket.wait_in_line()) for _ in range(100)]
+    await asleep.wait()
+
+    await asyncio.wait_for(bucket.wait(), 1)
+
+    for look in looks:
+        look.cancel()
+    await asyncio.wait(looks)
+
+
+async def test_who_leaves_the_line_holds_nobody_up():
+    """A look that is cancelled in line lets the next one go on."""
+    clock = Clock()
+    bucket = limiter(clock, burst=1)
+    await bucket.wait()
+    async with bucket._line:
+        first, second = (asyncio.create_task(bucket.wait_in_line()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+
+    await asyncio.wait_for(second, 1)
+
+    assert first.cancelled()

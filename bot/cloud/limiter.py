@@ -1,4 +1,4 @@
-"""A token bucket that keeps all calls to the cloud under its limit."""
+"""A token bucket that keeps all calls to the cloud under its limit, people's first."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Limiter:
         self._burst = burst
         self._clock = clock
         self._sleep = sleep
+        self._spared = burst // 4
         self._level = float(burst)
         self._at = clock()
+        self._line = asyncio.Lock()  # lets its waiters in by their order of arrival
 
     def take(self) -> float:
         """Take a token now, even one that is not there yet; return what it lacks (s).
 
         For a call that must never wait: those after it wait for it.
         """
-        now = self._clock()
-        self._level += (now - self._at) * self._per_s
-        self._level = min(self._level, self._burst) - 1
-        self._at = now
+        self._fill()
+        self._level -= 1
         return max(0.0, -self._level / self._per_s)
 
     async def wait(self) -> None:
@@ -50,3 +50,27 @@ class Limiter:
         except asyncio.CancelledError:
             self._level += 1  # nobody called, so who comes next need not wait for it
             raise
+
+    async def wait_in_line(self) -> None:
+        """Wait for a token that no person needs, behind all who came before.
+
+        A quarter of the burst is left to ``wait`` and ``take``: however many restarts
+        are watched, what somebody has just asked for does not queue behind the looks.
+        """
+        async with self._line:
+            while lacks := self._lacks():
+                await self._sleep(lacks)
+            self.take()
+
+    def _lacks(self) -> float:
+        """Return how long it takes, in seconds, until there is one to spare."""
+        self._fill()
+        lacks_s = (self._spared + 1 - self._level) / self._per_s
+        return max(0.0, round(lacks_s, 3))  # shorter than any sleep is nothing
+
+    def _fill(self) -> None:
+        """Add what has come in since the last time."""
+        now = self._clock()
+        came = (now - self._at) * self._per_s
+        self._level = min(self._level + came, self._burst)
+        self._at = now

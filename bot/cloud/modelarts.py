@@ -66,12 +66,15 @@ class Cloud:
         """Take new *endpoints* from now on; logins of unchanged ones stay."""
         self._endpoints = dict(endpoints)
 
-    async def read(self, target: Target) -> Instance:
-        """Return what the cloud says about an instance now."""
+    async def read(self, target: Target, *, can_wait: bool = False) -> Instance:
+        """Return what the cloud says about an instance now.
+
+        One that *can_wait* lets those first that somebody waits for.
+        """
         with self._counted("read"):
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
-            await self._limiter.wait()
+            await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
             response = await self._send("GET", url, auth, asked)
             return self._seen(response, target, asked)
 
