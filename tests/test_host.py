@@ -1,0 +1,153 @@
+"""What the host does to the bot: its clock jumps, its disk can only be read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from processes import Site, count, until
+from test_crash import BOX, GATED, Case
+from troubled import AHEAD, BACK, READ_ONLY, WRITABLE
+
+from bot.model import State
+
+pytestmark = pytest.mark.process
+
+JUMPS = pytest.mark.parametrize("jump", [AHEAD, BACK], ids=["ahead", "back"])
+
+
+@pytest_asyncio.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """Return both far sides with a database; no bot runs yet."""
+    async with Site(tmp_path) as ready:
+        yield ready
+
+
+# --- the clock ------------------------------------------------------------------------
+
+
+@JUMPS
+async def test_a_clock_that_jumps_while_it_reboots(site: Site, jump: signal.Signals):
+    """The end is told once and not early, with the time that really passed."""
+    bot = await site.start(module="tests.troubled")
+    delivery = await site.ask(BOX)
+    await site.seen_rebooting(BOX)
+
+    bot.send(jump)
+    site.finish_reboot(BOX)
+
+    assert await count(site, delivery, BOX) == Case("").expected()
+    record = await site.record(delivery)
+    assert record is not None
+    assert record.duration_s is not None
+    assert 0 < record.duration_s < 60
+    assert await site.ledger.verify() == []
+
+
+async def test_a_clock_put_back_while_a_lead_is_awaited(site: Site):
+    """A request goes on waiting; who approves it then restarts it once."""
+    bot = await site.start(module="tests.troubled")
+    delivery = await site.ask(GATED)
+    await until(site.open_cards)
+
+    bot.send(BACK)
+    await site.approve()
+    await site.seen_rebooting(GATED)
+    site.finish_reboot(GATED)
+
+    assert await count(site, delivery, GATED) == Case("", GATED).expected()
+
+
+async def test_a_clock_put_ahead_of_an_approvals_end(site: Site):
+    """An approval that comes after its time by the clock counts for nothing."""
+    bot = await site.start(module="tests.troubled")
+    delivery = await site.ask(GATED)
+    await until(site.open_cards)
+
+    bot.send(AHEAD)
+    await site.approve()
+
+    record = await site.told(delivery)
+    assert record.state is State.EXPIRED
+    assert site.posts(GATED) == 0
+    assert site.open_cards() == []
+
+
+@JUMPS
+async def test_a_clock_that_jumped_while_nobody_ran(site: Site, jump: signal.Signals):
+    """A bot that comes back at another time sends nothing again and tells an end."""
+    first = await site.start(module="tests.troubled")
+    first.send(jump)
+    delivery = await site.ask(BOX)
+    await site.seen_rebooting(BOX)
+    await first.kill()
+
+    site.finish_reboot(BOX)
+    await site.start()
+
+    assert await count(site, delivery, BOX) == Case("").expected()
+
+
+# --- the disk -------------------------------------------------------------------------
+
+
+async def test_a_database_that_becomes_read_only(site: Site):
+    """Meanwhile nothing is taken on or sent; afterwards it all goes on as it was."""
+    bot = await site.start(module="tests.troubled")
+    delivery = await site.ask(BOX)
+    await site.seen_rebooting(BOX)
+
+    bot.send(READ_ONLY)
+    refused = await site.ask("other")
+    assert "could not record" in refused.text
+    site.finish_reboot(BOX)
+    waits = "waiting for the database"
+    await until(lambda: any(waits in word for word in bot.words), what=waits)
+    assert site.posts("other") == 0
+    bot.send(WRITABLE)
+
+    assert await count(site, delivery, BOX) == Case("").expected()
+    assert await site.record(refused) is None
+    again = await site.ask("other")
+    await site.seen_rebooting("other")
+    site.finish_reboot("other")
+    assert await count(site, again, "other") == Case("", "other").expected()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a disk of our own, which can be mounted anew."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = _mount("-t", "tmpfs", "tmpfs", str(folder))
+    if made.returncode:
+        pytest.skip(f"no disk can be mounted here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def _mount(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["mount", *words], check=False, capture_output=True, text=True
+    )
+
+
+async def test_a_bot_on_a_read_only_disk_does_not_start(disk: Path, tmp_path: Path):
+    """It says in one sentence what cannot be written, and leaves."""
+    async with Site(tmp_path, database=f"sqlite:///{disk}/bot.db") as site:
+        first = await site.start()
+        await first.kill()
+        assert _mount("-o", "remount,ro", str(disk)).returncode == 0
+
+        second = await site.start(wait=False)
+
+        assert await second.ended() == 2
+        (sentence,) = second.words
+        assert "cannot be written" in sentence
