@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.approval import Approvals
 from bot.ledger import Ledger
 from bot.model import ENDS, UNDER_WAY, State
+from bot.pace import Pace
 from bot.patience import patiently
 from bot.preflight import Preflight
 from bot.sending import Sending
@@ -68,6 +69,7 @@ SEND_TRIES = 5
 GIVEN_UP = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 SELDOM = 32  # looks between two revivals of a story that dies again and again
 CANCEL_WITHIN_S = 1.0
+AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # stories that get going at the same time
 FAULT = (
     "The bot met a fault of its own; its log has the details. Look at the instance"
     " before you ask again."
@@ -101,6 +103,7 @@ class Restarts:
         self._telling: dict[asyncio.Task[Any], str] = {}
         self._dead: set[str] = set()  # stories that the engine failed here
         self._missed: dict[str, int] = {}  # looks at which nobody told a story
+        self._pace = Pace(AT_ONCE, AT_ONCE_WITHIN_S)
         self._stopping = False
         self._in_hand = 0
         self._idle = asyncio.Event()
@@ -117,6 +120,7 @@ class Restarts:
 
         async def story(request_id: str) -> str:
             with self._being_told(request_id):
+                await self._pace.begin()
                 return await tell(request_id)
 
         return DBOS.workflow(name=name, max_recovery_attempts=None)(story)
@@ -207,6 +211,7 @@ class Restarts:
             self._dead.add(request_id)
             raise
         finally:
+            self._pace.rest()
             del self._telling[task]
 
     async def tell(self, request_id: str) -> str:
@@ -249,7 +254,7 @@ class Restarts:
             wait = await self._step("send", self._sending.send, request_id, attempt)
             if wait is None:
                 break
-            await DBOS.sleep_async(wait)
+            await self._sleep(wait)
         await self._step("watch", self._watch, request_id)
 
     async def _approval(self, request_id: str) -> None:
@@ -257,6 +262,7 @@ class Restarts:
         await self._until_done("card", self._approvals.post_card, request_id)
         look = self._approvals.next_wait
         while wait := await self._step("wait", look, request_id):
+            self._pace.rest()
             await DBOS.recv_async(WAKE, wait)
         await self._until_done("close", self._approvals.close_card, request_id)
 
@@ -290,8 +296,13 @@ class Restarts:
             least = await self._step(name, work, request_id)
             if least is None:
                 return True
-            await DBOS.sleep_async(max(wait, least))
+            await self._sleep(max(wait, least))
         return False
+
+    async def _sleep(self, wait_s: float) -> None:
+        """Wait so many seconds, which a crash does not make longer."""
+        self._pace.rest()
+        await DBOS.sleep_async(wait_s)
 
     async def _step(
         self, name: Step, work: Callable[..., Awaitable[T]], request_id: str, *args: Any
@@ -313,6 +324,7 @@ class Restarts:
                 return outcome
 
         if name in LONG:
+            self._pace.rest()
             return await DBOS.run_step_async({"name": name}, step)
         with self._counted():
             return await DBOS.run_step_async({"name": name}, step)
