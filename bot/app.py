@@ -45,6 +45,7 @@ from bot.listeners.dialogs import Dialogs
 from bot.listeners.home import Home
 from bot.listeners.limits import Refusals
 from bot.listeners.looks import Looks
+from bot.listeners.replies import Replies
 from bot.listeners.several import Several
 from bot.listeners.tasks import Tasks
 from bot.metrics import Metrics
@@ -213,7 +214,7 @@ class Bot:
             ledger=wires.ledger, cloud=wires.cloud, authority=authority
         )
         sending = Sending(
-            ledger=wires.ledger, cloud=wires.cloud, no_longer=preflight.no_longer
+            ledger=wires.ledger, cloud=wires.cloud, still_right=preflight.still_right
         )
         common: dict[str, Any] = {"chat": wires.chat, "authority": authority}
         boards, pulse = Boards(ledger=wires.ledger, **common), Pulse()
@@ -258,12 +259,8 @@ class Bot:
     ) -> Home:
         """Make the listeners and connect them with *app*."""
         common: dict[str, Any] = {"authority": authority, "tasks": self._tasks}
-        refusals = Refusals(
-            ledger=wires.ledger,
-            chat=wires.chat,
-            tasks=self._tasks,
-            metrics=self.metrics,
-        )
+        refusals = Refusals(metrics=self.metrics)
+        replies = Replies(wires.chat, self._tasks)
         where: dict[str, Any] = {"settings": lambda: self.settings}
         asking = Asking(
             ledger=wires.ledger,
@@ -278,13 +275,19 @@ class Bot:
         )
         looks = Looks(wires.cloud, authority)
         dialogs = Dialogs(
-            asking=asking, chat=wires.chat, looks=looks, **common, **where
+            asking=asking,
+            chat=wires.chat,
+            replies=replies,
+            looks=looks,
+            **common,
+            **where,
         )
         several = Several(
             asking=asking,
             ledger=wires.ledger,
             restarts=restarts,
             chat=wires.chat,
+            replies=replies,
             looks=looks,
             refusals=refusals,
             metrics=self.metrics,
@@ -303,7 +306,7 @@ class Bot:
             answering=answering,
             dialogs=dialogs,
             several=several,
-            chat=wires.chat,
+            replies=replies,
             metrics=self.metrics,
             **common,
         )
@@ -312,6 +315,7 @@ class Bot:
             approvals=approvals,
             restarts=restarts,
             chat=wires.chat,
+            replies=replies,
             refusals=refusals,
             **common,
         )
@@ -323,7 +327,6 @@ class Bot:
             several=several,
             home=home,
             people=people,
-            refusals=refusals,
             metrics=self.metrics,
         )
         return home

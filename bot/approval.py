@@ -7,6 +7,7 @@ looks at the record before it acts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -92,9 +93,24 @@ class Approvals:
         record, batch = await self._asked(request_id)
         if not record.card_ts:
             return None
-        if record.request.batch:
-            return await self._edit(record, several_card.card_closed(record, batch))
-        return await self._edit(record, say.card_closed(record))
+        return await self._edit(record, _closed(record, batch))
+
+    async def close_copy(self, request_id: str, channel_id: str, ts: str) -> None:
+        """Take the buttons off message *ts*, if it is a copy of the request's card.
+
+        A crash between Slack's taking the card and our record of it posts it twice.
+        """
+        if not ts or await self._ledger.get(request_id) is None:
+            return
+        record, batch = await self._asked(request_id)
+        if not record.card_ts or record.card_ts == ts:
+            return
+        if record.request.channel_id != channel_id:
+            return
+        copy = replace(record, card_ts=ts)
+        pending = record.state is State.PENDING
+        shown = say.card_elsewhere(record) if pending else _closed(record, batch)
+        await self._edit(copy, shown)
 
     async def _asked(self, request_id: str) -> tuple[Record, list[Record]]:
         """Return the request that the card is about, and all of its batch.
@@ -164,6 +180,13 @@ class Approvals:
     async def _mentions(self, record: Record) -> list[str]:
         approval = record.request.approval
         return await self._authority.mentions(approval.by if approval else ())
+
+
+def _closed(record: Record, batch: list[Record]) -> Message:
+    """Return what becomes of the card."""
+    if record.request.batch:
+        return several_card.card_closed(record, batch)
+    return say.card_closed(record)
 
 
 def asked_of(batch: list[Record]) -> Record:

@@ -7,6 +7,7 @@ tried again, or None when it is done.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -22,7 +23,7 @@ from bot.messages import several, several_card
 from bot.metrics import Metrics
 from bot.model import ENDS, Message, Record, State
 from bot.patience import Pulse, patiently
-from bot.speech import SILENT, Speech, pause
+from bot.speech import SILENT, Speech, longest, pause
 
 log = structlog.get_logger()
 
@@ -91,7 +92,7 @@ class BatchSpeech(Speech):
             await self._draw(record),
             *[await self._tell_guest(record, guest) for guest in guests],
         ]
-        wait = max((one for one in waits if one is not None), default=None)
+        wait = longest(waits)
         if wait is None and not record.told and record.state is not State.JOINED:
             await self._told(record)
         return wait
@@ -117,7 +118,7 @@ class BatchSpeech(Speech):
             await self._edit(asked, asked.card_ts, closed),
             await self._draw(record),
         ]
-        return max((wait for wait in waits if wait is not None), default=None)
+        return longest(waits)
 
     async def _batch(self, request_id: str) -> list[Record]:
         record = await self._ledger.existing(request_id)
@@ -148,19 +149,22 @@ class BatchSpeech(Speech):
     ) -> float | None:
         """Say *message* to *guest* below the message or the card of *record*."""
         if parent := record.message_ts or record.card_ts:
-            return await self._reply(record, parent, message)
+            with suppress(ChatRefused):
+                return await self._reply(record, parent, message)
         return await self._privately(guest, message)
 
     async def _tell_all(self, record: Record, batch: list[Record]) -> float | None:
         """Say the end of a batch below its message or its card, or privately."""
         asked = asked_of(batch)
+        parent = record.message_ts or asked.card_ts
         if not record.message_ts and asked.card_ts:
-            what = several.what_of(batch)
-            message = card.notice(asked, what=what)
-            return await self._reply(record, asked.card_ts, message)
-        joined = [one.joined for one in batch if one.joined]
-        hosts = {one.request.id: one for one in await self._ledger.known(joined)}
-        message = several.summary(batch, hosts)
-        if record.message_ts:
-            return await self._reply(record, record.message_ts, message)
+            people = (asked.request.user_id,)
+            message = card.notice(asked, people, several.what_of(batch))
+        else:
+            joined = [one.joined for one in batch if one.joined]
+            hosts = {one.request.id: one for one in await self._ledger.known(joined)}
+            message = several.summary(batch, hosts)
+        if parent:
+            with suppress(ChatRefused):
+                return await self._reply(record, parent, message)
         return await self._privately(record, message)

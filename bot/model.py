@@ -80,8 +80,8 @@ HOPELESS = frozenset({"DELETED", "DELETING", "FROZEN", "CREATE_FAILED"})
 
 
 def class_of(status: str | None) -> StatusClass:
-    """Return the class of a *status* word; an unknown or missing word is UNKNOWN."""
-    return STATUS_CLASSES.get(status or "", StatusClass.UNKNOWN)
+    """Return the class of a *status* word, in capitals or not; else UNKNOWN."""
+    return STATUS_CLASSES.get((status or "").upper(), StatusClass.UNKNOWN)
 
 
 # --- who and what ----------------------------------------------------------------
@@ -325,6 +325,16 @@ class Request:
             return None
         return utc(self.asked_at.timestamp() + self.approval.expires)
 
+    def ruled_by(self, decision: Decision) -> Self:
+        """Return it with the rule that decided on it."""
+        return replace(
+            self,
+            rule=decision.rule,
+            rule_version=decision.rule_version,
+            approval=decision.approval,
+            break_glass=decision.break_glass,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         data = asdict(replace(self, approval=None))
@@ -411,6 +421,10 @@ def may_move(record: Record, state: State) -> bool:
 def request_id(delivery: str) -> str:
     """Return the request id of a *delivery* (a trigger id): the same, the same id."""
     return hashlib.sha256(delivery.encode()).hexdigest()[:32]
+
+
+# Characters that may be typed: as many as a field of a Slack dialog takes.
+REASON_LIMIT = 3000
 
 
 # --- what is said --------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,8 @@ from bot.model import Approval, Decision, Person, Rule, Target, Verdict
 Groups = Mapping[str, frozenset[str] | None]
 
 EVERYBODY = "*"
+# Letters and a symbol that show as nothing: Hangul fillers, the empty braille cell.
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 _SHOWN_RULES = 3  # a remedy is read on a phone
 _MEND_GROUP = (
@@ -64,7 +67,7 @@ class _Case:
         break_glass: bool = False,
     ) -> Decision:
         name, version = self.rule.name, self.rule.version
-        why = why[0].upper() + why[1:]
+        why = why[0].upper() + why[1:]  # no sentence begins with a name
         wants_reason = self.rule.reason == "required" and self.reason is None
         return Decision(
             verdict, why, remedy, name, version, approval, break_glass, wants_reason
@@ -116,7 +119,7 @@ def decide(
             rule=rule,
             person=person,
             target=target,
-            reason=None if reason is None else reason.strip(),
+            reason=None if reason is None else explained(reason),
             break_glass=break_glass,
             groups=groups,
             last_restart=last_restart,
@@ -181,6 +184,16 @@ def who_may(rules: Iterable[Rule], target: Target, name: str | None) -> tuple[st
         if not rule.deny:
             found |= dict.fromkeys(rule.who)
     return tuple(found)
+
+
+def explained(reason: str) -> str:
+    """Return *reason*, or nothing where it holds nothing that can be seen."""
+    return reason.strip() if any(map(_is_seen, reason)) else ""
+
+
+def _is_seen(char: str) -> bool:
+    """Say whether a character leaves a mark: no blank, joiner, filler, accent alone."""
+    return unicodedata.category(char)[0] in "LNPS" and char not in _FILLERS
 
 
 # --- who --------------------------------------------------------------------------
@@ -327,7 +340,7 @@ def _unexplained(case: _Case) -> Decision | None:
     if fine:
         return None
     why = f"{case.named} requires a reason{matching}."
-    remedy = f"Type a reason{matching} after the instance."
+    remedy = f"Type a reason{matching}: after the instance, or in the dialog."
     return replace(case.refused(why, remedy), wants_reason=True)
 
 
@@ -363,8 +376,8 @@ def _cooling(case: _Case) -> Decision | None:
     if since >= cooldown:
         return None
     return case.refused(
-        f"{case.target.instance} was restarted {_span(since)} ago, and {case.named}"
-        f" wants {_span(cooldown)} between two restarts.",
+        f"The last restart of {case.target.instance} was {_span(since)} ago, and"
+        f" {case.named} wants {_span(cooldown)} between two restarts.",
         f"Ask again in {_span(cooldown - since)}.",
     )
 

@@ -1,7 +1,8 @@
 """Before the restart: is it still allowed, still sensible, and nobody else's?
 
-Two steps of the story: ``examine`` before approval is asked for, ``prepare`` right
-before the restart call. Both read anew what they decide on (contract 4.4).
+Two steps of the story: ``examine`` before approval is asked for, ``prepare`` before
+the restart is announced. Both read anew what they decide on (contract 4.4); where the
+announcement has taken its time, ``still_right`` does so once more before the call.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class Preflight:
         instance = await self._read(record)
         if instance is None or class_of(instance.status) is StatusClass.BUSY:
             return False
-        await self._ledger.move(request_id, State.PENDING, baseline=instance)
-        return True
+        record = await self._ledger.wait_for_approval(request_id, instance)
+        return record.state is State.PENDING
 
     async def prepare(self, request_id: str) -> bool:
         """Claim the instance, if everything still holds; say whether it is ours now."""
@@ -83,7 +84,9 @@ class Preflight:
         instance = await self._read(record)
         if instance is None:
             return False
-        if why := await self.no_longer(record) or await self._changed(record, instance):
+        if why := await self._no_longer(record) or await self._changed(
+            record, instance
+        ):
             await self._ledger.move(request_id, State.VOIDED, detail=why)
             return False
         if why := _idle_again(record, instance):
@@ -124,7 +127,27 @@ class Preflight:
         await self._ledger.move(record.request.id, State.NOT_RESTARTED, detail=why)
         return None
 
-    async def no_longer(self, record: Record) -> str:
+    async def still_right(self, record: Record) -> bool:
+        """Say whether what ``prepare`` found still holds; else end or follow it."""
+        request_id = record.request.id
+        if why := await self._no_longer(record):
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+            return False
+        try:
+            now = await self._cloud.read(record.request.target)
+        except CloudError as error:  # it could be read a moment ago
+            log.info("not read right before the restart", error=str(error))
+            return True
+        why = _pointless(record.request.target.instance, now.status)
+        if not why and class_of(now.status) is StatusClass.BUSY:
+            status = now.status[:64]
+            await self._ledger.move(request_id, State.FOLLOWING, last_status=status)
+            return False
+        if why := why or _other_status(record, now):
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+        return not why
+
+    async def _no_longer(self, record: Record) -> str:
         """Return why what was allowed is so no longer, or nothing."""
         try:
             return await _few_times(lambda: self._lost_right(record))
@@ -133,7 +156,7 @@ class Preflight:
 
     async def _lost_right(self, record: Record) -> str:
         request = record.request
-        age_s = (datetime.now(UTC) - request.asked_at).total_seconds()
+        age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
         decision = await self._authority.decide(
             request.user_id,
             request.team_id,
@@ -175,14 +198,11 @@ class Preflight:
         The trail holds the digest of what was asked and approved: it also tells of a
         record that was changed behind the bot's back.
         """
-        request, before = record.request, record.baseline
-        if record.state is not State.APPROVED or before is None:
+        request = record.request
+        if record.state is not State.APPROVED or record.baseline is None:
             return ""
-        if class_of(before.status) is not class_of(instance.status):
-            return (
-                f"Its status changed from {shown(before.status)} to"
-                f" {shown(instance.status)} since approval was asked for."
-            )
+        if why := _other_status(record, instance):
+            return why
         if await self._ledger.digests(request.id) != {digest(request, instance.status)}:
             return "What is on record is no longer what was approved; ask again."
         return ""
@@ -206,6 +226,19 @@ def _pointless(name: str, status: str) -> str:
     if status in HOPELESS:
         return f"{name} is {shown(status)} and cannot be restarted."
     return ""
+
+
+def _other_status(record: Record, now: Instance) -> str:
+    """Return that this is not the status whose restart was approved, or nothing."""
+    before = record.baseline
+    if before is None or not record.request.waits:
+        return ""
+    if class_of(before.status) is class_of(now.status):
+        return ""
+    return (
+        f"Its status changed from {shown(before.status)} to {shown(now.status)} since"
+        " approval was asked for."
+    )
 
 
 def _idle_again(record: Record, instance: Instance) -> str:

@@ -59,12 +59,13 @@ class Evidence:
         """Return the evidence with *look* added; one from before the call is none."""
         if look.at_s < 0:
             return self
-        kind = class_of(look.status)
+        kind, told = class_of(look.status), bool(look.status)
         stamps = [ms for ms in (self.newest_ms, look.updated_ms) if ms is not None]
         grown = replace(
             self,
-            seen_other=self.seen_other or kind is not StatusClass.READY,
-            changed=self.changed or self._differs(kind),
+            # An answer without a status shows nothing.
+            seen_other=self.seen_other or (told and kind is not StatusClass.READY),
+            changed=self.changed or (told and self._differs(kind)),
             moved=self.moved or _later(look.updated_ms, self.baseline_updated_ms),
             stopped_run=self.stopped_run + 1 if kind is StatusClass.STOPPED else 0,
             newest_ms=max(stamps, default=None),
@@ -134,9 +135,9 @@ def judge(
     """
     phase = Phase.GOING_ON
     if look is not None and look.at_s >= 0:
-        phase = _ended(evidence, look, settle_s=settle_s) or _undecidable(
-            evidence, look, lost_s=lost_s, unchanged_s=unchanged_s
-        )
+        phase = _ended(
+            evidence, look, settle_s=settle_s, unchanged_s=unchanged_s
+        ) or _undecidable(evidence, look, lost_s=lost_s, unchanged_s=unchanged_s)
     if phase is Phase.GOING_ON and at_s >= timeout_s:
         if look is not None and evidence.ready_run == 1:
             return phase  # as after a long stop of the bot: the second look decides
@@ -144,16 +145,20 @@ def judge(
     return phase
 
 
-def _ended(evidence: Evidence, look: Look, *, settle_s: float) -> Phase | None:
+def _ended(
+    evidence: Evidence, look: Look, *, settle_s: float, unchanged_s: float
+) -> Phase | None:
     """Return the end that *look* shows, if it can be believed."""
     kind = class_of(look.status)
     if kind is StatusClass.READY and evidence.ready_run:
         twice = evidence.ready_run > 1 and look.at_s >= settle_s
         return Phase.READY if twice or not evidence.unconfirmed else None
     if kind is StatusClass.FAILED:
-        same = look.status == evidence.baseline_status
-        stale = same and not (evidence.changed or evidence.moved)
-        return None if stale else Phase.FAILED
+        # The word from before the restart may be a stale one for as long as nothing
+        # else was seen; a timestamp moves when the cloud accepts the restart, too.
+        same = look.status == evidence.baseline_status and not evidence.changed
+        stands = evidence.moved and look.at_s >= unchanged_s
+        return None if same and not stands else Phase.FAILED
     return Phase.STOPPED if evidence.stopped_run >= _STOPPED_LOOKS else None
 
 

@@ -6,6 +6,8 @@ when it is done. What Slack refuses for good is kept in the record as unsaid.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -85,17 +87,14 @@ class Speech:
             return await self._say_joined(record)
         joined = await self._ledger.joined(request_id)
         if not record.told:
-            here = [
-                other.request.user_id
-                for other in joined
-                if other.request.channel_id == record.request.channel_id
-            ]
-            wait = await self._tell(record, sorted(set(here)))
+            channel_id = record.request.channel_id
+            here = [one for one in joined if one.request.channel_id == channel_id]
+            wait = await self._tell(record, here)
             if wait is not None:
                 return wait
             await self._told(record)
         waits = [await self._tell_joined(record, other) for other in joined]
-        return max((wait for wait in waits if wait is not None), default=None)
+        return longest(waits)
 
     async def show_end(self, request_id: str) -> float | None:
         """Edit the transition and the card into what became of them."""
@@ -104,7 +103,7 @@ class Speech:
             await self._edit(record, record.card_ts, card.card_closed(record)),
             await self._edit(record, record.message_ts, await self._ended(record)),
         ]
-        return max((wait for wait in waits if wait is not None), default=None)
+        return longest(waits)
 
     async def _ended(self, record: Record) -> Message:
         mentions = await self._authority.told_of_break_glass(record.request)
@@ -121,27 +120,42 @@ class Speech:
             return pause(error)
         return None
 
-    async def _tell(self, record: Record, followers: list[str]) -> float | None:
-        """Say the end where the request was seen: in its thread, or privately."""
+    async def _tell(self, record: Record, here: Sequence[Record]) -> float | None:
+        """Say the end where the request was seen: in its thread, or privately.
+
+        The requests that joined it *here*, in its channel, are told together with it.
+        """
+        followers = sorted({one.request.user_id for one in here})
         if record.message_ts:
-            message = say.followup(record, followers=followers)
-            return await self._reply(record, record.message_ts, message)
-        if record.card_ts:
-            message = card.notice(record, followers=followers)
-            return await self._reply(record, record.card_ts, message)
-        return await self._privately(record, say.not_restarted(record))
+            parent, message = record.message_ts, say.followup(record, followers)
+        elif record.card_ts:
+            people = (record.request.user_id, *followers)
+            parent, message = record.card_ts, card.notice(record, people)
+        else:
+            parent, message = "", say.not_restarted(record)
+        if parent:
+            with suppress(ChatRefused):
+                return await self._reply(record, parent, message)
+        waits = [await self._privately(record, message)]
+        for one in here:
+            mine = say.joined_end(record, one.request.user_id)
+            waits.append(await self._privately(one, mine))
+        return longest(waits)
 
     async def _say_joined(self, record: Record) -> float | None:
         """Name the request that was joined; its story will tell the end of both."""
         if record.told:
             return None
         host = await self._ledger.existing(record.joined)
-        return await self._privately(record, answers.busy_already(host))
+        return await self._privately(record, answers.joined_already(host))
 
     async def _reply(
         self, record: Record, parent_ts: str, message: Message
     ) -> float | None:
-        """Reply below *parent_ts*; without a thread, or privately, where that fails."""
+        """Reply below *parent_ts*, or without a thread where that is refused.
+
+        Raises ChatRefused where Slack takes neither.
+        """
         request = record.request
         for thread_ts in (request.thread_ts or parent_ts, ""):
             try:
@@ -153,11 +167,13 @@ class Speech:
                 )
             except ChatRefused as error:
                 log.warning("reply refused", error=str(error))
+                if not thread_ts:
+                    raise
             except ChatError as error:
                 return pause(error)
             else:
                 return None
-        return await self._privately(record, message)
+        raise AssertionError("unreachable")
 
     async def _tell_joined(self, host: Record, record: Record) -> float | None:
         """Tell somebody who joined from elsewhere; who is here has been mentioned."""
@@ -206,6 +222,11 @@ class Speech:
         if record.ended_at:
             late = datetime.now(UTC) - record.ended_at
             self._metrics.told.observe(max(0.0, late.total_seconds()))
+
+
+def longest(waits: Iterable[float | None]) -> float | None:
+    """Return the longest of *waits*, in seconds; None if all is done."""
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def pause(error: ChatError) -> float:

@@ -8,6 +8,7 @@ looking.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from bot.board import Boards
 from bot.chat import Chat
 from bot.cloud import Cloud
 from bot.config import WatchSettings
-from bot.errors import CloudError, CloudRefused
+from bot.errors import CloudBusy, CloudError, CloudRefused
 from bot.ledger import Ledger
 from bot.messages.text import duration
 from bot.model import Instance, Record, State, class_of
@@ -29,6 +30,7 @@ from bot.readiness import Evidence, Look, Phase, judge, next_look
 
 log = structlog.get_logger()
 
+LONGEST_WAIT_S = 60.0  # that the cloud may ask for, in seconds
 GONE_AFTER = 3  # looks in a row that found no such instance
 NO_SUCH_INSTANCE = ".6309"
 
@@ -104,18 +106,21 @@ class _Watch:
         self._zero = time.monotonic() - max(0.0, passed)
         # After a crash nobody has looked for a while: look at once.
         self._resumed = passed > self._of.settings.poll
+        self._begun = time.monotonic()
 
     async def run(self) -> None:
         """Look again and again until it has ended; record the end."""
         phase = Phase.GOING_ON
+        wait_s = 0.0 if self._resumed else self._wait_s()
         while phase is Phase.GOING_ON:
             self._progress.show(self._record, self._status, self._at_s())
-            await self._of.sleep(0.0 if self._resumed else self._wait_s())
-            self._resumed = False
+            await self._of.sleep(wait_s)
             phase = await self._look()
+            wait_s = self._wait_s()
+        unread = phase is Phase.TIMED_OUT and isinstance(self._seen, CloudError)
         await self._of.ledger.move(
             self._record.request.id,
-            ENDS[phase],
+            State.UNKNOWN if unread else ENDS[phase],
             last_status=self._status[:64],
             duration_s=self._at_s(),
             detail=self._detail(phase),
@@ -135,7 +140,11 @@ class _Watch:
             evidence=self._evidence,
             settle_s=settings.settle,
         )
-        return max(0.0, min(wait, settings.timeout - at_s))
+        if isinstance(self._seen, CloudBusy):
+            asked_for = min(self._seen.retry_after or 0.0, LONGEST_WAIT_S)
+            wait = max(wait, asked_for)
+        left = settings.timeout - at_s
+        return wait if self._is_late else max(0.0, min(wait, left))
 
     async def _look(self) -> Phase:
         """Look once and judge; a read that fails is survived."""
@@ -171,16 +180,31 @@ class _Watch:
         await self._of.ledger.update(self._record.request.id, **fields)
         self._record = replace(self._record, **fields)  # type: ignore[arg-type]
 
+    @property
+    def _is_late(self) -> bool:
+        """Whether nobody looked for so long that no time limit says anything yet.
+
+        The bot was down, or its host's clock has jumped: it looks for a while before
+        it gives up.
+        """
+        limit_s = min(self._of.settings.lost, self._of.settings.timeout)
+        looked_s = time.monotonic() - self._begun
+        return self._resumed and looked_s < limit_s
+
     def _judge(self, look: Look | None) -> Phase:
         settings = self._of.settings
+        limits = (settings.timeout, settings.lost, settings.unchanged)
+        if self._is_late:
+            limits = (math.inf, math.inf, math.inf)
+        timeout_s, lost_s, unchanged_s = limits
         return judge(
             self._evidence,
             look,
             at_s=self._at_s(),
             settle_s=settings.settle,
-            timeout_s=settings.timeout,
-            lost_s=settings.lost,
-            unchanged_s=settings.unchanged,
+            timeout_s=timeout_s,
+            lost_s=lost_s,
+            unchanged_s=unchanged_s,
         )
 
     def _detail(self, phase: Phase) -> str:
@@ -201,10 +225,17 @@ class _Watch:
                 " cannot tell whether it happened."
             )
         if isinstance(self._seen, CloudError):
-            return f"The last look failed: {self._seen}"
+            return self._unread(self._seen, phase)
         if phase is Phase.TIMED_OUT:
             return f"The time limit of {duration(self._of.settings.timeout)} is over."
         return self._seen.failure if self._seen and phase is Phase.FAILED else ""
+
+    def _unread(self, error: CloudError, phase: Phase) -> str:
+        """Return how it ended where the last look failed."""
+        if phase is Phase.FAILED:
+            return "The cloud says that there is no such instance any more."
+        limit = duration(self._of.settings.timeout)
+        return f"At the time limit of {limit} its status could not be read: {error}"
 
 
 def evidence_of(record: Record) -> Evidence:

@@ -21,9 +21,11 @@ from bot.config import Settings
 from bot.errors import StateConflict
 from bot.ledger import Ledger
 from bot.listeners.answering import Answering
-from bot.listeners.asking import Asker, Asking
+from bot.listeners.asker import Asker
+from bot.listeners.asking import Asking
 from bot.listeners.clicks import Clicks
 from bot.listeners.limits import Refusals
+from bot.listeners.replies import Replies
 from bot.listeners.tasks import Tasks
 from bot.metrics import Metrics
 from bot.model import (
@@ -199,15 +201,13 @@ class Stage:
             home_team=HOME,
             now=world.now,
         )
-        refusals = Refusals(
-            ledger=ledger, chat=quiet, tasks=self.tasks, metrics=metrics
-        )
+        refusals = Refusals(metrics=metrics)
         common: Any = {"authority": self.authority, "ledger": ledger}
         self.approvals = Approvals(chat=quiet, metrics=metrics, now=world.now, **common)
         self.preflight = Preflight(cloud=cloud, **common)
         spied: Any = Spied(self)
         self.sending = Sending(
-            ledger=spied, cloud=cloud, no_longer=self.preflight.no_longer
+            ledger=spied, cloud=cloud, still_right=self.preflight.still_right
         )
         self.asking = Asking(
             settings=world.settings,
@@ -222,6 +222,7 @@ class Stage:
             approvals=self.approvals,
             restarts=quiet,
             chat=quiet,
+            replies=Replies(quiet, self.tasks),
             tasks=self.tasks,
             refusals=refusals,
             **common,

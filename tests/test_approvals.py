@@ -21,6 +21,7 @@ from restart_bench import (
 )
 
 from bot.demo.directory import Channel, User, demo_people
+from bot.demo.said import Post
 from bot.demo.slack import LocalSlack
 from bot.model import State
 
@@ -399,3 +400,115 @@ async def test_break_glass_overtakes_a_pending_request(bench: Bench) -> None:
     assert (await bench.end_of_card(card)).state is State.VOIDED
     assert "restarted meanwhile" in bench.now(card).text
     assert bench.sent == 1
+
+
+# --- at the same moment, or right before --------------------------------------------
+
+
+async def test_two_who_ask_at_once_get_one_card(bench: Bench) -> None:
+    """Two who ask for the same in one moment are served by one card and one restart."""
+    bench.fail("read", times=2, delay_s=0.4)
+    await asyncio.gather(
+        bench.ask("restart ml-prod gated-1 stuck"),
+        bench.ask("restart ml-prod gated-1 me too", user="gina"),
+    )
+    (card,) = await bench.wait_for(lambda: bench.posts(having="approve"))
+    await bench.wait_for(
+        lambda: [
+            said
+            for user in ("ann", "gina")
+            for said in bench.whispers(user, "joins that one")
+        ]
+    )
+    await bench.slack.click("bob", card, "approve")
+    assert (await bench.end_of_card(card)).state is State.READY
+    (told,) = bench.followups()
+    assert {ANN, GINA} <= set(re.findall(r"<@\w+>", told.text))
+    assert len([post for post in bench.posts() if "May gated-1" in post.text]) == 0
+    assert bench.sent == 1
+
+
+async def test_who_joined_from_elsewhere_reads_who_denied(bench: Bench) -> None:
+    """Somebody who joined from another channel reads how and by whom it was decided."""
+    card = await bench.card()
+    await bench.ask("restart ml-prod gated-1 me too", user="gina", channel="ml-ops")
+    await bench.slack.click("carol", card, "deny")
+    assert (await bench.end_of_card(card)).state is State.DENIED
+    (told,) = await bench.wait_for(
+        lambda: [post for post in bench.posts("ml-ops") if GINA in post.text]
+    )
+    assert f"denied by {CAROL}" in told.text
+
+
+async def during_a_slow_announcement(bench: Bench, card: Post) -> None:
+    """Let a lead approve, and return while Slack takes its time with what follows."""
+    bench.slack.fail("chat.postMessage", delay_s=2.5)
+    posted = len(bench.slack.called("chat.postMessage"))
+    await bench.slack.click("bob", card, "approve")
+    await bench.wait_for(lambda: len(bench.slack.called("chat.postMessage")) > posted)
+
+
+@pytest.mark.parametrize("group", ["ml-leads", "ml-oncall"])
+async def test_who_leaves_while_it_is_announced_restarts_nothing(
+    bench: Bench, group: str
+) -> None:
+    """Rights are those right before the restart call, however slow Slack was."""
+    card = await bench.card()
+    await during_a_slow_announcement(bench, card)
+    await bench.slack.change_group(group, tell=False, users=("U0CAROL",))
+    assert (await bench.end_of_card(card)).state is State.NOT_RESTARTED
+    (told,) = bench.followups()
+    assert "was not restarted" in told.text
+    assert bench.sent == 0
+
+
+async def test_one_that_stops_while_it_is_announced_is_left_alone(
+    bench: Bench,
+) -> None:
+    """The status is the one right before the restart call, too."""
+    card = await bench.card()
+    await during_a_slow_announcement(bench, card)
+    bench.cloud.put("gated-1", "STOPPED")
+    assert (await bench.end_of_card(card)).state is State.NOT_RESTARTED
+    assert "stopped" in bench.followups()[0].text
+    assert bench.sent == 0
+
+
+async def test_a_voided_card_names_who_had_approved(bench: Bench) -> None:
+    """Where what was approved no longer holds, the card still says who decided."""
+    card = await bench.card()
+    bench.fail("read", delay_s=0.5)
+    await bench.slack.click("bob", card, "approve")
+    await bench.slack.change_group("ml-oncall", tell=False, users=("U0CAROL",))
+    assert (await bench.end_of_card(card)).state is State.VOIDED
+    assert BOB in closed(bench, card)
+    assert bench.sent == 0
+
+
+@pytest.mark.parametrize("action", ["approve", "deny"])
+async def test_a_card_that_was_posted_twice_loses_all_its_buttons(
+    bench: Bench, action: str
+) -> None:
+    """Whichever copy somebody clicks: it counts, and no buttons stay behind."""
+    bench.slack.fail("chat.postMessage", cut=True, acts=True)
+    await bench.ask("restart ml-prod gated-1 stuck")
+    await bench.wait_for(lambda: len(bench.posts(having="approve")) == 2)
+    copy, card = bench.posts(having="approve")
+    await bench.slack.click("carol", copy, action)
+    ended = State.READY if action == "approve" else State.DENIED
+    assert (await bench.end_of_card(card)).state is ended
+    await bench.wait_for(lambda: not bench.posts(having="approve"))
+    assert CAROL in closed(bench, copy)
+    assert CAROL in closed(bench, card)
+
+
+async def test_a_click_on_a_copy_that_decides_nothing(bench: Bench) -> None:
+    """A copy whose request is still open says that it is to be decided elsewhere."""
+    bench.slack.fail("chat.postMessage", cut=True, acts=True)
+    await bench.ask("restart ml-prod gated-1 stuck")
+    await bench.wait_for(lambda: len(bench.posts(having="approve")) == 2)
+    copy, card = bench.posts(having="approve")
+    await bench.slack.click("dave", copy, "approve")
+    await bench.wait_for(lambda: "decide there" in bench.now(copy).text)
+    assert buttons(bench.now(copy)) == []
+    assert buttons(bench.now(card)) == ["approve", "deny"]

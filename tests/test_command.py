@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.command import (
-    REASON_LIMIT,
     USAGE,
     Can,
     Cancel,
@@ -22,6 +21,7 @@ from bot.command import (
     parse,
     plain,
 )
+from bot.model import REASON_LIMIT
 
 PIECES = st.sampled_from(
     [
@@ -268,7 +268,7 @@ def test_a_long_reason_is_refused_with_the_count():
     assert Restart("p", "i", most) == parse(f"restart p i {most}")
     answer = parse(f"restart p i {most}x")
     assert isinstance(answer, Mistake)
-    assert "501 characters, and at most 500" in answer.sentence
+    assert "3001 characters, and at most 3000" in answer.sentence
 
 
 @pytest.mark.parametrize(

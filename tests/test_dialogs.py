@@ -22,6 +22,7 @@ from restart_bench import (
 
 from bot.demo.said import View
 from bot.demo.slack import LocalSlack
+from bot.messages import views
 from bot.model import State
 
 NEAR = [
@@ -204,11 +205,11 @@ async def test_a_dialog_that_nobody_can_decide_restarts_nothing(
     """When Slack does not say who submits a dialog, the person reads that in time."""
     await bench.slack.shortcut("ann", "restart_instance")
     (view,) = await bench.wait_for(lambda: bench.slack.views("ann"))
-    bench.slack.fail("users.info", count=None, status=503)
+    bench.slack.fail("usergroups.list", count=None, status=503)
     delivery = await bench.slack.submit("ann", view, NOWHERE)
     assert delivery.ok
     assert delivery.seconds < 3
-    assert await bench.wait_for(lambda: bench.whispers("ann", "Slack did not tell"))
+    assert await bench.wait_for(lambda: bench.whispers("ann", "did not restart"))
     assert bench.posts("ml-ops") == []
     assert bench.sent == 0
 
@@ -398,3 +399,72 @@ async def test_the_gates_hold_for_dialogs_too(make_bench: MakeBench) -> None:
     assert bench.sent == 0
     await bench.ask("cancel ml-prod gated-1")
     assert (await bench.story(delivery)).state is State.CANCELLED
+
+
+# --- refused before and in the dialog -----------------------------------------------
+
+
+@pytest.mark.parametrize("user", ["erin", "frank"])
+async def test_a_shortcut_opens_nothing_for_an_outsider(
+    bench: Bench, user: str
+) -> None:
+    """Guests and strangers see no dialog with our names; they read why, on record."""
+    await bench.slack.shortcut(user, "restart_instance")
+    assert await bench.wait_for(lambda: bench.whispers(user, "neither restart nor"))
+    assert bench.slack.views(user) == []
+    (entry,) = await bench.trail("refused")
+    assert entry["user_id"] == bench.slack.directory.user(user).id
+
+
+async def test_a_missing_reason_is_said_in_the_dialog_and_on_record(
+    bench: Bench,
+) -> None:
+    """Every refusal is in the trail; the same dialog may come back with a reason."""
+    view = await bench.open_dialog("restart ml-prod")
+    values = {"project": "ml-prod", "instance": "gated-1"}
+    await bench.slack.submit("ann", view, values)
+    (view,) = bench.slack.views("ann")
+    assert "requires a reason" in view.errors["reason"]
+    (entry,) = await bench.trail("refused")
+    assert (entry["user_id"], entry["instance"]) == ("U0ANN", "gated-1")
+    await bench.slack.submit("ann", view, values | {"reason": "stuck"})
+    assert await bench.wait_for(lambda: bench.posts(having="approve"))
+
+
+@pytest.mark.parametrize(("user", "breaks"), [("gina", True), ("ann", False)])
+async def test_break_glass_goes_on_in_the_dialog(
+    bench: Bench,
+    user: str,
+    breaks: bool,  # noqa: FBT001
+) -> None:
+    """The flag counts where a name is missing, too, for those who are listed."""
+    view = await bench.open_dialog("restart --break-glass ml-prod", user=user)
+    assert "Break-glass" in text_of(view)
+    values = {"project": "ml-prod", "instance": "gated-1", "reason": "it burns"}
+    delivery = await bench.slack.submit(user, view, values)
+    record = await bench.story(delivery) if breaks else await bench.record(delivery)
+    assert record.state is (State.READY if breaks else State.REFUSED)
+    assert bench.sent == breaks
+    assert bench.posts(having="approve") == []
+
+
+async def test_a_search_while_slack_does_not_say_who_searches(bench: Bench) -> None:
+    """Whoever cannot be told apart from an outsider finds nothing, and no fault."""
+    view = await bench.open_dialog("restart ml-prod")
+    bench.slack.fail("users.info", count=None, status=503)
+    found = await bench.slack.suggest("dave", view, "instance", "")
+    assert found.ack["options"] == []
+
+
+@pytest.mark.parametrize("metadata", ["", "not JSON", "[1, 2]", "7", '{"channel": 1}'])
+def test_whatever_comes_back_with_a_dialog_is_read(metadata: str) -> None:
+    """A dialog that does not say where it was opened asks where to speak."""
+    where = views.opened({"private_metadata": metadata})
+    assert where.break_glass is False
+    assert where.channel in {"", "1"}
+
+
+def test_where_a_dialog_was_opened_comes_back_with_it() -> None:
+    """What goes out with a dialog is what comes back."""
+    where = views.Opened("C1", "1.5", break_glass=True)
+    assert views.opened({"private_metadata": where.metadata}) == where

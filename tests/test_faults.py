@@ -450,3 +450,67 @@ async def test_a_lost_socket_loses_nothing(bench: Bench, *, politely: bool) -> N
     _, _, told = await bench.restart()
     assert "is ready" in told.text
     assert bench.sent == 2
+
+
+# --- who waits together with others ---------------------------------------------------
+
+
+async def test_where_nothing_can_be_posted_all_who_asked_are_told(bench: Bench) -> None:
+    """Two who asked at once in a channel without the bot both read why not, and how."""
+    bench.fail("read", times=2, delay_s=0.3)
+    bench.slack.fail("chat.postMessage", count=None, error="not_in_channel")
+    await asyncio.gather(
+        bench.ask("restart ml-prod trainer-7"),
+        bench.ask("restart ml-prod trainer-7", user="bob"),
+    )
+    for user in ("ann", "bob"):
+        assert await bench.wait_for(lambda u=user: bench.whispers(u, "/invite"))
+    assert bench.sent == 0
+
+
+async def test_whoever_joined_is_told_where_the_channel_is_lost(bench: Bench) -> None:
+    """A follow-up that the channel takes no more reaches each of them in private."""
+    bench.hold()
+    await bench.ask("restart ml-prod trainer-7")
+    await bench.rebooting()
+    await bench.ask("restart ml-prod trainer-7", user="bob")
+    bench.slack.fail("chat.postMessage", count=None, error="not_in_channel")
+    bench.go_on()
+    for user in ("ann", "bob"):
+        assert await bench.wait_for(lambda u=user: bench.whispers(u, "is ready"))
+    assert bench.sent == 1
+
+
+# --- what cannot be read --------------------------------------------------------------
+
+
+async def test_what_cannot_be_read_at_the_limit_is_unknown(
+    make_bench: MakeBench,
+) -> None:
+    """Nobody says that a status still stands which nobody could read."""
+    bench = await make_bench(watch={"timeout": "1s"})
+    bench.hold()
+    delivery = await bench.ask("restart ml-prod trainer-7")
+    await bench.rebooting()
+    bench.fail("read", times=None, reply=html(500, "Down"))
+    assert (await bench.story(delivery)).state is State.UNKNOWN
+    (told,) = bench.followups()
+    assert "unknown" in told.text
+    assert "could not be read" in told.text
+    assert "still stands" not in told.text
+
+
+async def test_a_look_comes_no_sooner_than_the_cloud_asks_for(bench: Bench) -> None:
+    """A cloud that says when to come again is left in peace until then."""
+    bench.hold()
+    delivery = await bench.ask("restart ml-prod trainer-7")
+    await bench.rebooting()
+    before = len(bench.looks())
+    busy = gateway(429, "APIGW.0308", "Throttled.", Retry_After="2")
+    bench.fail("read", reply=busy)
+    await bench.wait_for(lambda: len(bench.looks()) > before + 1)
+    throttled = next(c for c in bench.looks()[before:] if c.status == 429)
+    after = bench.looks()[bench.looks().index(throttled) + 1]
+    assert after.at - throttled.at >= 1.9
+    bench.go_on()
+    assert (await bench.story(delivery)).state is State.READY

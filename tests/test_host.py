@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -89,6 +90,22 @@ async def test_a_clock_that_jumped_while_nobody_ran(site: Site, jump: signal.Sig
 
     site.finish_reboot(BOX)
     await site.start()
+
+    assert await count(site, delivery, BOX) == Case("").expected()
+
+
+async def test_a_clock_that_jumped_does_not_end_a_restart(site: Site):
+    """A bot that thinks the time is long over looks for a while before it gives up."""
+    first = await site.start(module="tests.troubled")
+    first.send(BACK)
+    delivery = await site.ask(BOX)
+    await site.seen_rebooting(BOX)
+    await first.kill()
+
+    begun = time.time()
+    await site.start()
+    await site.seen_rebooting(BOX, begun)
+    site.finish_reboot(BOX)
 
     assert await count(site, delivery, BOX) == Case("").expected()
 

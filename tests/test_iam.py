@@ -277,6 +277,39 @@ async def test_a_refused_login_is_not_hammered(wire, clock):
     assert len(wire.logins) == 2
 
 
+async def test_a_password_that_was_changed_is_not_hammered(wire, clock):
+    """Two projects that are refused after all was well are enough: the others rest."""
+    points = [replace(TOKEN_POINT, project=f"p{number}") for number in range(7)]
+    targets = [replace(TRAINER, project=point.project) for point in points]
+    cloud = cloud_over(wire, clock, *points)
+    for target in targets:
+        await cloud.read(target)
+    wire.tokens.clear()
+    wire.login_answers = [httpx.Response(401) for _ in targets]
+    before = len(wire.logins)
+
+    for target in targets:
+        with pytest.raises(CloudMisfit):
+            await cloud.read(target)
+
+    assert len(wire.logins) - before == 2
+
+
+async def test_one_project_that_is_refused_rests_no_other(wire, clock):
+    """What is wrong with one project does not keep the others from logging in."""
+    points = [replace(TOKEN_POINT, project=name) for name in ("good", "bad", "new")]
+    good, bad, new = (replace(TRAINER, project=point.project) for point in points)
+    cloud = cloud_over(wire, clock, *points)
+    await cloud.read(good)
+    wire.login_answers = [httpx.Response(401), httpx.Response(401)]
+    for _ in range(2):
+        with pytest.raises(CloudMisfit):
+            await cloud.read(bad)
+        clock.at += 60
+
+    assert (await cloud.read(new)).status == "ACTIVE"
+
+
 async def test_calls_that_wait_for_a_refused_login_share_it(wire, clock):
     """Ten calls at once with a wrong password are one failed login, not ten."""
     cloud = cloud_over(wire, clock)
@@ -367,7 +400,7 @@ async def test_a_login_without_an_answer_leaves_nothing_unknown(wire, clock):
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 async def test_a_troubled_iam_is_asked_again(wire, clock, status):
-    """A limit or an error of IAM is no refusal: it may be tried again, as it says."""
+    """A limit or an error of IAM is no refusal: it is tried again when IAM says."""
     wire.login_answers = [httpx.Response(status, headers={"Retry-After": "5"})]
     cloud = cloud_over(wire, clock)
 
@@ -375,6 +408,11 @@ async def test_a_troubled_iam_is_asked_again(wire, clock, status):
         await cloud.restart(TRAINER)
 
     assert caught.value.retry_after == 5.0
+    clock.at += 4
+    with pytest.raises(CloudBusy):
+        await cloud.restart(TRAINER)
+    assert len(wire.logins) == 1
+    clock.at += 1
     assert (await cloud.restart(TRAINER)).current == "REBOOTING"
 
 

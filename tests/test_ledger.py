@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from ledger_bench import (
     ACTIVE,
     BOB,
@@ -775,3 +776,65 @@ async def test_what_was_approved_is_in_the_trail_as_a_digest(ledger):
     await ledger.update(two.id, baseline=Instance("i-1", "STOPPED"))
     await ledger.vote(two.id, LEA, approve=True)
     assert len(await ledger.digests(two.id)) == 2
+
+
+# --- the file -------------------------------------------------------------------------
+
+
+async def test_a_connection_that_can_only_read_is_let_go_of(tmp_path):
+    """A file that could not be written for a while is written again afterwards."""
+    ledger = Ledger(f"sqlite:///{tmp_path}/own.db")
+    ledger.open()
+    locked = True
+
+    def lent(connection, *_):
+        if locked:
+            connection.execute("PRAGMA query_only = 1")
+
+    sa.event.listen(ledger._engine, "connect", lent)
+    ledger._engine.dispose()
+    with pytest.raises(LedgerError, match="readonly"):
+        await ledger.record(asking())
+    locked = False
+
+    _, new = await ledger.record(asking())
+
+    assert new
+    ledger.close()
+
+
+async def test_a_database_that_cannot_be_written_does_not_answer(tmp_path):
+    """Whoever asks whether it answers asks whether it takes what is to be recorded."""
+    ledger = Ledger(f"sqlite:///{tmp_path}/own.db")
+    ledger.open()
+    await ledger.ping()
+    await ledger.ping()
+    sa.event.listen(
+        ledger._engine, "connect", lambda c, _: c.execute("PRAGMA query_only = 1")
+    )
+    ledger._engine.dispose()
+
+    with pytest.raises(LedgerError, match="readonly"):
+        await ledger.ping()
+    ledger.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_was_moved_takes_nothing(tmp_path, replaced):
+    """Nothing is acknowledged that would be gone with the process."""
+    path = tmp_path / "own.db"
+    ledger = Ledger(f"sqlite:///{path}")
+    ledger.open()
+    moved = path.rename(tmp_path / "away.db")
+    if replaced:
+        path.touch()
+
+    for work in (ledger.ping(), ledger.record(asking())):
+        with pytest.raises(LedgerError, match="moved or replaced"):
+            await work
+    moved.rename(path)
+
+    _, new = await ledger.record(asking())
+
+    assert new
+    ledger.close()

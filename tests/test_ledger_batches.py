@@ -215,3 +215,26 @@ def test_a_request_of_before_is_still_read() -> None:
     assert Request.from_json(data) == request
     assert request.speaks == request.id
     assert replace(request, batch="another").speaks == "another"
+
+
+async def test_approval_is_asked_for_once(database: str, ledger: Ledger) -> None:
+    """Of all who come as far at once, over all replicas, one waits; the others join."""
+    other = Ledger(database)
+    box = asking().target
+    asked = [asking(approval=ONE, target=box) for _ in range(6)]
+    for one in asked:
+        await ledger.record(one)
+
+    found = await asyncio.gather(
+        *(
+            to.wait_for_approval(one.id, ACTIVE)
+            for to, one in zip([ledger, other] * 3, asked, strict=True)
+        )
+    )
+    other.close()
+
+    (host,) = [one for one in found if one.state is State.PENDING]
+    guests = [one for one in found if one.state is State.JOINED]
+    assert [one.joined for one in guests] == [host.request.id] * 5
+    again = await ledger.wait_for_approval(host.request.id, ACTIVE)
+    assert again.state is State.PENDING

@@ -105,7 +105,7 @@ def closed(state: State) -> Drawer:
 def notice(state: State) -> Drawer:
     """Return what draws the reply to the requester in *state*."""
     return lambda r, _: messages.notice(
-        replace(r, state=state, ended_at=NOON), followers=["U3CEM"]
+        replace(r, state=state, ended_at=NOON), ["U1ANN", "U3CEM"]
     )
 
 
@@ -217,10 +217,9 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
         instance="trainer-7",
         reason=r.request.reason,
         hint="The rule asks for a reason.",
-        problem=r.detail,
-        metadata="C1",
+        where=views.Opened("C1", break_glass=True),
     ),
-    "restart, empty": lambda _, __: messages.restart_view([]),
+    "restart, empty": lambda _, __: messages.restart_view([], where=views.Opened()),
     "confirm": lambda r, _: several_view.confirm_view(
         [r.request.target] * 20,
         [replace(DECISION, why=r.request.reason or "No.")] * 20,
@@ -670,7 +669,7 @@ def test_card_says_what_it_does_not_know() -> None:
         (State.DENIED, "The request was denied by <@U3CEM> <!date^"),
         (State.EXPIRED, "The request has expired <!date^"),
         (State.CANCELLED, "The request was cancelled by <@U3CEM> <!date^"),
-        (State.VOIDED, "The request was voided: what was approved no longer holds."),
+        (State.VOIDED, "no longer holds; it had been approved by <@U2BOB>."),
     ],
 )
 def test_closed_card(state: State, words: str) -> None:
@@ -697,8 +696,8 @@ def test_closed_card_gives_the_reason() -> None:
     voided = replace(RECORD, state=State.VOIDED, detail="Ann has left the group")
 
     assert "The reason given: after the demo." in messages.card_closed(denied).text
-    assert "Why: Ann has left the group." in messages.notice(voided).text
-    assert messages.notice(voided, followers=["U3CEM"]).text.startswith(
+    assert "Why: Ann has left the group." in messages.notice(voided, ["U1ANN"]).text
+    assert messages.notice(voided, ["U1ANN", "U3CEM"]).text.startswith(
         "<@U1ANN> and <@U3CEM>: the request to restart trainer-7 in ml-prod has ended."
     )
 
@@ -709,7 +708,7 @@ def test_approved_but_not_restarted() -> None:
         RECORD, state=State.NOT_RESTARTED, votes=(YES,), detail="It is frozen"
     )
 
-    text = messages.notice(record).text
+    text = messages.notice(record, ["U1ANN"]).text
 
     assert "approved by <@U2BOB>, but the instance was not restarted." in text
     assert "Why: It is frozen." in text
@@ -835,10 +834,10 @@ def test_listing_has_a_button_each() -> None:
 
 def test_empty_and_long_lists_say_so() -> None:
     """An empty list is not silence, and a cut one says how many are missing."""
-    rows = [messages.Row(BOX, INSTANCE)] * 43
+    rows = [messages.Row(BOX, INSTANCE)] * 40
 
     assert "names no instance" in messages.listing("p", []).text
-    assert "… and 3 more" in str(messages.listing("p", rows).blocks)
+    assert "… and 3 more" in str(messages.listing("p", rows, more=3).blocks)
     assert "No restarts on record." in messages.history([]).text
     assert "… and 2 more" in str(messages.history([RECORD] * 42).blocks)
     assert (
@@ -939,6 +938,7 @@ def test_dialog_is_filled_in() -> None:
         instance="trainer-7",
         reason="disk",
         reason_required=True,
+        where=views.Opened("C1"),
     )
     project, instance, reason = (x for x in view["blocks"] if x["type"] == "input")
 

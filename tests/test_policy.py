@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model import Approval, Decision, Person, Rule, Target, Verdict
-from bot.policy import approvers, decide, may_approve, references
+from bot.policy import approvers, decide, explained, may_approve, references
 
 HOME = "T1"
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -601,3 +601,17 @@ def test_every_decision_says_why(rules, facts):
     assert decision.why[0] == decision.why[0].upper()
     assert not set("<>`_") & set(decision.why + decision.remedy)
     assert Verdict.DENY is not decision.verdict or decision.remedy
+
+
+@pytest.mark.parametrize(
+    "nothing", ["", "  ", "\u200d", "\u3164", "\u2800 \u2800", "\u0301", "\ufe0f\u034f"]
+)
+def test_a_reason_that_nobody_can_see_is_none(nothing):
+    """Blanks, joiners, fillers and lone accents explain nothing."""
+    assert explained(nothing) == ""
+
+
+@pytest.mark.parametrize("reason", ["x", "🔥", "-", "نه", "\u200dx"])
+def test_a_reason_that_can_be_seen_stays_as_it_is(reason):
+    """One letter, emoji or dash is a reason, whatever stands around it."""
+    assert explained(f" {reason} ") == reason.strip()

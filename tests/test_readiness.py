@@ -29,10 +29,26 @@ def seen(*looks, since=None) -> Phase:
 # --- ready ----------
 
 
-@pytest.mark.parametrize("between", ["REBOOTING", "STOPPED", "WARP", ""])
+@pytest.mark.parametrize("between", ["REBOOTING", "STOPPED", "WARP"])
 def test_ready_after_another_class_is_ready(between):
     """Once seen not ready, an instance that is ready is told to be so at once."""
     assert Phase.READY is seen((1, between, OLD), (2, "ACTIVE", OLD))
+
+
+@pytest.mark.parametrize("nothing", ["", "active"])
+def test_an_answer_that_shows_nothing_is_no_other_class(nothing):
+    """No status, or the old one in small letters, does not make a stale one fresh."""
+    assert Phase.GOING_ON is seen((1, nothing, OLD), (2, "ACTIVE", OLD))
+
+
+def test_the_failure_from_before_is_stale_though_the_timestamp_moves():
+    """A broken instance is not given up before it can have begun to restart."""
+    broken = began("ERROR")
+
+    looks = [(1, "ERROR", NEW), (3, "ERROR", NEW), (5, "REBOOTING", NEW)]
+
+    assert Phase.GOING_ON is seen(*looks, since=broken)
+    assert Phase.READY is seen(*looks, (9, "ACTIVE", NEW), since=broken)
 
 
 def test_ready_right_after_the_call_is_stale():
@@ -124,11 +140,11 @@ def test_a_failure_from_before_is_stale():
     [
         [(1, "START_FAILED", OLD)],
         [(1, "REBOOTING", OLD), (9, "ERROR", OLD)],
-        [(1, "ERROR", NEW)],
+        [(1, "ERROR", NEW), (120, "ERROR", NEW)],
     ],
 )
 def test_a_new_failure_after_an_old_one_ends_it(looks):
-    """Another word, something in between, or a newer timestamp: it failed again."""
+    """Another word, something in between, or a newer timestamp that stands for long."""
     assert Phase.FAILED is seen(*looks, since=began("ERROR"))
 
 

@@ -72,12 +72,23 @@ class Account:
     """One user at one IAM, shared by all projects that it logs in to.
 
     Until a login has succeeded, a refusal may be the password's fault and rests the
-    whole account; later it is the fault of one project.
+    whole account; later it is the fault of one project, until a second one is refused
+    as well: then the password was changed.
     """
 
     login: Login
     pause: Pause
     proven: bool = False
+    refused: TokenAuth | None = None  # the one project that was, since it was proven
+
+    def is_refused(self, auth: TokenAuth) -> None:
+        """Note that *auth* was refused: a second one is a doubt about the account."""
+        self.proven = self.proven and self.refused in (None, auth)
+        self.refused = auth
+
+    def is_accepted(self) -> None:
+        """Note that a login has succeeded."""
+        self.proven, self.refused = True, None
 
 
 class TokenAuth(httpx.Auth):
@@ -105,6 +116,7 @@ class TokenAuth(httpx.Auth):
         self._on_call = on_call
         self._lock = asyncio.Lock()
         self._pause = Pause(LOGIN_PAUSE_S, clock)
+        self._busy = Pause(LOGIN_PAUSE_S, clock)
         self._token = ""
         self._renew_at = self._ends_at = 0.0
         self._failures = 0
@@ -153,6 +165,7 @@ class TokenAuth(httpx.Auth):
         """Return a new token, or the old one if it still lives and IAM gives none."""
         try:
             self._resting.check()
+            self._busy.check()
             await self._log_in()
         except CloudError as error:
             self._failure = error
@@ -222,7 +235,9 @@ class TokenAuth(httpx.Auth):
         if status in _LATER or response.is_server_error:
             sentence = "IAM, the cloud's login service, is down or limits our logins."
             wait_s = problem_of(response, self._now()).retry_after
-            return CloudBusy(sentence, status=status, ref=ref, retry_after=wait_s)
+            busy = CloudBusy(sentence, status=status, ref=ref, retry_after=wait_s)
+            return self._busy.start(busy, min(wait_s or 0.0, LOGIN_PAUSE_S))
+        self._account.is_refused(self)
         sentence = self._say(_REFUSALS.get(status, _OTHER_REFUSAL))
         return self._resting.start(CloudMisfit(sentence, status=status, ref=ref))
 
@@ -242,7 +257,7 @@ class TokenAuth(httpx.Auth):
         self._ends_at = at + told.life_s
         self._renew_at = at + max(told.life_s - _EARLY_S, told.life_s / 2)
         self._failure = None
-        self._account.proven = True
+        self._account.is_accepted()
         self._warn(told)
 
     def _warn(self, told: _Token) -> None:

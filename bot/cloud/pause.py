@@ -18,16 +18,19 @@ class Pause:
         self._length_s = length_s
         self._clock = clock
         self._error: CloudError | None = None
-        self._since = 0.0
+        self._until = 0.0
 
-    def start(self, error: E) -> E:
-        """Begin, and return *error* for the caller to raise."""
+    def start(self, error: E, length_s: float | None = None) -> E:
+        """Begin, and return *error* for the caller to raise.
+
+        *length_s* is how long this time, in seconds, if not as long as ever.
+        """
         self._error = error
-        self._since = self._clock()
+        self._until = self._clock() + (self._length_s if length_s is None else length_s)
         return error
 
     def check(self) -> None:
         """Raise the error that started the pause while the pause lasts."""
-        if self._error is None or self._clock() - self._since >= self._length_s:
+        if self._error is None or self._clock() >= self._until:
             return
         raise copy(self._error)  # a fresh one: tracebacks add up on a shared one

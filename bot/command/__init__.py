@@ -1,6 +1,6 @@
 """The slash command: what was typed, as a value or as the sentence that explains it."""
 
-from bot.command.parsing import BREAK_GLASS, REASON_LIMIT, parse
+from bot.command.parsing import BREAK_GLASS, parse
 from bot.command.typed import plain
 from bot.command.values import (
     USAGE,
@@ -18,7 +18,6 @@ from bot.command.values import (
 
 __all__ = [
     "BREAK_GLASS",
-    "REASON_LIMIT",
     "USAGE",
     "Can",
     "Cancel",

@@ -29,8 +29,8 @@ from bot.command.values import (
     Several,
     Status,
 )
+from bot.model import REASON_LIMIT
 
-REASON_LIMIT = 500  # characters
 BREAK_GLASS = "--break-glass"
 PATTERN = frozenset("*?[")  # what makes a pattern of a name
 

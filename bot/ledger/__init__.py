@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import LedgerError, StateConflict
-from bot.ledger.hosts import busy
+from bot.ledger.hosts import busy, host_of, take_turn
 from bot.ledger.reading import BREAK_GLASS, in_thread
 from bot.ledger.recording import Recording
 from bot.ledger.rows import by_id, column_values, records, together
@@ -23,6 +23,7 @@ from bot.ledger.schema import requests, votes
 from bot.ledger.trail import Entry, append, entry_of
 from bot.model import (
     ENDS,
+    Instance,
     Person,
     Record,
     State,
@@ -77,6 +78,24 @@ class Ledger(Recording):
                     return self._moved(connection, record, state, fields, by)
             except IntegrityError as error:  # the index mlstudio_one_under_way
                 raise busy(connection, record.request) from error
+
+    @in_thread
+    def wait_for_approval(self, request_id: str, baseline: Instance) -> Record:
+        """Let a request that was asked for wait for approval, and return its record.
+
+        Approval is asked for once: where another request of the instance has come as
+        far already, on whichever replica, this one joins it.
+        """
+        with self._writing() as connection:
+            record = _one(connection, request_id)
+            if record.state is not State.ASKED:
+                return record
+            take_turn(connection, record.request.target.key)
+            if host := host_of(connection, record.request):
+                joined = {"joined": host.request.id}
+                return self._moved(connection, record, State.JOINED, joined)
+            asked = {"baseline": baseline}
+            return self._moved(connection, record, State.PENDING, asked)
 
     @in_thread
     def join(self, request_id: str, host_id: str) -> bool:
@@ -137,7 +156,7 @@ class Ledger(Recording):
         _cast(connection, request.id, vote)
         kind = "approval" if approve else "denial"
         entry = entry_of(request, kind, detail=note, digest=_digest(record))
-        append(connection, _by(person, entry), self._now())
+        append(connection, entry.by(person), self._now())
         return self._counted(connection, _one(connection, request.id), person, note)
 
     @in_thread
@@ -154,7 +173,7 @@ class Ledger(Recording):
                 _cast(connection, one.request.id, vote)
                 _set(connection, one.request.id, {"detail": note})
                 entry = entry_of(one.request, "denial explained", detail=note)
-                append(connection, _by(person, entry), self._now())
+                append(connection, entry.by(person), self._now())
             return any(one.request.id == request_id for one in denied)
 
     def _counted(
@@ -192,7 +211,7 @@ class Ledger(Recording):
             ref=str(fields.get("ref", "")),
             digest=_digest(moved) if state is State.PENDING else "",
         )
-        append(connection, _by(by, entry) if by else entry, self._now())
+        append(connection, entry.by(by) if by else entry, self._now())
         return moved
 
     # --- the one restart call -------------------------------------------------------
@@ -265,11 +284,6 @@ def _with_others(
     record = found.pop(request_id)
     pending = record.state is State.PENDING
     return record, [one for one in found.values() if pending and one.state == "pending"]
-
-
-def _by(person: Person, entry: Entry) -> Entry:
-    """Return *entry* as *person*'s, not the requester's."""
-    return replace(entry, user_id=person.user_id, team_id=person.team_id)
 
 
 def _digest(record: Record) -> str:

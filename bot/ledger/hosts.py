@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -18,6 +19,17 @@ def busy(connection: sa.Connection, request: Request) -> LedgerError:
     if other is None:  # it ended in this very moment
         return LedgerError("another restart of this instance has just ended")
     return InstanceBusy(other)
+
+
+def take_turn(connection: sa.Connection, instance_key: str) -> None:
+    """Let the transactions that look for a host for one instance go one by one.
+
+    On SQLite those that write do so anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        digest = hashlib.sha256(instance_key.encode()).digest()
+        key = int.from_bytes(digest[:8], "big", signed=True)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
 def host_of(connection: sa.Connection, request: Request) -> Record | None:

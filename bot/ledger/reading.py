@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -16,12 +17,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import LedgerError
 from bot.ledger.rows import in_turn, records
-from bot.ledger.schema import OPEN, engine_of, grow, metadata, requests, trail
+from bot.ledger.schema import (
+    OPEN,
+    engine_of,
+    grow,
+    metadata,
+    pulse,
+    requests,
+    trail,
+)
 from bot.ledger.trail import flaws
 from bot.model import ENDS, UNDER_WAY, Record, State
 
 # Whoever could not be told by then never will be.
 TOLD_WITHIN = timedelta(days=2)
+RESTARTS = sorted({*OPEN, State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN})
 TOLD_BY_STORY = sorted(ENDS - {State.REFUSED, State.JOINED})
 
 P = ParamSpec("P")
@@ -78,6 +88,8 @@ class Reading:
             threading.Lock() if sqlite else nullcontext()
         )
         self._now = now
+        self._file = Path(self._engine.url.database or "") if sqlite else None
+        self._inode: int | None = None
 
     def open(self) -> None:
         """Create the tables, and the columns of a later version, that are missing."""
@@ -87,7 +99,12 @@ class Reading:
                 grow(connection)
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
-            raise LedgerError(f"the database cannot be opened: {cause}") from error
+            where = f" {self._file}" if self._file else ""
+            raise LedgerError(
+                f"the database{where} cannot be opened: {cause}; the bot has to be able"
+                " to read and write it, and a file's folder as well"
+            ) from error
+        self._inode = self._file.stat().st_ino if self._file else None
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -155,8 +172,11 @@ class Reading:
     def recent(
         self, *, project: str = "", instance_key: str = "", user: str = "", limit: int
     ) -> list[Record]:
-        """Return the latest requests that were not refused, newest first."""
-        where = [requests.c.state != State.REFUSED]
+        """Return the latest restarts and what may become one, newest first.
+
+        What was refused, denied or came to nothing else is in the trail only.
+        """
+        where: list[sa.ColumnElement[bool]] = [requests.c.state.in_(RESTARTS)]
         where += [requests.c.project == project] if project else []
         where += [requests.c.instance_key == instance_key] if instance_key else []
         where += [requests.c.user_id == user] if user else []
@@ -205,7 +225,9 @@ class Reading:
             requests.c.state.in_(idle),
             requests.c.told.is_(False),
             (requests.c.batch == "") | (requests.c.message_ts == ""),
-            requests.c.changed_at < before.timestamp(),
+            # What changed in the future did so before the clock was put back.
+            (requests.c.changed_at < before.timestamp())
+            | (requests.c.changed_at > self._now().timestamp()),
         )
 
     @in_thread
@@ -272,9 +294,11 @@ class Reading:
 
     @in_thread
     def ping(self) -> None:
-        """Raise LedgerError unless the database answers."""
-        with self._reader.connect() as connection:
-            connection.execute(sa.select(1))
+        """Raise LedgerError unless the database can be written."""
+        row = {"id": 1, "at": self._now().timestamp()}
+        with self._writing() as connection:
+            if not connection.execute(pulse.update().values(row)).rowcount:
+                connection.execute(pulse.insert().values(row))
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -283,8 +307,26 @@ class Reading:
         Who meets SQLite's lock sleeps and tries again, longer each time: among many
         the unlucky one waits for seconds.
         """
+        self._in_place()
         with self._turn, self._engine.begin() as connection:
             yield connection
+
+    def _in_place(self) -> None:
+        """Raise LedgerError if the file was moved or removed: SQLite would go on.
+
+        What is written to such a file is gone with this process.
+        """
+        if self._file is None or self._inode is None:
+            return
+        try:
+            same = self._file.stat().st_ino == self._inode
+        except OSError:
+            same = False
+        if not same:
+            raise LedgerError(
+                f"{self._file} was moved or replaced while the bot ran; put it back or"
+                " restart the bot"
+            )
 
     def _first(self, *where: sa.ColumnElement[bool]) -> Record | None:
         found = self._select(*where, limit=1)

@@ -94,6 +94,15 @@ trail = sa.Table(
     sa.Index("mlstudio_trail_by_request", "request_id"),
 )
 
+# One row that is written again and again: a database that answers may still be one
+# that nothing can be written to.
+pulse = sa.Table(
+    "mlstudio_pulse",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
 # Any fixed number: the key of the lock for whoever changes the tables.
 _GROWING = 0x6D6C7467
 
@@ -128,7 +137,18 @@ def engine_of(database: str) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": 2.0}, pool_timeout=2)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "handle_error", drop_read_only)
     return engine
+
+
+def drop_read_only(context: sa.ExceptionContext) -> None:
+    """Let go of SQLite connections that cannot write.
+
+    One that was opened while the file could only be read stays so for ever, even when
+    the file can be written again.
+    """
+    if "readonly database" in str(context.original_exception):
+        context.is_disconnect = True
 
 
 def grow(connection: sa.Connection) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.ledger.schema import trail
-from bot.model import Request, canonical
+from bot.model import Person, Request, canonical
 
 ORIGIN = "0" * 64
 # Any fixed number: the key of the lock that puts the writers of all replicas in a row.
@@ -37,6 +37,10 @@ class Entry:
     detail: str = ""
     ref: str = ""
     digest: str = ""
+
+    def by(self, person: Person) -> Entry:
+        """Return this entry as what *person* did, not the requester."""
+        return replace(self, user_id=person.user_id, team_id=person.team_id)
 
 
 def entry_of(request: Request, kind: str, **more: str) -> Entry:

@@ -12,15 +12,14 @@ from typing import Any
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.listeners.acks import Ack
 from bot.listeners.clicks import Clicks
 from bot.listeners.commands import Commands, ephemeral
 from bot.listeners.dialogs import Dialogs
 from bot.listeners.home import Home
-from bot.listeners.limits import Refusals
 from bot.listeners.several import Several
 from bot.messages import answers, several_view, views
 from bot.messages.approval import APPROVE, DENY
@@ -48,12 +47,10 @@ def register(
     several: Several,
     home: Home,
     people: People,
-    refusals: Refusals,
     metrics: Metrics,
 ) -> None:
     """Connect everything that Slack sends with what answers it."""
     app.middleware(_delivered(metrics))
-    app.middleware(refusals.middleware)
     app.error(_on_error)
     app.command(COMMAND)(commands.on_command)
     app.action(APPROVE)(clicks.on_click)
@@ -112,11 +109,11 @@ def _forget(people: People) -> Callable[..., Awaitable[None]]:
     return on_group
 
 
-async def _unknown_command(ack: Ack, body: dict[str, Any]) -> None:
+async def _unknown_command(ack: AsyncAck, body: dict[str, Any]) -> None:
     log.warning("unknown slash command", command=body.get("command"))
     await ack(**ephemeral(answers.help_text()))
 
 
-async def _unknown(ack: Ack) -> None:
+async def _unknown(ack: AsyncAck) -> None:
     log.warning("unknown interaction")
     await ack()

@@ -12,7 +12,7 @@ from bot.cloud import Cloud
 from bot.config import Settings
 from bot.errors import CloudError
 from bot.ledger import Ledger
-from bot.listeners.asking import Asker
+from bot.listeners.asker import Asker
 from bot.messages import answers
 from bot.messages.text import mention
 from bot.model import Decision, Instance, Message, Target, Verdict
@@ -62,12 +62,12 @@ class Answering:
 
         async def row(target: Target) -> answers.Row:
             async with gate:
-                instance, problem = await self._read(target)
+                instance, problem = await self._read(target, can_wait=True)
             return answers.Row(target, instance, problem)
 
-        return answers.listing(
-            command.project, await asyncio.gather(*map(row, targets))
-        )
+        shown = targets[: answers.MOST_ROWS]
+        rows = await asyncio.gather(*map(row, shown))
+        return answers.listing(command.project, rows, more=len(targets) - len(shown))
 
     async def history(self, command: words.History) -> Message:
         """Return the last restarts, of everything or of one project or instance."""
@@ -113,11 +113,13 @@ class Answering:
             return []
         return await self._authority.mentions(decision.approval.by)
 
-    async def _read(self, target: Target) -> tuple[Instance | None, str]:
+    async def _read(
+        self, target: Target, *, can_wait: bool = False
+    ) -> tuple[Instance | None, str]:
         """Return the instance, or the sentence that says why it cannot be read."""
         try:
             async with asyncio.timeout(LIST_WITHIN_S):
-                instance = await self._cloud.read(target)
+                instance = await self._cloud.read(target, can_wait=can_wait)
         except CloudError as error:
             return None, str(error)
         except TimeoutError:

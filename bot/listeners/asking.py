@@ -6,8 +6,7 @@ Commands and dialogs come here with the same facts and get the same answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -16,6 +15,7 @@ from bot.authority import Authority
 from bot.config import Settings
 from bot.errors import ChatError, ChatRefused, LedgerError, StateConflict
 from bot.ledger import Entry, Ledger, entry_of
+from bot.listeners.asker import Asker
 from bot.listeners.limits import Refusals
 from bot.listeners.tasks import Tasks
 from bot.messages import answers
@@ -28,9 +28,11 @@ from bot.model import (
     Record,
     Request,
     State,
+    Target,
     Verdict,
     request_id,
 )
+from bot.policy import explained
 from bot.restart import Restarts
 
 log = structlog.get_logger()
@@ -38,23 +40,6 @@ log = structlog.get_logger()
 # Slack waits 3 s for an acknowledgement (reference/slack.md section 2).
 DECIDE_WITHIN_S = 1.4
 RECORD_WITHIN_S = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, and from where; *delivery* is Slack's id of this one interaction."""
-
-    user_id: str
-    team_id: str
-    channel_id: str
-    delivery: str
-    response_url: str = ""
-    thread_ts: str = ""
-
-    @property
-    def person(self) -> Person:
-        """Who it is, for the trail."""
-        return Person(self.user_id, self.team_id)
 
 
 class Asking:
@@ -96,7 +81,7 @@ class Asking:
             target=self._settings().target(project, instance),
             channel_id=asker.channel_id,
             asked_at=datetime.now(UTC),
-            reason=reason,
+            reason=explained(reason),
             break_glass=break_glass,
             thread_ts=asker.thread_ts,
             response_url=asker.response_url,
@@ -112,13 +97,7 @@ class Asking:
         if isinstance(decision, Message):
             return decision
         log.info("asked", decision=str(decision.verdict), rule=decision.rule)
-        request = replace(
-            request,
-            rule=decision.rule,
-            rule_version=decision.rule_version,
-            approval=decision.approval,
-            break_glass=decision.break_glass,
-        )
+        request = request.ruled_by(decision)
         try:
             async with asyncio.timeout(RECORD_WITHIN_S + 0.2):
                 return await self._record(request, decision)
@@ -128,6 +107,8 @@ class Asking:
 
     async def decide(self, request: Request) -> Decision | Message:
         """Return what policy says, or the message that says why nobody can tell."""
+        if limit := self._refusals.limit(request.user_id):
+            return limit
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
                 return await self._authority.decide(
@@ -166,7 +147,7 @@ class Asking:
         )
         if record.state is State.REFUSED:
             if new:
-                self._refusals.count(request.user_id, kind_of(decision))
+                self._refusals.count(request.user_id, decision)
                 self._metrics.requests.labels(str(State.REFUSED)).inc()
             return answers.refusal(decision, request.target)
         if record.state is State.JOINED:
@@ -178,10 +159,7 @@ class Asking:
         return answers.accepted(record)
 
     async def _joined(self, record: Record) -> Message:
-        host = await self._ledger.existing(record.joined)
-        if host.state is State.PENDING:
-            return answers.pending_already(host)
-        return answers.busy_already(host)
+        return answers.joined_already(await self._ledger.existing(record.joined))
 
     async def cancel(self, asker: Asker, project: str, instance: str) -> Message:
         """Withdraw the pending request of an instance, if the asker may."""
@@ -211,7 +189,7 @@ class Asking:
         request = record.request
         if asker.user_id == request.user_id or request.approval is None:
             return None
-        return await self._authority.may_approve(
+        return self._refusals.limit(asker.user_id) or await self._authority.may_approve(
             asker.user_id,
             asker.team_id,
             request.approval,
@@ -220,30 +198,32 @@ class Asking:
 
     async def turn_away(self, asker: Asker, decision: Decision) -> Message:
         """Refuse somebody whom no rule can let in, on record as every refusal."""
-        self._refusals.count(asker.user_id, "outsider")
-        await self._ledger.note(
-            Entry(
-                kind="refused",
-                user_id=asker.user_id,
-                team_id=asker.team_id,
-                detail=decision.why,
-            )
-        )
+        self._refusals.count(asker.user_id, decision, "outsider")
+        entry = Entry(kind="refused", detail=decision.why)
+        await self._ledger.note(entry.by(asker.person))
         return answers.refusal(decision)
 
-    async def _refused(self, asker: Asker, record: Record, decision: Decision) -> None:
-        self._refusals.count(asker.user_id, "cancel")
-        await self._ledger.note(
-            entry_of(
-                record.request,
-                "cancel refused",
-                user_id=asker.user_id,
-                team_id=asker.team_id,
+    async def refuse(
+        self, person: Person, refused: Sequence[tuple[Target, Decision]]
+    ) -> None:
+        """Put on record what a dialog was refused and may ask for again.
+
+        It makes no request of it: the same dialog may come back with a reason.
+        """
+        self._refusals.count(person.user_id, refused[0][1])
+        for target, decision in refused:
+            entry = Entry(
+                kind="refused",
+                project=target.project,
+                instance=target.instance,
+                instance_id=target.instance_id,
+                rule=decision.rule,
+                rule_version=decision.rule_version,
                 detail=decision.why,
             )
-        )
+            await self._ledger.note(entry.by(person))
 
-
-def kind_of(decision: Decision) -> str:
-    """Return what refused, as one of few words: rule names stay out of the figures."""
-    return "rule" if decision.rule else "no rule"
+    async def _refused(self, asker: Asker, record: Record, decision: Decision) -> None:
+        self._refusals.count(asker.user_id, decision, "cancel")
+        entry = entry_of(record.request, "cancel refused", detail=decision.why)
+        await self._ledger.note(entry.by(asker.person))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.approval import Approvals
 from bot.authority import Authority
 from bot.chat import Chat
 from bot.errors import ChatError, LedgerError, StateConflict
 from bot.ledger import Entry, Ledger, entry_of
-from bot.listeners.acks import Ack
-from bot.listeners.asking import Asker
+from bot.listeners.asker import Asker, who_clicked
 from bot.listeners.limits import Refusals
+from bot.listeners.replies import Replies
 from bot.listeners.tasks import Tasks, in_time
 from bot.messages import answers, views
 from bot.messages.approval import APPROVE
@@ -35,6 +36,7 @@ class Clicks:
         approvals: Approvals,
         restarts: Restarts,
         chat: Chat,
+        replies: Replies,
         tasks: Tasks,
         refusals: Refusals,
     ) -> None:
@@ -43,23 +45,33 @@ class Clicks:
         self._approvals = approvals
         self._restarts = restarts
         self._chat = chat
+        self._replies = replies
         self._tasks = tasks
         self._refusals = refusals
 
-    async def on_click(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_click(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take a click: recorded before it is acknowledged, and always answered."""
         await in_time(self._tasks.start(self._take(body), "click"))
         await ack()
 
     async def _take(self, body: dict[str, Any]) -> None:
-        asker, action = clicker_of(body), body["actions"][0]
+        asker, action = who_clicked(body), body["actions"][0]
         request_id = str(action.get("value") or "")
         with structlog.contextvars.bound_contextvars(
             user=asker.user_id, request=request_id
         ):
             answer = await self._decide(asker, request_id, action["action_id"], body)
             if answer is not None:
-                await self._whisper(asker, answer)
+                await self._replies.whisper(asker, answer)
+            await self._tidy(asker, request_id, body)
+
+    async def _tidy(self, asker: Asker, request_id: str, body: dict[str, Any]) -> None:
+        """Take the buttons off a card that a crash has left beside the real one."""
+        clicked = str((body.get("container") or {}).get("message_ts") or "")
+        try:
+            await self._approvals.close_copy(request_id, asker.channel_id, clicked)
+        except LedgerError as error:
+            log.warning("card not looked at", error=str(error))
 
     async def _decide(
         self, asker: Asker, request_id: str, action_id: str, body: dict[str, Any]
@@ -70,7 +82,9 @@ class Clicks:
                 return await self._unknown(asker, request_id)
             if record.state is not State.PENDING:
                 return await self._too_late(asker, record)
-            decision = await self._authority.may_approve(
+            decision = self._refusals.limit(
+                asker.user_id
+            ) or await self._authority.may_approve(
                 asker.user_id,
                 asker.team_id,
                 record.request.approval,
@@ -123,13 +137,13 @@ class Clicks:
         except (ChatError, LedgerError) as error:
             log.info("reason not asked for", error=str(error))
 
-    async def on_reason(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_reason(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take the reason of a denial from its dialog."""
         await in_time(self._tasks.start(self._note(body), "reason"))
         await ack()
 
     async def _note(self, body: dict[str, Any]) -> None:
-        view, person = body["view"], clicker_of(body).person
+        view, person = body["view"], who_clicked(body).person
         note = views.filled(view).note.strip()
         request_id = str(view.get("private_metadata") or "")
         if note and await self._ledger.explain_denial(request_id, person, note):
@@ -137,27 +151,14 @@ class Clicks:
 
     async def _unknown(self, asker: Asker, request_id: str) -> Message:
         """Answer a click on what the ledger does not know."""
-        await self._ledger.note(
-            Entry(
-                kind="unknown click",
-                request_id=request_id[:32],
-                user_id=asker.user_id,
-                team_id=asker.team_id,
-            )
-        )
+        entry = Entry(kind="unknown click", request_id=request_id[:32])
+        await self._ledger.note(entry.by(asker.person))
         return answers.unknown_request()
 
     async def _too_late(self, asker: Asker, record: Record) -> Message:
         """Answer a late click; take the buttons off a card that still shows them."""
-        await self._ledger.note(
-            entry_of(
-                record.request,
-                "late click",
-                user_id=asker.user_id,
-                team_id=asker.team_id,
-                detail=str(record.state),
-            )
-        )
+        entry = entry_of(record.request, "late click", detail=str(record.state))
+        await self._ledger.note(entry.by(asker.person))
         await self._approvals.close_card(record.request.id)
         return answers.decided(record, asker.user_id, await self._what(record))
 
@@ -168,42 +169,7 @@ class Clicks:
     async def _refuse(
         self, asker: Asker, record: Record, decision: Decision
     ) -> Message:
-        self._refusals.count(asker.user_id, "click")
-        await self._ledger.note(
-            entry_of(
-                record.request,
-                "click refused",
-                user_id=asker.user_id,
-                team_id=asker.team_id,
-                detail=decision.why,
-            )
-        )
+        self._refusals.count(asker.user_id, decision, "click")
+        entry = entry_of(record.request, "click refused", detail=decision.why)
+        await self._ledger.note(entry.by(asker.person))
         return answers.click_refused(decision)
-
-    async def _whisper(self, asker: Asker, message: Message) -> None:
-        try:
-            await self._chat.whisper(
-                message,
-                user_id=asker.user_id,
-                channel=asker.channel_id,
-                response_url=asker.response_url,
-            )
-        except ChatError as error:
-            log.warning("clicker not answered", error=str(error))
-
-
-def clicker_of(body: dict[str, Any]) -> Asker:
-    """Return who clicked: the person of the payload, never the installing team.
-
-    In a shared channel Bolt's context names the installing team for a click by an
-    outsider (reference/slack.md section 11).
-    """
-    user, channel = body["user"], body.get("channel") or {}
-    action = (body.get("actions") or [{}])[0]
-    return Asker(
-        user_id=str(user["id"]),
-        team_id=str(user.get("team_id") or (body.get("team") or {}).get("id") or ""),
-        channel_id=str(channel.get("id") or ""),
-        delivery=str(action.get("action_ts") or body.get("trigger_id") or ""),
-        response_url=str(body.get("response_url") or ""),
-    )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
 import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot import command as words
 from bot.authority import Authority
-from bot.chat import Chat
 from bot.errors import ChatError, LedgerError, UsageError
-from bot.listeners.acks import Ack
 from bot.listeners.answering import Answering
-from bot.listeners.asking import Asker, Asking
+from bot.listeners.asker import Asker, who_typed
+from bot.listeners.asking import Asking
 from bot.listeners.dialogs import Dialogs
+from bot.listeners.replies import Replies
 from bot.listeners.several import Several
 from bot.listeners.tasks import Tasks, in_time
 from bot.messages import answers
@@ -35,7 +37,7 @@ class Commands:
         answering: Answering,
         dialogs: Dialogs,
         several: Several,
-        chat: Chat,
+        replies: Replies,
         tasks: Tasks,
         metrics: Metrics,
     ) -> None:
@@ -44,36 +46,35 @@ class Commands:
         self._answering = answering
         self._dialogs = dialogs
         self._several = several
-        self._chat = chat
+        self._replies = replies
         self._tasks = tasks
         self._metrics = metrics
 
-    async def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Answer with the acknowledgement where that is possible in time.
 
         A restart always is: it is acknowledged only after it has been recorded. What
         takes longer (reading many instances) follows by the response_url.
         """
         began = time.perf_counter()
-        asker = asker_of(body)
+        asker = who_typed(body)
         work = self._tasks.start(self._answer(asker, body), "command")
         answer = await in_time(work)
-        if work.done():
-            await ack(**ephemeral(answer)) if answer else await ack()
-        else:
+        if not work.done():
             await ack(**ephemeral(answers.plain("One moment: I am reading it.")))
             self._tasks.start(self._answer_later(asker, work), "answer later")
+        elif answer is None:
+            await ack()
+        else:
+            await ack(**ephemeral(answer))
         self._metrics.ack.observe(time.perf_counter() - began)
 
-    async def _answer_later(self, asker: Asker, work: Any) -> None:
+    async def _answer_later(
+        self, asker: Asker, work: asyncio.Task[Message | None]
+    ) -> None:
         answer = await work
         if answer is not None:
-            await self._chat.whisper(
-                answer,
-                user_id=asker.user_id,
-                channel=asker.channel_id,
-                response_url=asker.response_url,
-            )
+            await self._replies.whisper(asker, answer)
 
     async def _answer(self, asker: Asker, body: dict[str, Any]) -> Message | None:
         """Return the answer to a command; None where a dialog is the answer."""
@@ -145,17 +146,6 @@ class Commands:
                 return await self._asking.cancel(asker, project, instance)
             case _:
                 raise AssertionError("unreachable")
-
-
-def asker_of(body: dict[str, Any]) -> Asker:
-    """Return who typed a slash command, and where."""
-    return Asker(
-        user_id=str(body["user_id"]),
-        team_id=str(body.get("team_id") or ""),
-        channel_id=str(body["channel_id"]),
-        delivery=str(body["trigger_id"]),
-        response_url=str(body.get("response_url") or ""),
-    )
 
 
 def ephemeral(message: Message) -> dict[str, Any]:

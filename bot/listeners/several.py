@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot import command as words
 from bot.authority import Authority
 from bot.chat import Chat
 from bot.config import Settings
-from bot.errors import ChatError, LedgerError, UsageError
+from bot.errors import LedgerError, UsageError
 from bot.ledger import Ledger
-from bot.listeners.acks import Ack
-from bot.listeners.asking import RECORD_WITHIN_S, Asker, Asking, kind_of
+from bot.listeners.asker import Asker, who_submitted
+from bot.listeners.asking import RECORD_WITHIN_S, Asking
 from bot.listeners.limits import Refusals
 from bot.listeners.looks import Looks
-from bot.listeners.tasks import Tasks, in_time
+from bot.listeners.replies import Replies, Submitted
+from bot.listeners.tasks import Tasks
 from bot.messages import answers, several
 from bot.messages import several_view as dialog
 from bot.messages.several_view import Confirmed
@@ -30,6 +31,7 @@ from bot.metrics import Metrics
 from bot.model import (
     Decision,
     Message,
+    Person,
     Record,
     Request,
     State,
@@ -37,12 +39,12 @@ from bot.model import (
     Verdict,
     request_id,
 )
+from bot.policy import explained
 from bot.restart import Restarts
 
 log = structlog.get_logger()
 
 Decided = list[tuple[Request, Decision]]
-Answer = tuple[dict[str, str], Message]  # problems by field, else the answer
 
 
 class Several:
@@ -57,6 +59,7 @@ class Several:
         ledger: Ledger,
         restarts: Restarts,
         chat: Chat,
+        replies: Replies,
         looks: Looks,
         tasks: Tasks,
         refusals: Refusals,
@@ -68,6 +71,7 @@ class Several:
         self._ledger = ledger
         self._restarts = restarts
         self._chat = chat
+        self._replies = replies
         self._looks = looks
         self._tasks = tasks
         self._refusals = refusals
@@ -129,45 +133,30 @@ class Several:
 
     # --- after ------------------------------------------------------------------------
 
-    async def on_submit(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Ask for what was confirmed; a wrong reason is said in the dialog."""
         asked = dialog.confirmed(body["view"])
-        asker = _asker(body, asked)
+        asker = who_submitted(body, asked.channel)
         work = self._tasks.start(self._submit(asker, asked), "submit several")
-        answer = await in_time(work)
-        if not work.done() or answer is None:
-            await ack()
-            self._tasks.start(self._answer_later(asker, work), "answer later")
-            return
-        problems, message = answer
-        if problems:
-            await ack(response_action="errors", errors=problems)
-            return
-        await ack()
-        self._tasks.start(self._whisper(asker, message), "answer")
+        await self._replies.submitted(ack, asker, work)
 
-    async def _answer_later(self, asker: Asker, work: asyncio.Task[Answer]) -> None:
-        """Say in private what came too late to be said in the dialog."""
-        _, message = await work
-        await self._whisper(asker, message)
-
-    async def _submit(self, asker: Asker, asked: Confirmed) -> Answer:
+    async def _submit(self, asker: Asker, asked: Confirmed) -> Submitted:
         """Decide on each, record all or none, and begin their stories."""
         try:
             requests = self._requests(asker, asked)
             async with asyncio.timeout(RECORD_WITHIN_S):
                 known = await self._ledger.known([one.id for one in requests])
         except UsageError as error:
-            return {REASON: str(error)}, answers.plain(str(error))
+            return Submitted.wrong(REASON, str(error))
         except (LedgerError, TimeoutError) as error:
             log.error("not recorded", error=str(error), user=asker.user_id)
-            return {}, answers.cannot_record()
+            return Submitted(answers.cannot_record())
         if known:  # the same delivery again
-            return {}, await self._begin(known)
+            return Submitted(await self._begin(known))
         verdicts = await asyncio.gather(*map(self._asking.decide, requests))
         message = next((one for one in verdicts if isinstance(one, Message)), None)
         if message is not None:
-            return {}, message
+            return Submitted(message)
         decisions = [one for one in verdicts if isinstance(one, Decision)]
         return await self._decided(list(zip(requests, decisions, strict=True)))
 
@@ -183,7 +172,7 @@ class Several:
                 target=target,
                 channel_id=asker.channel_id,
                 asked_at=now,
-                reason=asked.reason,
+                reason=explained(asked.reason),
                 break_glass=asked.break_glass,
                 place=place,
                 go_on=asked.go_on,
@@ -191,36 +180,46 @@ class Several:
             for place, target in enumerate(targets)
         ]
 
-    async def _decided(self, decided: Decided) -> Answer:
+    async def _decided(self, decided: Decided) -> Submitted:
         """Take all of it on if the rules let all of it pass, else none of it."""
         denied = [(r, d) for r, d in decided if d.verdict is Verdict.DENY]
         wants_reason = next((d for _, d in denied if d.wants_reason), None)
-        if wants_reason is not None:
-            problem = f"{wants_reason.why} {wants_reason.remedy}".strip()
-            return {REASON: problem}, answers.refusal(wants_reason)
         try:
             async with asyncio.timeout(RECORD_WITHIN_S + 0.2):
+                if wants_reason is not None:
+                    return await self._ask_reason(denied, wants_reason)
                 if denied:
-                    return {}, await self._refuse(denied, len(decided) - len(denied))
+                    return Submitted(
+                        await self._refuse(denied, len(decided) - len(denied))
+                    )
                 if apart := _apart(decided):
-                    return {}, several.apart(apart)
-                return {}, await self._take_on(decided)
+                    return Submitted(several.apart(apart))
+                return Submitted(await self._take_on(decided))
         except (LedgerError, TimeoutError) as error:
             user = decided[0][0].user_id
             log.error("not recorded", error=str(error), user=user)
-            return {}, answers.cannot_record()
+            return Submitted(answers.cannot_record())
+
+    async def _ask_reason(self, denied: Decided, wanting: Decision) -> Submitted:
+        """Refuse all of it in the dialog, where the missing reason can be given."""
+        first = denied[0][0]
+        person = Person(first.user_id, first.team_id)
+        refused = [(request.target, decision) for request, decision in denied]
+        await self._asking.refuse(person, refused)
+        problem = f"{wanting.why} {wanting.remedy}".strip()
+        return Submitted(answers.refusal(wanting), {REASON: problem})
 
     async def _refuse(self, denied: Decided, rest: int) -> Message:
         """Refuse all of it, and put each refusal on record."""
         news = 0
         for request, decision in denied:
             _, new = await self._ledger.record(
-                _ruled(request, decision), refusal=decision.why, deadline=_deadline()
+                request.ruled_by(decision), refusal=decision.why, deadline=_deadline()
             )
             news += new
         if news:  # however many they are, the person was refused once
             request, decision = denied[0]
-            self._refusals.count(request.user_id, kind_of(decision))
+            self._refusals.count(request.user_id, decision)
             self._metrics.requests.labels(str(State.REFUSED)).inc(news)
         return several.refusals(
             [
@@ -232,7 +231,7 @@ class Several:
 
     async def _take_on(self, decided: Decided) -> Message:
         """Record all of it as one batch."""
-        requests = [_ruled(request, decision) for request, decision in decided]
+        requests = [request.ruled_by(decision) for request, decision in decided]
         records, new = await self._ledger.record_all(requests, deadline=_deadline())
         glass = sum(one.request.break_glass for one in records)
         if new and glass:
@@ -253,14 +252,6 @@ class Several:
         hosts = await self._ledger.known(joined)
         return several.accepted(records, {host.request.id: host for host in hosts})
 
-    async def _whisper(self, asker: Asker, message: Message) -> None:
-        try:
-            await self._chat.whisper(
-                message, user_id=asker.user_id, channel=asker.channel_id
-            )
-        except ChatError as error:
-            log.warning("not answered", error=str(error))
-
 
 def _apart(decided: Decided) -> dict[str, list[str]]:
     """Return the names by rule where different rules ask for approval, else nothing."""
@@ -274,28 +265,6 @@ def _apart(decided: Decided) -> dict[str, list[str]]:
     return {name: names for (name, _), names in groups.items()}
 
 
-def _ruled(request: Request, decision: Decision) -> Request:
-    """Return *request* with the rule that decided on it."""
-    return replace(
-        request,
-        rule=decision.rule,
-        rule_version=decision.rule_version,
-        approval=decision.approval,
-        break_glass=decision.break_glass,
-    )
-
-
 def _deadline() -> datetime:
     """Return until when it has to be recorded."""
     return datetime.now(UTC) + timedelta(seconds=RECORD_WITHIN_S)
-
-
-def _asker(body: dict[str, Any], asked: Confirmed) -> Asker:
-    """Return who confirmed; the dialog's id is the delivery, however often it comes."""
-    user = body["user"]
-    return Asker(
-        user_id=str(user["id"]),
-        team_id=str(user.get("team_id") or (body.get("team") or {}).get("id") or ""),
-        channel_id=asked.channel,
-        delivery=f"view {body['view']['id']}",
-    )

@@ -11,7 +11,7 @@ from bot.messages.approval import decision as how_decided
 from bot.messages.target import restart_button
 from bot.model import Decision, Instance, Message, Record, State, Target, Verdict
 
-_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
+MOST_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
 
 # Every command of the contract, and what it is for.
 COMMANDS = {
@@ -147,6 +147,11 @@ def busy_already(running: Record, permalink: str = "") -> Message:
     )
 
 
+def joined_already(host: Record) -> Message:
+    """Say which open request a new one has joined; its end is told."""
+    return pending_already(host) if host.state is State.PENDING else busy_already(host)
+
+
 def pending_already(waiting: Record) -> Message:
     """Say that *waiting* asks for the same already; its end is told."""
     request = waiting.request
@@ -258,9 +263,9 @@ def _mine(decision: Decision) -> b.Part:
 
 def _past(records: Sequence[Record]) -> list[b.Part]:
     """Return a line for each of *records*, or that there are none."""
-    shown = [_line(record) for record in records[:_ROWS]]
-    if len(records) > _ROWS:
-        shown.append(b.note(f"… and {len(records) - _ROWS} more"))
+    shown = [_line(record) for record in records[:MOST_ROWS]]
+    if len(records) > MOST_ROWS:
+        shown.append(b.note(f"… and {len(records) - MOST_ROWS} more"))
     return shown or [b.words("No restarts on record.")]
 
 
@@ -295,13 +300,16 @@ class Row:
     problem: str = ""
 
 
-def listing(project: str, rows: Sequence[Row]) -> Message:
-    """Answer ``list``: the instances of *project*, each with a restart button."""
-    lines = [_listed(row) for row in rows[:_ROWS]]
+def listing(project: str, rows: Sequence[Row], *, more: int = 0) -> Message:
+    """Answer ``list``: the instances of *project*, each with a restart button.
+
+    *rows* are at most MOST_ROWS; *more* is how many instances are not among them.
+    """
+    lines = [_listed(row) for row in rows]
     if not rows:
         lines = [b.words("The configuration names no instance in this project.")]
-    if len(rows) > _ROWS:
-        lines.append(b.note(f"… and {len(rows) - _ROWS} more; use status for those."))
+    if more:
+        lines.append(b.note(f"… and {more} more; use status for those."))
     return b.message(b.title(f"Instances in {project}"), *lines)
 
 

@@ -151,12 +151,24 @@ def card_closed(record: Record) -> Message:
     )
 
 
-_CLOSED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.VOIDED})
+def card_elsewhere(record: Record) -> Message:
+    """Draw a copy of the card that stands by mistake: where to decide, no buttons."""
+    request = record.request
+    return b.message(
+        b.title(f"Restart of {request.target.instance}: asked again below"),
+        b.words(
+            "This message was posted twice. The other one shows how the request stands;"
+            " decide there."
+        ),
+    )
+
+
+CLOSED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.VOIDED})
 
 
 def closing(record: Record) -> str:
     """Return the word for how the approval ended; all that acts was approved."""
-    return str(record.state) if record.state in _CLOSED else "approved"
+    return str(record.state) if record.state in CLOSED else "approved"
 
 
 def decision(record: Record) -> str:
@@ -174,16 +186,23 @@ def decision(record: Record) -> str:
                 " Nothing was restarted; ask again if it is still needed."
             )
         case State.VOIDED:
+            approved = f"; it had been approved{_by(record)}" if record.votes else ""
             return (
-                "The request was voided: what was approved no longer holds."
-                " Nothing was restarted; ask again if it is still needed."
+                f"The request was voided{when}: what it was decided on no longer"
+                f" holds{approved}. Nothing was restarted; ask again if it is still"
+                " needed."
             )
         case state:
-            agreed = t.approvals(record)
-            by = f" by {t.together(agreed)}" if agreed else ""
+            by = _by(record)
             stopped = state is State.NOT_RESTARTED
             but = ", but the instance was not restarted" if stopped else ""
             return f"The request was approved{by}{but}."
+
+
+def _by(record: Record) -> str:
+    """Return who approved, as our own markup."""
+    agreed = t.approvals(record)
+    return f" by {t.together(agreed)}" if agreed else ""
 
 
 def _when(record: Record) -> str:
@@ -215,14 +234,14 @@ def reminder(record: Record, approvers: Sequence[str], what: str = "") -> Messag
     )
 
 
-def notice(record: Record, *, followers: Sequence[str] = (), what: str = "") -> Message:
-    """Tell the requester, and the user ids in *followers*, how the request ended.
+def notice(record: Record, user_ids: Sequence[str], what: str = "") -> Message:
+    """Tell *user_ids* how the request ended, where nothing was announced yet.
 
-    For the card's thread: what was announced ends in ``restart.followup`` instead.
-    *what*, markup, is what was asked for (default: its place).
+    What was announced ends in ``restart.followup`` instead. *what*, markup, is what
+    was asked for (default: its place).
     """
-    people = [t.mention(u) for u in (record.request.user_id, *followers)]
+    people = t.together([t.mention(user_id) for user_id in user_ids])
     what = what or t.place(record.request.target)
     ended = f"the request to restart {what} has ended."
-    told = b.marked(f"{t.together(people)}: {ended} {decision(record)}")
+    told = b.marked(f"{people}: {ended} {decision(record)}")
     return b.message(told, *notes(record))

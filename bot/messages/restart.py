@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.messages import approval
 from bot.messages import blocks as b
 from bot.messages import text as t
 from bot.model import Message, Record, State, StatusClass, class_of
@@ -100,13 +101,15 @@ def ended(record: Record, *, mentions: Sequence[str] = ()) -> Message:
     )
 
 
-def followup(record: Record, *, followers: Sequence[str] = ()) -> Message:
+def followup(record: Record, followers: Sequence[str] = ()) -> Message:
     """Tell the requester, and the user ids in *followers*, how it ended."""
     return _told(record, (record.request.user_id, *followers))
 
 
 def joined_end(host: Record, user_id: str) -> Message:
-    """Tell somebody who joined *host* from elsewhere how that one ended."""
+    """Tell somebody who joined *host* how that one ended, beside its follow-up."""
+    if host.state in approval.CLOSED:
+        return approval.notice(host, (user_id,))
     return _told(host, (user_id,))
 
 
@@ -151,6 +154,8 @@ def verdict(record: Record) -> tuple[str, ...]:
 
 def _reason(record: Record) -> str:
     """Return the cloud's own reason for a failure, or that there is none."""
+    if record.detail.startswith("The cloud"):
+        return record.detail
     if not record.detail:
         return "The cloud gave no reason."
     return f"The cloud's reason: {t.sentence(record.detail)}"

@@ -11,8 +11,8 @@ from bot.messages import blocks as b
 from bot.messages import text as t
 from bot.messages.answers import outlook
 from bot.messages.approval import losses
-from bot.messages.views import REASON, REASON_LIMIT, View, filled, labelled, text_input
-from bot.model import Decision, Target, canonical
+from bot.messages.views import REASON, View, filled, glass, labelled, text_input
+from bot.model import REASON_LIMIT, Decision, Target, canonical
 
 CONFIRM = "confirm"  # callback id
 GO_ON = "go_on"
@@ -64,14 +64,17 @@ def confirm_view(
                 optional=not needs_reason,
             ),
             _go_on(),
-            *b.drawn([_glass(asked), b.note(losses(None))]),
+            *b.drawn([glass(asked.break_glass), b.note(losses(None))]),
         ],
     }
 
 
 def confirmed(view: Mapping[str, Any]) -> Confirmed:
     """Return what somebody confirmed, from Slack's *view* payload."""
-    known = json.loads(str(view.get("private_metadata") or "{}"))
+    try:
+        known = dict(json.loads(str(view.get("private_metadata") or "{}")))
+    except (TypeError, ValueError):
+        known = {}
     values = (view.get("state") or {}).get("values") or {}
     chosen = (values.get(GO_ON) or {}).get(GO_ON) or {}
     return Confirmed(
@@ -128,10 +131,3 @@ def _go_on() -> b.Block:
         "optional": True,
         "hint": b.plain_text("Otherwise no further one is restarted.", 150),
     }
-
-
-def _glass(asked: Confirmed) -> b.Part | None:
-    """Return that the approval will be skipped."""
-    if not asked.break_glass:
-        return None
-    return b.words("Break-glass: approval is skipped, and everybody sees it.")

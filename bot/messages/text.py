@@ -13,7 +13,7 @@ from bot.model import Record, Request, State, StatusClass, Target, class_of
 COMMAND = "/mlstudio"
 INVITE = "/invite @mlstudio"
 STATUS_LIMIT = 40  # characters of a status word that are shown (modelarts.md 4)
-REASON_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
+FIELD_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
 MENTIONS_LIMIT = 50
 NAMES_LIMIT = 3  # of instances in one sentence
 
@@ -49,7 +49,7 @@ def _visible(char: str) -> str:
     return {"Cc": " ", "Cs": "\N{REPLACEMENT CHARACTER}"}.get(kind, char)
 
 
-def said(text: str, limit: int = REASON_LIMIT) -> str:
+def said(text: str, limit: int = FIELD_LIMIT) -> str:
     """Return foreign *text* harmless: one line, escaped, at most *limit* characters."""
     line = clean(text)
     whole = escape(line)
@@ -187,7 +187,7 @@ _OUTCOMES = {
     State.EXPIRED: "expired",
     State.CANCELLED: "cancelled",
     State.VOIDED: "voided",
-    State.JOINED: "joined the restart under way",
+    State.JOINED: "joined another request",
 }
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.messages import blocks as b
 from bot.messages import text as t
 from bot.messages.approval import asks, losses, verdict_buttons
 from bot.messages.target import restart_button
-from bot.model import Record, Target
+from bot.model import REASON_LIMIT, Record, Target, canonical
 
 View = dict[str, Any]
 
@@ -19,8 +20,35 @@ PROJECT, INSTANCE, REASON, NOTE = "project", "instance", "reason", "note"
 CHANNEL = "channel"
 _OPTIONS = 100  # a select takes no more
 _LABEL, _VALUE = 75, 150  # characters of an option
-REASON_LIMIT, _NOTE = 500, 300  # characters that may be typed
+_NOTE = 300  # characters that may be typed
 _HOME_ROWS = 10  # of each list: a home page has 100 blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Where a restart dialog was opened, which comes back with its submission."""
+
+    channel: str = ""  # "" = from nowhere, so where to speak has to be chosen
+    thread: str = ""
+    break_glass: bool = False
+
+    @property
+    def metadata(self) -> str:
+        """It as a dialog's ``private_metadata``."""
+        return canonical(asdict(self))
+
+
+def opened(view: Mapping[str, Any]) -> Opened:
+    """Return where Slack's *view* was opened; from nowhere if it does not say."""
+    try:
+        known = dict(json.loads(str(view.get("private_metadata") or "{}")))
+    except (TypeError, ValueError):
+        return Opened()
+    return Opened(
+        channel=str(known.get("channel") or ""),
+        thread=str(known.get("thread") or ""),
+        break_glass=known.get("break_glass") is True,
+    )
 
 
 def restart_view(
@@ -31,16 +59,11 @@ def restart_view(
     reason: str = "",
     reason_required: bool = False,
     hint: str = "",
-    problem: str = "",
-    ask_channel: bool = False,
-    metadata: str = "",
+    where: Opened,
 ) -> View:
     """Return the restart dialog, with what is known already filled in.
 
-    *ask_channel*: it was opened from nowhere, so where to speak has to be chosen.
-
-    *hint* says what the rule asks for, *problem* what was wrong; *metadata* (at most
-    3,000 characters) comes back with the submission.
+    *hint* says what the rule asks for.
     """
     return {
         "type": "modal",
@@ -48,12 +71,11 @@ def restart_view(
         "title": b.plain_text("Restart an instance", 24),
         "submit": b.plain_text("Restart", 24),
         "close": b.plain_text("Cancel", 24),
-        "private_metadata": metadata,
+        "private_metadata": where.metadata,
         "blocks": [
-            *b.drawn([b.words(problem) if problem else None]),
             _project_input(projects, project),
             _instance_input(project, instance),
-            *([_channel_input()] if ask_channel else []),
+            *([] if where.channel else [_channel_input()]),
             text_input(
                 REASON,
                 "Reason",
@@ -61,9 +83,17 @@ def restart_view(
                 limit=REASON_LIMIT,
                 optional=not reason_required,
             ),
-            *b.drawn([b.note(hint) if hint else None, b.note(losses(None))]),
+            *b.drawn([b.note(hint) if hint else None, glass(where.break_glass)]),
+            *b.drawn([b.note(losses(None))]),
         ],
     }
+
+
+def glass(break_glass: bool) -> b.Part | None:  # noqa: FBT001
+    """Return the line of a dialog whose submission breaks the glass."""
+    if not break_glass:
+        return None
+    return b.words("Break-glass: approval is skipped, and everybody sees it.")
 
 
 def instance_block(project: str) -> str:

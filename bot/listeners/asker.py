@@ -1,0 +1,75 @@
+"""Who acts, and from where, as Slack's payloads say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.model import Person
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and from where; *delivery* is Slack's id of this one interaction."""
+
+    user_id: str
+    team_id: str
+    channel_id: str
+    delivery: str
+    response_url: str = ""
+    thread_ts: str = ""
+
+    @property
+    def person(self) -> Person:
+        """Who it is, for the trail."""
+        return Person(self.user_id, self.team_id)
+
+
+def who_typed(body: Body) -> Asker:
+    """Return who typed a slash command, and where."""
+    return Asker(
+        user_id=str(body["user_id"]),
+        team_id=str(body.get("team_id") or ""),
+        channel_id=str(body["channel_id"]),
+        delivery=str(body["trigger_id"]),
+        response_url=str(body.get("response_url") or ""),
+    )
+
+
+def who_clicked(body: Body) -> Asker:
+    """Return who clicked, or used a shortcut, and where."""
+    action = (body.get("actions") or [{}])[0]
+    return Asker(
+        user_id=str(body["user"]["id"]),
+        team_id=_team(body),
+        channel_id=str((body.get("channel") or {}).get("id") or ""),
+        delivery=str(action.get("action_ts") or body.get("trigger_id") or ""),
+        response_url=str(body.get("response_url") or ""),
+    )
+
+
+def who_submitted(body: Body, channel_id: str, thread_ts: str = "") -> Asker:
+    """Return who uses a dialog that was opened for a channel.
+
+    The dialog's own id is the delivery: one that comes back twice is one request.
+    """
+    return Asker(
+        user_id=str(body["user"]["id"]),
+        team_id=_team(body),
+        channel_id=channel_id,
+        delivery=f"view {body['view']['id']}",
+        thread_ts=thread_ts,
+    )
+
+
+def _team(body: Body) -> str:
+    """Return the team of the person, never the installing one if both are named.
+
+    In a shared channel Bolt's context names the installing team for a click by an
+    outsider (reference/slack.md section 11).
+    """
+    own = body["user"].get("team_id")
+    return str(own or (body.get("team") or {}).get("id") or "")
