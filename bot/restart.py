@@ -20,9 +20,9 @@ from dbos import DBOS, SetWorkflowID, error
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.approval import Approvals
+from bot.engine.pace import Pace
 from bot.ledger import Ledger
 from bot.model import ENDS, UNDER_WAY, State
-from bot.pace import Pace
 from bot.patience import patiently
 from bot.preflight import Preflight
 from bot.sending import Sending

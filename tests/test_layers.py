@@ -17,7 +17,7 @@ HOUSE = (
     {"errors"},
     # 1: pure, or nearly so
     {"config", "command", "policy", "readiness", "messages"},
-    {"metrics", "logs", "pace", "patience", "slack_errors", "assets", "traces"},
+    {"metrics", "logs", "patience", "slack_errors", "assets", "traces"},
     # 2: the outside world
     {"cloud", "chat", "people", "ledger"},
     # 3: the story
