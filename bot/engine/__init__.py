@@ -21,7 +21,11 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 from bot.engine.identity import FileIdentity, Identity
 from bot.engine.replicas import SessionIdentity
+from bot.engine.stories import Stories
+from bot.engine.teller import Teller
 from bot.ledger.schema import url_of
+
+__all__ = ["STORY_VERSION", "Engine", "Stories", "Teller"]
 
 log = structlog.get_logger()
 

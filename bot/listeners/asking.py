@@ -31,7 +31,7 @@ from bot.model import (
     Verdict,
     request_id,
 )
-from bot.restart import Restarts
+from bot.restarts import Restarts
 
 log = structlog.get_logger()
 
