@@ -25,13 +25,13 @@ from bot.approval import Approvals
 from bot.authority import Authority
 from bot.batch import Batches
 from bot.batch_speech import BatchSpeech
-from bot.batch_story import AllRestarts
+from bot.batch_story import BatchStory
 from bot.board import Boards
 from bot.canary import Canary, cloud_proofs
 from bot.chat import TIMEOUT, Chat, clients
 from bot.cloud import Cloud, Login
 from bot.config import Secrets, Settings, load_settings
-from bot.engine import Engine
+from bot.engine import Engine, Stories, Teller
 from bot.errors import BotError, ChatError, ChatRefused, ConfigError, LedgerError
 from bot.health import Health
 from bot.httpmode import HttpMode
@@ -52,7 +52,8 @@ from bot.metrics import Metrics
 from bot.patience import Pulse, patiently
 from bot.people import People
 from bot.preflight import Preflight
-from bot.restart import Restarts
+from bot.restart import LONG, STEPS, RestartStory
+from bot.restarts import Restarts
 from bot.sending import Sending
 from bot.slack_errors import translated
 from bot.socketmode import SocketMode
@@ -219,7 +220,14 @@ class Bot:
         common: dict[str, Any] = {"chat": wires.chat, "authority": authority}
         boards, pulse = Boards(ledger=wires.ledger, **common), Pulse()
         common |= {"ledger": wires.ledger, "metrics": self.metrics}
-        restarts = AllRestarts(
+        teller = Teller(
+            steps=STEPS,
+            long=LONG,
+            right_to_act=wires.engine.right_to_act,
+            traces=wires.traces,
+        )
+        single = RestartStory(
+            teller,
             ledger=wires.ledger,
             preflight=preflight,
             approvals=approvals,
@@ -233,18 +241,23 @@ class Bot:
                 settings=self.settings.watch,
             ),
             speech=Speech(**common),
+            traces=wires.traces,
+        )
+        batch = BatchStory(
+            teller,
+            single=single,
             batches=Batches(
                 ledger=wires.ledger,
                 preflight=preflight,
                 pulse=pulse,
                 parallel=lambda: self.settings.max_parallel,
             ),
-            batch_speech=BatchSpeech(boards=boards, pulse=pulse, **common),
-            right_to_act=wires.engine.right_to_act,
-            traces=wires.traces,
+            speech=BatchSpeech(boards=boards, pulse=pulse, **common),
         )
+        stories = Stories(teller)
+        restarts = Restarts(stories, ledger=wires.ledger, single=single, batch=batch)
         restarts.register()
-        closing.push_async_callback(restarts.stop, STORIES_WITHIN_S)
+        closing.push_async_callback(stories.stop, STORIES_WITHIN_S)
         return restarts
 
     def _listen(

@@ -18,7 +18,7 @@ from bot.errors import BotError
 from bot.ledger import Ledger
 from bot.listeners.home import Home
 from bot.metrics import Metrics
-from bot.restart import Restarts
+from bot.restarts import Restarts
 
 log = structlog.get_logger()
 

@@ -294,7 +294,7 @@ class Stage:
             await self._story(story)
 
     async def _story(self, story: str) -> None:
-        """Take the steps of ``Restarts.tell``, without the engine."""
+        """Take the steps of ``RestartStory.tell``, without the engine."""
         if await self.preflight.examine(story):
             await self.approvals.post_card(story)
             if await self.approvals.next_wait(story):

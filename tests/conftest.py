@@ -25,7 +25,7 @@ MakeBench = Callable[..., Awaitable[Bench]]
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the bot's waits between two tries; what is tried stays the same."""
-    monkeypatch.setattr("bot.restart.WAITS_S", (0.05,) * 6)
+    monkeypatch.setattr("bot.engine.teller.WAITS_S", (0.05,) * 6)
     monkeypatch.setattr("bot.sending.WAITS_S", (0.2,) * 4)
     monkeypatch.setattr("bot.speech.IMPATIENCE_S", 0.05)
     monkeypatch.setattr("bot.preflight.WAIT_S", 0.05)

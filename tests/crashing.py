@@ -16,13 +16,14 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import bot.restart
+import bot.engine.teller
 import bot.speech
 from bot.chat import Chat
 from bot.cli import main
 from bot.cloud import Cloud
+from bot.engine import Teller
 from bot.ledger import Ledger
-from bot.restart import STEPS, Restarts
+from bot.restart import STEPS
 from bot.watch import Watcher
 
 OWNERS: dict[str, type] = {
@@ -63,18 +64,16 @@ def dying(work: Work, moment: str, act: Act, number: int = 1) -> Work:
 
 def crash_at_step(moment: str, step: str, act: Act) -> None:
     """Let *act* happen in the first run of a *step*."""
-    told = Restarts._step
+    told = Teller.step
     met = False
 
-    async def run(
-        self: Restarts, name: str, work: Work, request_id: str, *args: Any
-    ) -> Any:
+    async def run(self: Teller[Any], name: str, work: Work, request_id: str) -> Any:
         nonlocal met
         if name == step and not met:
             met, work = True, dying(work, moment, act)
-        return await told(self, name, work, request_id, *args)  # type: ignore[arg-type]
+        return await told(self, name, work, request_id)
 
-    Restarts._step = run  # type: ignore[assignment, method-assign]
+    Teller.step = run  # type: ignore[method-assign]
 
 
 def crash_in_call(moment: str, call: str, act: Act) -> None:
@@ -111,7 +110,7 @@ def arm() -> None:
     if call := os.environ.get("FAULT"):
         raise_in(call)
     if os.environ.get("HURRY"):
-        bot.restart.WAITS_S = (0.05,) * 6  # type: ignore[assignment]
+        bot.engine.teller.WAITS_S = (0.05,) * 6
         bot.speech.IMPATIENCE_S = 0.05
 
 

@@ -16,7 +16,7 @@ from processes import Count, Running, Site, count, request_of, until
 
 from bot.demo.courier import Delivery
 from bot.demo.wire import Fault
-from bot.engine import PEERS_EVERY_S
+from bot.engine.replicas import PEERS_EVERY_S
 from bot.messages.approval import APPROVE, DENY
 from bot.model import State
 

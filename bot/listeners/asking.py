@@ -33,7 +33,7 @@ from bot.model import (
     request_id,
 )
 from bot.policy import explained
-from bot.restart import Restarts
+from bot.restarts import Restarts
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from bot.messages import answers, views
 from bot.messages.approval import APPROVE
 from bot.messages.several import what_of
 from bot.model import Decision, Message, Record, State, Verdict
-from bot.restart import Restarts
+from bot.restarts import Restarts
 
 log = structlog.get_logger()
 

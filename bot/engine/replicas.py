@@ -1,0 +1,147 @@
+"""Who a replica is on PostgreSQL, and how it takes over what a dead one has left."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import psycopg
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS
+from psycopg import AsyncConnection
+
+from bot.errors import LedgerError
+
+log = structlog.get_logger()
+
+PEERS_EVERY_S = 2.0
+
+
+class SessionIdentity:
+    """One of several replicas: a PostgreSQL session lock says that it is alive.
+
+    The server drops the lock with the connection, so whoever gets a peer's lock knows
+    that the peer is gone; a frozen one keeps its lock.
+    """
+
+    def __init__(self, url: sa.URL) -> None:
+        self.executor_id = uuid.uuid4().hex
+        self._dsn = url.set(drivername="postgresql").render_as_string(
+            hide_password=False
+        )
+        self._connection: AsyncConnection | None = None
+        self._held = asyncio.Event()
+
+    async def take(self) -> None:
+        """Connect and take our own lock; raise LedgerError if that cannot be done."""
+        try:
+            self._connection = await AsyncConnection.connect(
+                self._dsn,
+                autocommit=True,
+                connect_timeout=5,
+                keepalives_idle=5,
+                keepalives_interval=2,
+                keepalives_count=3,
+            )
+            if not await self._lock(self.executor_id):
+                raise LedgerError("a peer is just taking over what this replica left")
+        except psycopg.Error as error:
+            raise LedgerError(f"the database cannot be reached: {error}") from error
+        self._held.set()
+
+    async def give_back(self) -> None:
+        """Close the connection, and with it the lock."""
+        self._held.clear()
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def right_to_act(self, story_id: str) -> None:
+        """Wait while our lock is lost; wait for ever if a peer has the story now."""
+        await self._held.wait()
+        if not await self._is_mine(story_id):
+            log.warning("story taken over by another replica", story=story_id)
+            await asyncio.Event().wait()
+
+    async def _is_mine(self, story_id: str) -> bool:
+        found = await DBOS.list_workflows_async(
+            workflow_ids=[story_id], load_input=False, load_output=False
+        )
+        # One that is being taken over still bears our name until somebody has it.
+        return bool(found) and (found[0].executor_id, found[0].status) == (
+            self.executor_id,
+            "PENDING",
+        )
+
+    async def look_after_peers(self) -> None:
+        """Look every two seconds, first after our own lock, then after the peers."""
+        while True:
+            await asyncio.sleep(PEERS_EVERY_S)
+            try:
+                await self._keep_lock()
+                for peer in await self._peers():
+                    await self._take_over(peer)
+            except (psycopg.Error, LedgerError, sa.exc.SQLAlchemyError) as error:
+                self._held.clear()
+                log.warning("replica lock lost", error=str(error))
+                await _quietly(self.give_back)
+            except Exception:
+                log.exception("peers not looked after")
+
+    async def _keep_lock(self) -> None:
+        """Prove that our connection lives, or take the lock again."""
+        if self._held.is_set() and self._connection is not None:
+            await self._connection.execute("SELECT 1")
+        else:
+            await self.take()
+            log.info("replica lock held again")
+
+    async def _peers(self) -> set[str]:
+        """Return the other executors that have stories under way."""
+        pending = await DBOS.list_workflows_async(
+            status="PENDING", load_input=False, load_output=False
+        )
+        executors = {story.executor_id for story in pending}
+        return {one for one in executors if one and one != self.executor_id}
+
+    async def _take_over(self, peer: str) -> None:
+        """Resume what *peer* has left, if it is gone."""
+        if not await self._lock(peer):
+            return
+        try:
+            left = await DBOS.list_workflows_async(
+                status="PENDING", executor_id=peer, load_input=False, load_output=False
+            )
+            for story in left:
+                await DBOS.resume_workflow_async(story.workflow_id)
+            log.info("took over from a dead replica", peer=peer, stories=len(left))
+        finally:
+            await self._unlock(peer)
+
+    async def _lock(self, executor_id: str) -> bool:
+        return await self._ask("SELECT pg_try_advisory_lock(%s)", executor_id)
+
+    async def _unlock(self, executor_id: str) -> bool:
+        return await self._ask("SELECT pg_advisory_unlock(%s)", executor_id)
+
+    async def _ask(self, query: str, executor_id: str) -> bool:
+        if self._connection is None:
+            raise LedgerError("the replica lock is not held")
+        cursor = await self._connection.execute(query, (_lock_key(executor_id),))
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+
+def _lock_key(executor_id: str) -> int:
+    """Return the 64-bit advisory lock key of an executor id."""
+    digest = hashlib.sha256(f"mlstudio-bot {executor_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+async def _quietly(close: Callable[[], Awaitable[None]]) -> None:
+    """Close what is broken already; how it fails says nothing new."""
+    with suppress(psycopg.Error, OSError):
+        await close()
