@@ -26,6 +26,7 @@ from bot.authority import Authority
 from bot.batch import Batches
 from bot.batch_speech import BatchSpeech
 from bot.batch_story import BatchStory
+from bot.bell import Bell
 from bot.board import Boards
 from bot.canary import Canary, cloud_proofs
 from bot.chat import TIMEOUT, Chat, clients
@@ -85,7 +86,7 @@ class Wires:
 
 
 class Bot:
-    """One bot; *poll_s* is how soon a waiting story notices its message on SQLite."""
+    """One bot; *poll_s* is how soon a waiting story notices its news."""
 
     def __init__(
         self,
@@ -179,17 +180,21 @@ class Bot:
             cloud=wires.cloud,
             home_team=me["team_id"],
         )
+        bell = Bell(wires.ledger, every_s=self._poll_s)
         approvals = Approvals(
             ledger=wires.ledger,
             chat=wires.chat,
             authority=authority,
             metrics=self.metrics,
+            bell=bell,
         )
-        restarts = self._restarts(closing, wires, authority, approvals)
+        restarts = self._restarts(closing, wires, authority, approvals, bell)
         app = _app(wires.poster, me)
         home = self._listen(app, me, wires, people, authority, approvals, restarts)
         await self._note_configuration(wires, me, "start")
         self._reloaded = lambda: self._use(wires, me)
+        closing.push_async_callback(bell.close)
+        await bell.start()
         wires.engine.launch()
         closing.push_async_callback(self._tasks.finish, LISTENERS_WITHIN_S)
         upkeep = Upkeep(
@@ -210,6 +215,7 @@ class Bot:
         wires: Wires,
         authority: Authority,
         approvals: Approvals,
+        bell: Bell,
     ) -> Restarts:
         preflight = Preflight(
             ledger=wires.ledger, cloud=wires.cloud, authority=authority
@@ -255,7 +261,9 @@ class Bot:
             speech=BatchSpeech(boards=boards, pulse=pulse, **common),
         )
         stories = Stories(teller)
-        restarts = Restarts(stories, ledger=wires.ledger, single=single, batch=batch)
+        restarts = Restarts(
+            stories, ledger=wires.ledger, single=single, batch=batch, bell=bell
+        )
         restarts.register()
         closing.push_async_callback(stories.stop, STORIES_WITHIN_S)
         return restarts

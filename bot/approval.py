@@ -6,13 +6,16 @@ looks at the record before it acts.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
 from bot.authority import Authority
+from bot.bell import Bell
 from bot.chat import Chat
 from bot.errors import ChatError, ChatRefused, StateConflict
 from bot.ledger import Ledger
@@ -26,6 +29,9 @@ from bot.speech import pause
 log = structlog.get_logger()
 
 
+LOOK_EVERY_S = 60.0
+
+
 class Approvals:
     """Asks for approval and waits; the ledger alone decides when it is enough."""
 
@@ -36,12 +42,15 @@ class Approvals:
         chat: Chat,
         authority: Authority,
         metrics: Metrics,
+        bell: Bell,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
         self._chat = chat
         self._authority = authority
         self._metrics = metrics
+        self._bell = bell
+        self._shown: dict[str, int] = {}  # how many votes the card shows
         self._now = now
 
     async def post_card(self, request_id: str) -> float | None:
@@ -66,6 +75,19 @@ class Approvals:
         await self._ledger.update(*pending, card_ts=ts)
         return None
 
+    async def wait(self, request_id: str) -> float | None:
+        """Wait until it is decided or its time is up; remind at half of the time.
+
+        A look a minute, whatever the bell says: the host's clock may have jumped.
+        Returns None: nothing more is to be waited for.
+        """
+        with self._bell.listening(request_id) as news:
+            while (wait_s := await self.next_wait(request_id)) is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), min(wait_s, LOOK_EVERY_S))
+                news.clear()
+        return None
+
     async def next_wait(self, request_id: str) -> float | None:
         """Expire or remind if it is time; return seconds until the next look.
 
@@ -74,6 +96,7 @@ class Approvals:
         record, batch = await self._asked(request_id)
         expires = record.request.expires_at
         if record.state is not State.PENDING or expires is None:
+            self._shown.pop(request_id, None)
             self._observe(record)
             return None
         left = (expires - self._now()).total_seconds()
@@ -83,8 +106,8 @@ class Approvals:
         half = (expires - record.request.asked_at).total_seconds() / 2
         if left <= half and not record.reminded:
             await self._remind(record, batch)
-        if record.votes:
-            # Show who has approved.
+        if len(record.votes) != self._shown.get(request_id, 0):
+            self._shown[request_id] = len(record.votes)
             await self._edit(record, await self._card(record, batch))
         return left - half if left > half else left
 

@@ -46,7 +46,7 @@ Step = Literal[
 ]
 STEPS: tuple[Step, ...] = get_args(Step)
 # Too long to be waited for when the bot stops, and safe to break off.
-LONG: frozenset[Step] = frozenset({"watch", "turn", "rest"})
+LONG: frozenset[Step] = frozenset({"wait", "watch", "turn", "rest"})
 
 ANNOUNCE_TRIES = 6
 SEND_TRIES = 5
@@ -108,8 +108,9 @@ class RestartStory:
         """Ask for approval and wait until it is decided or its time is up."""
         tell, approvals = self._teller, self._approvals
         await tell.until_done("card", approvals.post_card, request_id)
-        while wait := await tell.step("wait", approvals.next_wait, request_id):
-            await tell.until_woken(wait)
+        # Stories of an earlier release have seconds on record, and wait for a message.
+        while wait_s := await tell.step("wait", approvals.wait, request_id):
+            await tell.until_woken(wait_s)
         await tell.until_done("close", approvals.close_card, request_id)
 
     async def carry_out(self, request_id: str) -> None:

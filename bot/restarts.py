@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.batch_story import BatchStory
+from bot.bell import Bell
 from bot.engine import Stories
 from bot.ledger import Ledger
 from bot.model import Request
@@ -24,8 +25,10 @@ class Restarts:
         ledger: Ledger,
         single: RestartStory,
         batch: BatchStory,
+        bell: Bell,
     ) -> None:
         self._stories = stories
+        self._bell = bell
         self._ledger = ledger
         self._single = single
         self._batch = batch
@@ -41,8 +44,16 @@ class Restarts:
         record = await self._ledger.existing(request_id)
         await self._stories.begin(_story_of(record.request), request_id)
 
-    async def wake(self, request_id: str, key: str) -> None:
-        """Make a waiting story look at its record; the same *key* wakes it once."""
+    def wake(self, request_id: str) -> None:
+        """Make a story that waits in this process look at its record at once."""
+        self._bell.ring(request_id)
+
+    async def nudge(self, request_id: str, key: str) -> None:
+        """Wake a story of an earlier release, which waits for a message, once a *key*.
+
+        The bell is rung as well: nothing is to depend on who hears what.
+        """
+        self._bell.ring(request_id)
         await self._stories.wake(request_id, key)
 
     async def revive(self, untold: Collection[str]) -> None:

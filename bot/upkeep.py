@@ -76,7 +76,7 @@ class Upkeep:
         """Wake what was decided and not told; go on with what nobody tells."""
         before = datetime.now(UTC) - timedelta(seconds=RESTLESS_AFTER_S)
         for record in await self._ledger.restless(before=before):
-            await self._restarts.wake(record.request.speaks, f"nudge {record.state}")
+            await self._restarts.nudge(record.request.speaks, f"nudge {record.state}")
         await self._restarts.revive(await self._ledger.untold())
         self._metrics.in_flight.set(await self._ledger.in_flight())
 

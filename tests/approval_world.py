@@ -167,7 +167,10 @@ class FarChat:
     async def _nothing(self, *_: Any, **__: Any) -> None:
         return None
 
-    update = whisper = open_view = begin = wake = _nothing
+    update = whisper = open_view = begin = _nothing
+
+    def wake(self, _request_id: str) -> None:
+        """Wake nobody: ``Stage.stories`` goes on with all of them."""
 
 
 @dataclass
@@ -203,7 +206,9 @@ class Stage:
         )
         refusals = Refusals(metrics=metrics)
         common: Any = {"authority": self.authority, "ledger": ledger}
-        self.approvals = Approvals(chat=quiet, metrics=metrics, now=world.now, **common)
+        self.approvals = Approvals(
+            chat=quiet, metrics=metrics, bell=quiet, now=world.now, **common
+        )
         self.preflight = Preflight(cloud=cloud, **common)
         spied: Any = Spied(self)
         self.sending = Sending(

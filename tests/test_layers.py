@@ -21,7 +21,7 @@ HOUSE = (
     # 2: the outside world
     {"cloud", "chat", "people", "ledger"},
     # 3: the story
-    {"authority", "engine", "sending"},
+    {"authority", "bell", "engine", "sending"},
     {"board"},
     {"speech", "progress", "preflight"},
     {"approval", "watch"},

@@ -452,7 +452,12 @@ async def test_the_wait_for_approval_is_counted(ledger, clock, metrics, end):
     await brought(ledger, request, State.PENDING)
     nothing: Any = Nothing()
     approvals = Approvals(
-        ledger=ledger, chat=nothing, authority=nothing, metrics=metrics, now=clock
+        ledger=ledger,
+        chat=nothing,
+        authority=nothing,
+        metrics=metrics,
+        bell=nothing,
+        now=clock,
     )
     await ledger.update(request.id, reminded=True)
     assert await approvals.next_wait(request.id) == 15 * 60

@@ -244,6 +244,29 @@ class Reading:
             return list(connection.scalars(query))
 
     @in_thread
+    def news(self, *, since: int) -> tuple[int, frozenset[str]]:
+        """Return the number of the newest entry of the trail, and what is new.
+
+        New is each request with an entry after the one numbered *since*, by the id of
+        the one that speaks for it.
+        """
+        speaks = sa.case(
+            (requests.c.batch == "", requests.c.id), else_=requests.c.batch
+        )
+        newer = trail.c.seq > since
+        query = (
+            sa.select(speaks)
+            .distinct()
+            .join(trail, trail.c.request_id == requests.c.id)
+        )
+        with self._reader.connect() as connection:
+            newest = connection.scalar(sa.select(sa.func.max(trail.c.seq))) or 0
+            if newest <= since:
+                return newest, frozenset()
+            # What comes in between is seen twice, which does no harm.
+            return newest, frozenset(connection.scalars(query.where(newer)))
+
+    @in_thread
     def entries(
         self, *, since: datetime, project: str = "", instance: str = ""
     ) -> list[dict[str, Any]]:

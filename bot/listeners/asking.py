@@ -179,9 +179,7 @@ class Asking:
             )
         except StateConflict as conflict:
             return answers.decided(conflict.record, asker.user_id, what)
-        self._tasks.start(
-            self._restarts.wake(record.request.speaks, asker.delivery), "wake"
-        )
+        self._restarts.wake(record.request.speaks)
         return answers.cancelled(record, what)
 
     async def _may_cancel(self, asker: Asker, record: Record) -> Decision | None:

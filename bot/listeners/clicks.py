@@ -119,9 +119,7 @@ class Clicks:
         record = await self._ledger.vote(
             record.request.id, asker.person, approve=approve
         )
-        self._tasks.start(
-            self._restarts.wake(record.request.speaks, asker.delivery), "wake"
-        )
+        self._restarts.wake(record.request.speaks)
         if not approve:
             await self._ask_why(record, str(body.get("trigger_id") or ""))
             return None

@@ -1,0 +1,70 @@
+"""Rings for who waits for news of a request, from whichever replica they come.
+
+Whatever happens to a request has an entry in the audit trail, so one look at the end
+of the trail serves all who wait: a thousand waiting stories cost what one does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import structlog
+
+from bot.errors import LedgerError
+from bot.ledger import Ledger
+
+log = structlog.get_logger()
+
+
+class Bell:
+    """Looks every *every_s* seconds, from ``start`` to ``close``, if anybody waits."""
+
+    def __init__(self, ledger: Ledger, *, every_s: float) -> None:
+        self._ledger = ledger
+        self._every_s = every_s
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._seen = 0  # the number of the last entry that was looked at
+        self._looking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look; what came before is for each who waits to see by himself."""
+        self._seen, _ = await self._ledger.newest_hash()
+        self._looking = asyncio.create_task(self._look_again(), name="bell")
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    @contextmanager
+    def listening(self, request_id: str) -> Iterator[asyncio.Event]:
+        """Give an event that is set at every news of a request, or of its batch.
+
+        *request_id* is that of the request that speaks for it.
+        """
+        rung = self._waiting[request_id] = asyncio.Event()
+        try:
+            yield rung
+        finally:
+            self._waiting.pop(request_id, None)
+
+    def ring(self, request_id: str) -> None:
+        """Tell at once who waits in this process."""
+        if request_id in self._waiting:
+            self._waiting[request_id].set()
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            if self._waiting:
+                with suppress(LedgerError):  # the next look sees the same and more
+                    await self._look()
+
+    async def _look(self) -> None:
+        newest, request_ids = await self._ledger.news(since=self._seen)
+        for request_id in request_ids:
+            self.ring(request_id)
+        self._seen = newest
