@@ -331,9 +331,14 @@ async def test_killed_again_and_again(site: Site):
 # --- the database ---------------------------------------------------------------------
 
 
-async def test_a_second_bot_on_the_same_file_is_refused(site: Site):
-    """Two bots never share a SQLite file: the second one says so and leaves."""
+@pytest.mark.parametrize("linked", [False, True])
+async def test_a_second_bot_on_the_same_file_is_refused(site: Site, linked: bool):  # noqa: FBT001
+    """Two bots never share a SQLite file, by whatever name: the second one leaves."""
     first = await site.start()
+    if linked:
+        (site.folder / "alias.db").symlink_to(site.folder / "bot.db")
+        told = site.config.read_text(encoding="utf-8")
+        site.config.write_text(told.replace("/bot.db", "/alias.db"), encoding="utf-8")
     second = await site.start(wait=False)
     assert await second.ended() == 2
     (sentence,) = second.words

@@ -23,7 +23,7 @@ from bot.engine.identity import FileIdentity, Identity
 from bot.engine.replicas import SessionIdentity
 from bot.engine.stories import Stories
 from bot.engine.teller import Teller
-from bot.ledger.schema import url_of
+from bot.ledger.schema import drop_read_only, url_of
 
 __all__ = ["STORY_VERSION", "Engine", "Stories", "Teller"]
 
@@ -60,6 +60,8 @@ class Engine:
         await self.identity.take()
         if sqlite3.sqlite_version_info < UNIXEPOCH_SINCE:
             sa.event.listen(sa.Engine, "connect", _teach_unixepoch)
+        # All engines of this process, for DBOS makes its own.
+        sa.event.listen(sa.Engine, "handle_error", drop_read_only)
         # With a handler of its own, DBOS adds none, and its records reach ours.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         config: DBOSConfig = {

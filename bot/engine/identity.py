@@ -34,7 +34,9 @@ class FileIdentity:
     executor_id = "only"
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        # By whatever name it is called: a link is no other database.
+        real = database.resolve()
+        self._path = real.with_name(real.name + ".lock")
         self._file: int | None = None
 
     async def take(self) -> None:
