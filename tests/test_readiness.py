@@ -1,7 +1,7 @@
 """Ready is said only when it cannot be the status from before the restart."""
 
 import pytest
-from bench.told_after_ready import draw, fixed, learnt, measure
+from bench.told_after_ready import draw, fixed, learnt, measure, restart
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -374,3 +374,14 @@ def test_people_are_told_twice_as_soon_for_fewer_calls_than_a_poll_twice_as_fast
     assert found.p95_s <= slow.p95_s / 2
     assert found.mean_s <= fast.mean_s
     assert found.calls <= fast.calls
+
+
+@pytest.mark.parametrize("median_s", [20.0, 60.0, 120.0, 400.0])
+def test_before_anything_is_learnt_nothing_is_told_later_than_by_a_fixed_poll(median_s):
+    """Whoever has seen no restart yet is on the whole as quick as a poll of 10 s."""
+    took = draw((((1.0, median_s, 0.4),),), 1000, seed=1)
+
+    def told(wait) -> float:
+        return sum(restart(one, wait, [])[0] - one for one in took)
+
+    assert told(learnt) <= told(fixed(10.0))
