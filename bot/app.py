@@ -29,7 +29,7 @@ from bot.batch_story import BatchStory
 from bot.board import Boards
 from bot.canary import Canary, cloud_proofs
 from bot.chat import TIMEOUT, Chat, clients
-from bot.cloud import Cloud, Login
+from bot.cloud import Cloud
 from bot.config import Secrets, Settings, load_settings
 from bot.engine import Engine, Stories, Teller
 from bot.errors import BotError, ChatError, ChatRefused, ConfigError, LedgerError
@@ -155,22 +155,16 @@ class Bot:
         closing.push_async_callback(engine.stop)
         token = self._secrets.slack_bot_token.get_secret_value()
         poster, idem = clients(token, self.settings.slack.api_url, session)
-        cloud = Cloud(
-            _endpoints(self.settings),
-            Login.of(self._secrets),
-            http,
-            calls_per_minute=self.settings.cloud.calls_per_minute,
-            on_call=lambda kind, result: self.metrics.cloud_calls.labels(
-                kind, result
-            ).inc(),
+        cloud = Cloud.of(
+            self.settings, self._secrets, http, on_call=self.metrics.cloud_called
         )
-        chat = Chat(poster, idem, session, on_call=self._count_slack)
+        chat = Chat(poster, idem, session, on_call=self.metrics.slack_called)
         return Wires(poster, idem, chat, cloud, ledger, engine, traces)
 
     async def _serve(self, closing: AsyncExitStack, wires: Wires) -> None:
         """Put the parts together, resume recorded stories, then let Slack in."""
         me = await self._introduce(wires.idem)
-        people = People(wires.idem, me["team_id"], on_call=self._count_slack)
+        people = People(wires.idem, me["team_id"], on_call=self.metrics.slack_called)
         authority = Authority(
             settings=lambda: self.settings,
             people=people,
@@ -387,7 +381,7 @@ class Bot:
         """Return who Slack says we are; a token that is refused ends the start."""
         for wait in (*INTRODUCE_WAITS_S, None):
             try:
-                with translated("auth.test", self._count_slack):
+                with translated("auth.test", self.metrics.slack_called):
                     answer = await client.auth_test()
                 names = ("team_id", "enterprise_id", "user_id", "bot_id")
                 return {name: str(answer.get(name) or "") for name in names}
@@ -411,7 +405,7 @@ class Bot:
 
     def _use(self, wires: Wires, me: dict[str, str]) -> None:
         """Put reloaded settings to use everywhere."""
-        wires.cloud.use(_endpoints(self.settings))
+        wires.cloud.use(self.settings.endpoints)
         note = self._note_configuration
         self._tasks.start(patiently(lambda: note(wires, me, "reload")), "configuration")
 
@@ -427,9 +421,6 @@ class Bot:
             detail=why,
         )
         await wires.ledger.note(entry)
-
-    def _count_slack(self, method: str, result: str) -> None:
-        self.metrics.slack_calls.labels(method, result).inc()
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -461,10 +452,6 @@ def _app(client: AsyncWebClient, me: dict[str, str]) -> AsyncApp:
         # Every listener returns with its ack; otherwise Bolt looks for that each 10 ms.
         process_before_response=True,
     )
-
-
-def _endpoints(settings: Settings) -> dict[str, Any]:
-    return {name: settings.endpoint(name) for name in settings.projects}
 
 
 def _answers(ledger: Ledger) -> Callable[[], Awaitable[bool]]:
