@@ -12,7 +12,7 @@ import httpx
 
 from bot.authority import Authority
 from bot.chat import TIMEOUT, clients
-from bot.cloud import Cloud, Login
+from bot.cloud import Cloud
 from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
@@ -137,17 +137,12 @@ async def _authority(
         with translated("auth.test"):
             team = str((await client.auth_test())["team_id"])
         people = People(client, team)
-        cloud = Cloud(
-            {name: settings.endpoint(name) for name in settings.projects},
-            Login.of(secrets),
-            http,
-        )
         yield (
             Authority(
                 settings=lambda: settings,
                 people=people,
                 ledger=ledger,
-                cloud=cloud,
+                cloud=Cloud.of(settings, secrets, http),
                 home_team=team,
             ),
             people,

@@ -188,6 +188,14 @@ class Metrics:
         self._build()
         ProcessCollector(registry=self.registry)
 
+    def cloud_called(self, kind: str, result: str) -> None:
+        """Count a call to the cloud."""
+        self.cloud_calls.labels(kind, result).inc()
+
+    def slack_called(self, method: str, result: str) -> None:
+        """Count a call to Slack's Web API."""
+        self.slack_calls.labels(method, result).inc()
+
     def text(self) -> bytes:
         """Return all figures in Prometheus' text format; its type is CONTENT_TYPE."""
         return generate_latest(self.registry)

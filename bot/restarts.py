@@ -13,10 +13,7 @@ from bot.restart import RestartStory
 
 
 class Restarts:
-    """Begins, wakes and revives the stories; ``register`` before the engine launches.
-
-    Ending them is for whoever has the *stories*.
-    """
+    """Begins, wakes and revives stories; ``register`` before the engine launches."""
 
     def __init__(
         self,
@@ -59,6 +56,10 @@ class Restarts:
     async def revive(self, untold: Collection[str]) -> None:
         """Go on with what this process should be telling and is not."""
         await self._stories.revive(untold, self.begin)
+
+    async def stop(self, within_s: float) -> None:
+        """Let go of the stories once their steps in hand are done."""
+        await self._stories.stop(within_s)
 
 
 def _story_of(request: Request) -> str:

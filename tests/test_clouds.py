@@ -205,6 +205,21 @@ def test_a_project_with_a_cloud_of_its_own(read, home):
     assert only_abroad.endpoint("abroad").cloud == "huawei"
 
 
+async def test_the_limit_holds_for_whoever_asks_the_cloud(read, home):
+    """The bot, the check and an explanation keep to the calls that the file allows."""
+    import httpx  # noqa: PLC0415
+
+    (home / "clouds.yaml").write_text(CLOUDS, "utf-8")
+    settings, secrets = read(
+        NAMED.replace("[projects", "calls_per_minute = 30\n[projects")
+    )
+
+    async with httpx.AsyncClient() as http:
+        cloud = Cloud.of(settings, secrets, http)
+
+    assert cloud._limiter._per_s == 0.5
+
+
 async def test_each_cloud_gets_its_own_user(read, home):
     """Two projects log in as two users, each at its own cloud."""
     import httpx  # noqa: PLC0415
@@ -238,8 +253,7 @@ clouds:
             OS_PASSWORD="wrong",
             OS_USER_DOMAIN_NAME=known.domain,
         )
-        endpoints = {name: settings.endpoint(name) for name in settings.projects}
-        client = Cloud(endpoints, Login.of(secrets), http)
+        client = Cloud.of(settings, secrets, http)
 
         await client.prove("ml-dev")
         with pytest.raises(Exception, match="IAM refused the login"):

@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from bot.chat import TIMEOUT, clients
-from bot.check.backends import cloud_lines, database_line, endpoints_of
+from bot.check.backends import cloud_lines, database_line
 from bot.check.line import Line, bad, counted, good, skipped
 from bot.check.rules import approval_lines, people_of, rule_lines
 from bot.check.slack import (
@@ -23,7 +23,7 @@ from bot.check.slack import (
     home_team,
     user_line,
 )
-from bot.cloud import Cloud, Login
+from bot.cloud import Cloud
 from bot.config import Settings, examine
 from bot.config.problems import Problem
 from bot.config.secrets import VARIABLES, Secrets
@@ -133,12 +133,7 @@ async def _cloud(settings: Settings, secrets: Secrets) -> list[Line]:
     if not all(map(_given, _needed(settings, secrets))):
         return [skipped("the cloud was not asked", "set the secrets of its login")]
     async with httpx.AsyncClient() as http:
-        cloud = Cloud(
-            endpoints_of(settings),
-            Login.of(secrets),
-            http,
-            calls_per_minute=settings.cloud.calls_per_minute,
-        )
+        cloud = Cloud.of(settings, secrets, http)
         return [line async for line in cloud_lines(settings, cloud)]
 
 
@@ -152,7 +147,7 @@ def _needed(settings: Settings, secrets: Secrets) -> list[SecretStr]:
         ],
         "aksk": [secrets.ak, secrets.sk],
     }
-    points = [settings.endpoint(project) for project in settings.projects]
+    points = settings.endpoints.values()
     logins = {p.auth for p in points if p.auth == "aksk" or not p.cloud}
     return [secret for login in logins for secret in of[login]]
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.check.line import Line, bad, counted, good, skipped
-from bot.cloud import Cloud, Endpoint
+from bot.cloud import Cloud
 from bot.config import Settings
 from bot.errors import CloudError, CloudRefused
 from bot.ledger.schema import engine_of, metadata, url_of
@@ -88,11 +88,6 @@ def _new_file(path: Path) -> Line:
 
 
 # --- the cloud -----------------------------------------------------------------------
-
-
-def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
-    """Return where and how the cloud client reaches each project."""
-    return {name: settings.endpoint(name) for name in settings.projects}
 
 
 async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:

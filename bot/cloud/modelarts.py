@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Self
 
 import httpx
 
@@ -18,6 +19,7 @@ from bot.cloud.outcomes import Asked, broken, failure, lost, result_of
 from bot.cloud.pause import Pause
 from bot.cloud.problem import body_of, problem_of, ref_of
 from bot.cloud.signing import KEY_PAUSE_S, SigningAuth
+from bot.config import Secrets, Settings
 from bot.errors import CloudError, CloudMisfit, CloudRefused
 from bot.model import Answer, Instance, Target
 
@@ -61,6 +63,24 @@ class Cloud:
         self._key_pause = Pause(KEY_PAUSE_S, clock)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
         self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        secrets: Secrets,
+        http: httpx.AsyncClient,
+        *,
+        on_call: Callable[[str, str], None] = _ignore,
+    ) -> Self:
+        """Return the cloud as *settings* and *secrets* say that it is reached."""
+        return cls(
+            settings.endpoints,
+            Login.of(secrets),
+            http,
+            calls_per_minute=settings.cloud.calls_per_minute,
+            on_call=on_call,
+        )
 
     def use(self, endpoints: Mapping[str, Endpoint]) -> None:
         """Take new *endpoints* from now on; logins of unchanged ones stay."""

@@ -130,6 +130,11 @@ class Settings(Table):
         ruled = self.model_dump(mode="json", include={"rules", "projects"})
         return hashlib.sha256(canonical(ruled).encode()).hexdigest()[:12]
 
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Where each project is reached, by its name."""
+        return {name: self.endpoint(name) for name in self.projects}
+
     def endpoint(self, project: str) -> Endpoint:
         """Return where the configured *project* is reached."""
         own, common = self.projects[project], self.cloud

@@ -1,0 +1,108 @@
+"""The way in for Slack, and the pages that say how the bot is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+from slack_bolt.app.async_app import AsyncApp
+
+from bot.app.parts import Parts
+from bot.canary import Canary, Proof, cloud_proofs
+from bot.config import Secrets, SlackSettings
+from bot.errors import BotError, LedgerError
+from bot.health import Health
+from bot.httpmode import HttpMode
+from bot.ledger import Ledger
+from bot.socketmode import SocketMode
+
+GAVE_UP = "the socket to Slack stayed down; a new process may do better"
+
+
+class Front:
+    """What is opened last and closed first; *fail* ends a bot that Slack is lost to."""
+
+    def __init__(
+        self,
+        app: AsyncApp,
+        parts: Parts,
+        secrets: Secrets,
+        *,
+        fail: Callable[[str], None],
+    ) -> None:
+        settings = parts.settings()
+        self._parts = parts
+        self._fail = fail
+        self._server = settings.server
+        self._slack = (
+            SocketMode(
+                app,
+                secrets.slack_app_token.get_secret_value(),
+                parts.wires.idem,
+                give_up=self._give_up,
+            )
+            if settings.slack.mode == "socket"
+            else _http_mode(app, settings.slack, secrets)
+        )
+        checks = {
+            "slack": self._slack.is_connected,
+            "database": _answers(parts.wires.ledger),
+        }
+        self._canary: Canary | None = None
+        if settings.canary is not None:
+            self._canary = Canary(self._proofs, settings.canary)
+            checks["canary"] = self._canary.is_well
+        self._health = Health(checks, parts.metrics)
+
+    async def open(self, closing: AsyncExitStack) -> None:
+        """Open the health pages and then the way in for Slack."""
+        if self._server is not None:
+            closing.push_async_callback(self._health.close)
+            await _listening(self._health.start, self._server.listen)
+        closing.push_async_callback(self._slack.close)
+        await self._slack.start()
+        if self._canary is not None:
+            closing.push_async_callback(self._canary.close)
+            self._canary.start()
+        closing.callback(self._health.stop)
+
+    def _proofs(self) -> Mapping[str, Proof]:
+        """Return what the canary has to prove now."""
+        projects = self._parts.settings().projects
+        return {
+            "slack": self._slack.prove,
+            **cloud_proofs(self._parts.wires.cloud, projects),
+        }
+
+    def _give_up(self) -> None:
+        """Stop with a failure, so that a supervisor starts a new process."""
+        self._health.watchdog_gave_up = True
+        self._fail(GAVE_UP)
+
+
+def _http_mode(app: AsyncApp, slack: SlackSettings, secrets: Secrets) -> HttpMode:
+    signing = tuple(one.get_secret_value() for one in secrets.slack_signing_secrets)
+    return HttpMode(app, signing, slack.listen, public_url=slack.public_url or "")
+
+
+def _answers(ledger: Ledger) -> Callable[[], Awaitable[bool]]:
+    """Return the check whether the database answers."""
+
+    async def database() -> bool:
+        try:
+            await ledger.ping()
+        except LedgerError:
+            return False
+        return True
+
+    return database
+
+
+async def _listening(start: Callable[[str], Awaitable[object]], listen: str) -> None:
+    try:
+        await start(listen)
+    except OSError as error:
+        raise BotError(
+            f"cannot listen on {listen} ({error.strerror}); choose another address in"
+            " [server] listen"
+        ) from error
