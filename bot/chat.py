@@ -178,11 +178,10 @@ class Chat:
             return
         await self.post(user_id, message)
 
-    async def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
-        """Open a dialog and return its id; *trigger_id* lives 3 s and works once."""
+    async def open_view(self, trigger_id: str, view: dict[str, Any]) -> None:
+        """Open a dialog; *trigger_id* lives 3 s and works once."""
         opened = self._poster.views_open(trigger_id=trigger_id, view=view)
-        answer = await self._call("views.open", opened)
-        return str(answer["view"]["id"])
+        await self._call("views.open", opened)
 
     async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
         """Replace an open dialog."""

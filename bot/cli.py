@@ -168,21 +168,7 @@ def _stop(bot: Bot, running: asyncio.Task[Any] | None) -> None:
 def _log(style: str, secrets: Secrets) -> None:
     from bot import logs
 
-    values = [
-        one.get_secret_value()
-        for one in (
-            secrets.slack_bot_token,
-            secrets.slack_app_token,
-            *secrets.slack_signing_secrets,
-            secrets.os_password,
-            secrets.sk,
-            secrets.security_token,
-        )
-    ]
-    logs.configure(
-        "console" if style == "console" else "json",
-        secrets=[value for value in values if value],
-    )
+    logs.configure("console" if style == "console" else "json", secrets=secrets.hidden)
 
 
 @cli.command()

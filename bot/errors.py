@@ -65,7 +65,7 @@ class InstanceBusy(LedgerError):
 class CloudError(BotError):
     """The cloud did not do what was asked.
 
-    *sentence* is for people; *status* the HTTP status (0 = no answer), *code* the
+    *status* the HTTP status (0 = no answer), *code* the
     cloud's error code, *ref* its request id: all three may be missing.
     """
 
@@ -74,7 +74,6 @@ class CloudError(BotError):
     ) -> None:
         marks = ", ".join(filter(None, (code or (str(status) if status else ""), ref)))
         super().__init__(f"{sentence} ({marks})" if marks else sentence)
-        self.sentence = sentence
         self.status = status
         self.code = code
         self.ref = ref

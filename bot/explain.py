@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import httpx
 
 from bot.authority import Authority
 from bot.chat import TIMEOUT, clients
-from bot.cloud import Cloud
+from bot.cloud import Cloud, http_client
 from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
@@ -131,7 +130,7 @@ async def _authority(
         session = await closing.enter_async_context(
             aiohttp.ClientSession(timeout=TIMEOUT)
         )
-        http = await closing.enter_async_context(httpx.AsyncClient())
+        http = await closing.enter_async_context(http_client())
         token = secrets.slack_bot_token.get_secret_value()
         _, client = clients(token, settings.slack.api_url, session)
         with translated("auth.test"):

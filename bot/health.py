@@ -70,7 +70,7 @@ class Health:
             ("/readyz", self._readyz),
             ("/metrics", self._figures),
         ):
-            app.router.add_get(path, page, allow_head=False)
+            app.router.add_get(path, page)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -85,6 +85,11 @@ class Health:
         self._lag = asyncio.create_task(self._watch_lag(), name="loop lag")
         host, port = self._runner.addresses[0][:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def look_at(self, checks: Mapping[str, Check]) -> None:
+        """Let other *checks* say from now on what ready means."""
+        self._checks = dict(checks)
+        self._looked_at = float("-inf")
 
     def stop(self) -> None:
         """Be unready from now on: nothing new is taken any more."""

@@ -122,7 +122,10 @@ class HttpMode:
             return web.Response(text=REPEATED)
         try:
             asked = await to_bolt_request(request)
-        except ValueError:  # signed, but neither JSON nor a form as it says
+            is_request = isinstance(asked.body, dict)
+        except (ValueError, TypeError, AttributeError):  # neither JSON nor a form
+            is_request = False
+        if not is_request:
             return web.json_response({"error": "the body makes no sense"}, status=400)
         return await to_aiohttp_response(await self._app.async_dispatch(asked))
 

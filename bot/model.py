@@ -137,7 +137,6 @@ class Instance:
     kept_path: str = ""  # what survives a restart, such as /home/ma-user/work
     failure: str = ""  # spec.failed_reasons in one line
     warning: str = ""  # sold out or not permitted: it might not come back
-    queue_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class Preflight:
     async def _claim(self, record: Record, instance: Instance) -> bool:
         busy = class_of(instance.status) is StatusClass.BUSY
         state = State.FOLLOWING if busy else State.RESTARTING
-        status = instance.status[:64]
+        status = instance.status
         while True:
             try:
                 await self._ledger.move(
@@ -140,7 +140,7 @@ class Preflight:
             return True
         why = _pointless(record.request.target.instance, now.status)
         if not why and class_of(now.status) is StatusClass.BUSY:
-            status = now.status[:64]
+            status = now.status
             await self._ledger.move(request_id, State.FOLLOWING, last_status=status)
             return False
         if why := why or _other_status(record, now):

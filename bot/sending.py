@@ -78,7 +78,7 @@ class Sending:
             await self._refused(record, error)
         except CloudError as error:  # nobody knows whether it was carried out
             log.warning("the answer was lost", error=str(error))
-            ref = error.ref[:128]
+            ref = error.ref
             await patiently(lambda: self._ledger.answered(request_id, "lost", ref=ref))
         else:
             await self._accepted(record, answer)
@@ -90,9 +90,9 @@ class Sending:
             lambda: self._ledger.answered(
                 record.request.id,
                 "accepted",
-                previous=(answer.previous or known)[:64],
-                current=answer.current[:64],
-                ref=answer.ref[:128],
+                previous=answer.previous or known,
+                current=answer.current,
+                ref=answer.ref,
             )
         )
 
@@ -130,7 +130,7 @@ class Sending:
                 record.request.id,
                 State.NOT_RESTARTED,
                 detail=str(error),
-                ref=error.ref[:128],
+                ref=error.ref,
             )
         )
 

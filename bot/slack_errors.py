@@ -7,6 +7,7 @@ token in its headers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -75,6 +76,7 @@ _MEANINGS: Mapping[str, str] = {
 }
 # Slack says of these itself that part of the work may have been done.
 _AMBIGUOUS = frozenset({"internal_error", "fatal_error", "service_unavailable"})
+_CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
 _THROTTLED = frozenset({"ratelimited", "rate_limited", "request_timeout"})
 
 # Raised before anything went out: the connection itself failed.
@@ -162,7 +164,9 @@ def _sentence(code: str, data: Mapping[str, Any]) -> str:
             f"The Slack app lacks the scope {needed}. Whoever runs the bot has to add"
             " it and to install the app again."
         )
-    return _MEANINGS.get(code, f"Slack refused: {code}.")
+    # Its own words are plain; whatever else stands there is not repeated.
+    plain = code if _CODE.fullmatch(code) else "it gave no reason that can be shown"
+    return _MEANINGS.get(code, f"Slack refused: {plain}.")
 
 
 def retry_after(headers: Mapping[str, Any]) -> float | None:

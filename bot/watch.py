@@ -121,7 +121,7 @@ class _Watch:
         await self._of.ledger.move(
             self._record.request.id,
             State.UNKNOWN if unread else ENDS[phase],
-            last_status=self._status[:64],
+            last_status=self._status,
             duration_s=self._at_s(),
             detail=self._detail(phase),
         )
@@ -173,8 +173,8 @@ class _Watch:
         seen = before.doubtful and not evidence.doubtful
         if seen and baseline and class_of(self._status) != class_of(baseline.status):
             # The cloud's answer was lost, but the restart is seen to happen.
-            fields["previous"] = baseline.status[:64]
-            fields["current"] = self._status[:64]
+            fields["previous"] = baseline.status
+            fields["current"] = self._status
         if not fields:
             return
         await self._of.ledger.update(self._record.request.id, **fields)

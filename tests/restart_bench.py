@@ -29,7 +29,7 @@ from bot.model import Record, request_id
 
 T = TypeVar("T")
 
-INCIDENTS, MLOPS, RANDOM, LEADS = "C0INCIDENTS", "C0MLOPS", "C0RANDOM", "C0LEADS"
+INCIDENTS, LEADS = "C0INCIDENTS", "C0LEADS"
 ANN, BOB, CAROL, GINA = "<@U0ANN>", "<@U0BOB>", "<@U0CAROL>", "<@U0GINA>"
 TRAINER = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 GATED = "f7a1c6d0-3e84-4b29-a5c7-9d0b8e2f4163"
@@ -313,8 +313,9 @@ async def benched(
         database = f"sqlite:///{folder}/bot.db"
         text = _settings(slack, cloud, database, {**WATCH, **(watch or {})}, http=http)
         path.write_text(f"{head}\n{text}\n{rules}", encoding="utf-8")
-        settings, secrets = load(path, {**_secrets(slack, cloud), **(environ or {})})
-        bot = Bot(settings, secrets, path=path, poll_s=0.01)
+        known = {**_secrets(slack, cloud), **(environ or {})}
+        settings, secrets = load(path, known)
+        bot = Bot(settings, secrets, path=path, environ=known, poll_s=0.01)
         running = asyncio.create_task(bot.run())
         ready = asyncio.create_task(bot.ready.wait())
         await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)

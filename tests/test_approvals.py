@@ -25,7 +25,7 @@ from bot.demo.said import Post
 from bot.demo.slack import LocalSlack
 from bot.model import State
 
-LEADS, SRE = "<!subteam^S0LEADS>", "<!subteam^S0SRE>"
+LEADS = "<!subteam^S0LEADS>"
 TWO = GATES.replace('by = ["@ml-leads"]', 'by = ["@ml-leads", "@sre"], needed = 2')
 SOON = GATES.replace('"30s"', '"0.6s"')
 

@@ -118,7 +118,6 @@ async def test_a_full_answer(wire, cloud):
         kept_path="/home/ma-user/work",
         failure="ModelArts.1: no disk: ak:***",
         warning="Its machine type is sold out: it might not come back.",
-        queue_rank=3,
     )
     assert len(wire.logins) == 1  # the instance's own error_code is not the call's
 

@@ -13,6 +13,7 @@ from bot.config.clouds import Place
 from bot.demo.cast import demo_world
 from bot.demo.modelarts import LocalModelArts
 from bot.errors import ConfigError
+from bot.logs import HIDDEN, redactor
 
 ID = "a4a5d4098fb4474fa22cd05f897d6b99"
 OTHER_ID = "0c7f35ad6d0b4c5b8f6e5d1c2b3a4958"
@@ -218,6 +219,16 @@ async def test_the_limit_holds_for_whoever_asks_the_cloud(read, home):
         cloud = Cloud.of(settings, secrets, http)
 
     assert cloud._limiter._per_s == 0.5
+
+
+def test_the_password_of_an_own_cloud_is_not_logged(read, home):
+    """What a project's entry of clouds.yaml holds is as secret as the common login."""
+    (home / "clouds.yaml").write_text(CLOUDS, "utf-8")
+    _, secrets = read('[projects.abroad]\ncloud = "huawei"')
+
+    shown = redactor(secrets.hidden)("other-user came with other-password")
+
+    assert shown == f"other-user came with {HIDDEN}"
 
 
 async def test_each_cloud_gets_its_own_user(read, home):

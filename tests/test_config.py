@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from bot.config import (
     STARTER,
     Endpoint,
     ProjectSettings,
+    Secrets,
     Settings,
     find,
     host_port,
@@ -27,6 +29,7 @@ from bot.config import (
     load_settings,
     validate,
 )
+from bot.config.clouds import Credentials
 from bot.errors import ConfigError, UsageError
 from bot.model import Target
 
@@ -743,6 +746,29 @@ def test_no_secret_shows_in_a_repr(file: Path):
 
     shown = repr(secrets) + str(secrets) + secrets.model_dump_json()
     assert [value for value in ENVIRON.values() if value in shown] == []
+
+
+def _filled(name: str, field: FieldInfo) -> object:
+    """Return a value for a *field* of the secrets that says its own *name*."""
+    secret = SecretStr(f"value-of-{name}")
+    if field.annotation is SecretStr:
+        return secret
+    if name == "clouds":
+        own = {key: SecretStr(f"value-of-{key}") for key in Credentials.model_fields}
+        return {"elsewhere": Credentials(**own)}
+    return (secret,)
+
+
+def test_the_log_is_told_every_secret():
+    """Every field is hidden from the log but the names of users: a new one, too."""
+    fields = Secrets.model_fields
+    names = {*fields, *Credentials.model_fields} - {"clouds"}
+    visible = {"os_username", "os_user_domain_name", "username", "user_domain_name"}
+
+    secrets = Secrets(**{name: _filled(name, fields[name]) for name in fields})
+
+    assert {f"value-of-{name}" for name in names - visible} == set(secrets.hidden)
+    assert Secrets().hidden == ()
 
 
 # --- what a typed name means -----------------------------------------------

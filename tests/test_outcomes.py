@@ -142,8 +142,8 @@ def test_the_page(status, code, kind, words):
     error = failure(Problem(status, code, "their words", "req-1"), RESTART)
 
     assert type(error) is kind
-    assert words in error.sentence
-    assert str(error) == f"{error.sentence} ({code or status}, req-1)"
+    assert words in str(error)
+    assert str(error).endswith(f" ({code or status}, req-1)")
     assert (error.status, error.code, error.ref) == (status, code, "req-1")
 
 
@@ -190,7 +190,7 @@ def test_a_status_without_a_code_is_enough(status, kind):
 )
 def test_a_look_speaks_of_looking(problem, sentence):
     """A look that fails says nothing of a restart, which may have happened before."""
-    assert failure(problem, LOOK).sentence == sentence
+    assert str(failure(problem, LOOK)).startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_words_of_people_and_cloud_are_not_templates():
     """Braces in a name or in the cloud's message are shown as they are."""
     error = failure(Problem(409, "", "{a} {0}"), Asked("{p}", "{x}", "h", restart=True))
 
-    assert error.sentence == "The cloud refused: 409 {a} {0}"
+    assert str(error).startswith("The cloud refused: 409 {a} {0}")
 
 
 # --- reading the answer ------------------------------------------------------------
@@ -374,7 +374,7 @@ def test_no_answer_breaks_the_reader(status, body, headers):
 
     assert len(problem.message) <= 200
     assert len(problem.code) <= 200
-    assert len(problem.ref) <= 200
+    assert len(problem.ref) <= 128
     assert problem.retry_after is None or 0 <= problem.retry_after <= 60
     assert str(error).encode()
     assert str(error).isprintable()

@@ -319,7 +319,8 @@ async def stories(ledger: Ledger) -> Ledger:
     """Return a ledger with a denied request and a break-glass."""
     denied = asking(approval=ONE, target=boxed(1))
     await brought(ledger, denied, State.PENDING)
-    await ledger.vote(denied.id, LEA, approve=False, note="not now")
+    await ledger.vote(denied.id, LEA, approve=False)
+    await ledger.explain_denial(denied.id, LEA, "not now")
     await ledger.record(asking(approval=ONE, break_glass=True, target=boxed(2)))
     return ledger
 
@@ -331,7 +332,9 @@ def test_the_command_line_prints_the_trail(config, stories):
     assert code == 0
     *entries, glass = out.splitlines()
     assert entries[0].startswith("2025-03-01 12:00:00.000Z  break-glass  T0HOME/U0ANN")
-    assert "denied  T0HOME/U0LEA  ml-prod/box-1  rule “a lead agrees”  not now" in out
+    denied = "T0HOME/U0LEA  ml-prod/box-1  rule “a lead agrees”"
+    assert f"denied  {denied}\n" in out
+    assert f"denial explained  {denied}  not now\n" in out
     assert glass == "Break-glass: 1 of these requests went past the approval."
 
 
@@ -341,7 +344,8 @@ def test_the_command_line_prints_json_for_machines(config, stories):
 
     entries = json.loads(out)
     assert code == 0
-    assert [e["kind"] for e in entries] == ["denied", "denial", "pending", "asked"]
+    kinds = [entry["kind"] for entry in entries]
+    assert kinds == ["denial explained", "denied", "denial", "pending", "asked"]
     assert entries[0]["team_id"] == HOME
     assert set(entries[0]) == {column.name for column in trail.c}
 
@@ -351,7 +355,7 @@ def test_the_command_line_finds_the_trail_whole(config, stories):
     code, out = history(config, "--verify")
 
     assert code == 0
-    assert out.startswith("✓ the trail is whole: 6 entries, newest hash ")
+    assert out.startswith("✓ the trail is whole: 7 entries, newest hash ")
 
 
 def test_the_command_line_finds_flaws(config, stories, path):

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
 
-from bot.app.front import Front
+from bot.app.front import Front, health_of
 from bot.app.listening import app_of, listen
 from bot.app.parts import Parts
 from bot.app.stories import restarts_of
-from bot.app.wires import introduce, open_wires
-from bot.config import Secrets, Settings, load_settings
+from bot.app.wires import Wires, introduce, open_wires
+from bot.config import Secrets, Settings, load
 from bot.errors import BotError, ConfigError
+from bot.health import Health
 from bot.ledger import Entry
 from bot.listeners.tasks import Tasks
 from bot.metrics import Metrics
@@ -43,6 +45,7 @@ class Bot:
         secrets: Secrets,
         *,
         path: Path | None = None,
+        environ: Mapping[str, str] = os.environ,
         poll_s: float = 0.25,
     ) -> None:
         self.settings = settings
@@ -50,6 +53,7 @@ class Bot:
         self.ready = asyncio.Event()
         self._secrets = secrets
         self._path = path
+        self._environ = environ
         self._poll_s = poll_s
         self._stop = asyncio.Event()
         self._failure = ""
@@ -59,8 +63,11 @@ class Bot:
     async def run(self) -> None:
         """Serve until ``stop``; raise BotError when it cannot start or go on."""
         async with AsyncExitStack() as closing:
-            parts = await self._open(closing)
-            await self._serve(closing, parts)
+            wires = await open_wires(
+                closing, self.settings, self._secrets, self.metrics, poll_s=self._poll_s
+            )
+            health = await health_of(closing, self.settings, wires.ledger, self.metrics)
+            await self._serve(closing, await self._parts(wires), health)
             self.ready.set()
             log.info("ready", mode=self.settings.slack.mode)
             await self._stop.wait()
@@ -77,7 +84,7 @@ class Bot:
         if self._path is None:
             return
         try:
-            new = load_settings(self._path)
+            new, _ = load(self._path, self._environ)  # secrets that it needs, too
         except ConfigError as error:
             log.error("configuration not reloaded", problems=list(error.problems))
             return
@@ -88,11 +95,8 @@ class Bot:
 
     # --- opening, in the reverse order of closing ------------------------------------
 
-    async def _open(self, closing: AsyncExitStack) -> Parts:
-        """Reach the outside, learn who we are, and make what all others share."""
-        wires = await open_wires(
-            closing, self.settings, self._secrets, self.metrics, poll_s=self._poll_s
-        )
+    async def _parts(self, wires: Wires) -> Parts:
+        """Learn who we are, and make what all others share."""
         return Parts.of(
             wires,
             await introduce(wires.idem, self.metrics.slack_called),
@@ -102,7 +106,9 @@ class Bot:
             poll_s=self._poll_s,
         )
 
-    async def _serve(self, closing: AsyncExitStack, parts: Parts) -> None:
+    async def _serve(
+        self, closing: AsyncExitStack, parts: Parts, health: Health
+    ) -> None:
         """Resume recorded stories, then let Slack in."""
         wires = parts.wires
         restarts = restarts_of(parts)
@@ -126,7 +132,8 @@ class Bot:
         )
         closing.push_async_callback(upkeep.close)
         upkeep.start()
-        await Front(app, parts, self._secrets, fail=self._fail).open(closing)
+        front = Front(app, parts, self._secrets, health, fail=self._fail)
+        await front.open(closing)
 
     def _fail(self, why: str) -> None:
         """Stop, and say why when all is closed."""

@@ -9,11 +9,12 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bot.app.parts import Parts
 from bot.canary import Canary, Proof, cloud_proofs
-from bot.config import Secrets, SlackSettings
+from bot.config import Secrets, Settings
 from bot.errors import BotError, LedgerError
 from bot.health import Health
 from bot.httpmode import HttpMode
 from bot.ledger import Ledger
+from bot.metrics import Metrics
 from bot.socketmode import SocketMode
 
 GAVE_UP = "the socket to Slack stayed down; a new process may do better"
@@ -27,13 +28,15 @@ class Front:
         app: AsyncApp,
         parts: Parts,
         secrets: Secrets,
+        health: Health,
         *,
         fail: Callable[[str], None],
     ) -> None:
         settings = parts.settings()
         self._parts = parts
         self._fail = fail
-        self._server = settings.server
+        self._health = health
+        self._slack_listen = settings.slack.listen
         self._slack = (
             SocketMode(
                 app,
@@ -42,28 +45,29 @@ class Front:
                 give_up=self._give_up,
             )
             if settings.slack.mode == "socket"
-            else _http_mode(app, settings.slack, secrets)
+            else _http_mode(app, settings, secrets)
         )
-        checks = {
+        self._checks = {
             "slack": self._slack.is_connected,
             "database": _answers(parts.wires.ledger),
         }
         self._canary: Canary | None = None
         if settings.canary is not None:
             self._canary = Canary(self._proofs, settings.canary)
-            checks["canary"] = self._canary.is_well
-        self._health = Health(checks, parts.metrics)
+            self._checks["canary"] = self._canary.is_well
 
     async def open(self, closing: AsyncExitStack) -> None:
-        """Open the health pages and then the way in for Slack."""
-        if self._server is not None:
-            closing.push_async_callback(self._health.close)
-            await _listening(self._health.start, self._server.listen)
+        """Open the way in for Slack; only then can the bot be ready."""
         closing.push_async_callback(self._slack.close)
-        await self._slack.start()
+        if isinstance(self._slack, HttpMode):
+            listen = self._slack_listen
+            await _listening(lambda _: self._slack.start(), listen, "[slack]")
+        else:
+            await self._slack.start()
         if self._canary is not None:
             closing.push_async_callback(self._canary.close)
             self._canary.start()
+        self._health.look_at(self._checks)
         closing.callback(self._health.stop)
 
     def _proofs(self) -> Mapping[str, Proof]:
@@ -80,7 +84,26 @@ class Front:
         self._fail(GAVE_UP)
 
 
-def _http_mode(app: AsyncApp, slack: SlackSettings, secrets: Secrets) -> HttpMode:
+async def health_of(
+    closing: AsyncExitStack, settings: Settings, ledger: Ledger, metrics: Metrics
+) -> Health:
+    """Return the health pages, served from now on if they are to be served at all.
+
+    A bot that waits for Slack at its start lives, and is not ready.
+    """
+    health = Health({"slack": _not_yet, "database": _answers(ledger)}, metrics)
+    if settings.server is not None:
+        closing.push_async_callback(health.close)
+        await _listening(health.start, settings.server.listen, "[server]")
+    return health
+
+
+async def _not_yet() -> bool:
+    return False
+
+
+def _http_mode(app: AsyncApp, settings: Settings, secrets: Secrets) -> HttpMode:
+    slack = settings.slack
     signing = tuple(one.get_secret_value() for one in secrets.slack_signing_secrets)
     return HttpMode(app, signing, slack.listen, public_url=slack.public_url or "")
 
@@ -98,11 +121,13 @@ def _answers(ledger: Ledger) -> Callable[[], Awaitable[bool]]:
     return database
 
 
-async def _listening(start: Callable[[str], Awaitable[object]], listen: str) -> None:
+async def _listening(
+    start: Callable[[str], Awaitable[object]], listen: str, table: str
+) -> None:
     try:
         await start(listen)
     except OSError as error:
         raise BotError(
             f"cannot listen on {listen} ({error.strerror}); choose another address in"
-            " [server] listen"
+            f" {table} listen"
         ) from error

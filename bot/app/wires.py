@@ -8,12 +8,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import aiohttp
-import httpx
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.chat import TIMEOUT, Chat, clients
-from bot.cloud import Cloud
+from bot.cloud import Cloud, http_client
 from bot.config import Secrets, Settings
 from bot.engine import Engine
 from bot.errors import BotError, ChatError, ChatRefused
@@ -66,7 +65,7 @@ async def open_wires(
     closing.callback(ledger.close)
     await asyncio.to_thread(ledger.open)
     session = await closing.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
-    http = await closing.enter_async_context(httpx.AsyncClient())
+    http = await closing.enter_async_context(http_client())
     traces = traces_of(os.environ)
     closing.push_async_callback(traces.close)
     closing.push_async_callback(engine.stop)

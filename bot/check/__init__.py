@@ -23,7 +23,7 @@ from bot.check.slack import (
     home_team,
     user_line,
 )
-from bot.cloud import Cloud
+from bot.cloud import Cloud, http_client
 from bot.config import Settings, examine
 from bot.config.problems import Problem
 from bot.config.secrets import VARIABLES, Secrets
@@ -132,7 +132,7 @@ async def _cloud(settings: Settings, secrets: Secrets) -> list[Line]:
     # An empty password would only count as one more failed login.
     if not all(map(_given, _needed(settings, secrets))):
         return [skipped("the cloud was not asked", "set the secrets of its login")]
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         cloud = Cloud.of(settings, secrets, http)
         return [line async for line in cloud_lines(settings, cloud)]
 

@@ -67,10 +67,6 @@ class _Spec(BaseModel):
     failed_reasons: Annotated[_Reasons, BeforeValidator(_object)] = _Reasons()
 
 
-class _Queue(BaseModel):
-    rank: Number = None
-
-
 class InstanceAnswer(BaseModel):
     """The detail of one instance; *error_code* is the instance's own."""
 
@@ -83,7 +79,6 @@ class InstanceAnswer(BaseModel):
     user: Annotated[_User, BeforeValidator(_object)] = _User()
     flavor_details: Annotated[_Flavor, BeforeValidator(_object)] = _Flavor()
     spec: Annotated[_Spec, BeforeValidator(_object)] = _Spec()
-    queuing_info: Annotated[_Queue, BeforeValidator(_object)] = _Queue()
 
     def instance(self, asked_id: str) -> Instance:
         """Return it as the bot's noun; *asked_id* is its id if it names none."""
@@ -97,7 +92,6 @@ class InstanceAnswer(BaseModel):
             kept_path=self.spec.storage.location.path,
             failure=self._failure,
             warning=self._warning,
-            queue_rank=self.queuing_info.rank,
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
@@ -26,6 +26,10 @@ from bot.model import Answer, Instance, Target
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CONNECT_S, _READ_S, _RESTART_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
+_PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
+_FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
+_SHORTEST = 4  # characters of a secret; a shorter one would blot out ordinary words
+HIDDEN = "(hidden)"
 _NO_INSTANCE = "ModelArts.6309"
 
 
@@ -37,7 +41,8 @@ class Cloud:
     """Reads and restarts instances; every failure is a CloudError.
 
     *on_call* is told of every call: its kind (login, read, restart) and its result
-    (ok, refused, misfit, follow, busy, unknown). *http* belongs to the caller. *clock*
+    (ok, refused, misfit, follow, busy, unknown). *hidden* are the secrets that no
+    answer may bring back. *http* belongs to the caller. *clock*
     is monotonic, *now* the wall clock, both in seconds.
     """
 
@@ -48,6 +53,7 @@ class Cloud:
         http: httpx.AsyncClient,
         *,
         calls_per_minute: float = 60,
+        hidden: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
@@ -59,6 +65,7 @@ class Cloud:
         self._clock = clock
         self._now = now
         self._on_call = on_call
+        self._hidden = tuple(one for one in hidden if len(one) >= _SHORTEST)
         self._limiter = Limiter(calls_per_minute, clock=clock, sleep=sleep)
         self._key_pause = Pause(KEY_PAUSE_S, clock)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
@@ -79,6 +86,7 @@ class Cloud:
             Login.of(secrets),
             http,
             calls_per_minute=settings.cloud.calls_per_minute,
+            hidden=secrets.hidden,
             on_call=on_call,
         )
 
@@ -192,9 +200,33 @@ class Cloud:
             )
         except (httpx.RequestError, httpx.InvalidURL) as exc:
             raise broken(exc, asked) from exc
+        response = self._without_secrets(response)
         if not response.is_success:
             raise failure(problem_of(response, self._now()), asked)
         return response
+
+    def _without_secrets(self, response: httpx.Response) -> httpx.Response:
+        """Return *response* without what we sent to prove who we are.
+
+        A gateway may echo it, in whichever field: it must not get into a message, the
+        database or the log.
+        """
+        sent = (response.request.headers.get(name) for name in _PROOFS)
+        hidden = {one for one in (*self._hidden, *sent) if one and one in response.text}
+        hidden |= {one for one in self._hidden if one in str(response.headers)}
+        if not hidden:
+            return response
+        text = response.text
+        for one in sorted(hidden, key=len, reverse=True):
+            text = text.replace(one, HIDDEN)
+        kept = {
+            name: value
+            for name, value in response.headers.items()
+            if name not in _FRAMING and not any(one in value for one in hidden)
+        }
+        return httpx.Response(
+            response.status_code, headers=kept, text=text, request=response.request
+        )
 
     def _seen(self, response: httpx.Response, target: Target, asked: Asked) -> Instance:
         """Return the instance that an answer describes, if it is the one asked for."""

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 LONGEST = 200  # characters of the cloud's own words that a person is shown
+LONGEST_REF = 128  # characters of the cloud's id of a request
 LONGEST_RETRY_S = 60.0
 
 # Where the cloud names the request for its support, in order of preference.
@@ -88,8 +89,8 @@ def body_of(response: httpx.Response) -> dict[str, Any]:
 def ref_of(response: httpx.Response, body: dict[str, Any] | None = None) -> str:
     """Return the cloud's id of this request, which its support asks for."""
     headers = (response.headers.get(name, "") for name in _REF_HEADERS)
-    named = (word(value) for value in ((body or {}).get("request_id"), *headers))
-    return next(filter(None, named), "")
+    given = ((body or {}).get("request_id"), *headers)
+    return next(filter(None, (word(one, LONGEST_REF) for one in given)), "")
 
 
 def problem_of(response: httpx.Response, now: float) -> Problem:

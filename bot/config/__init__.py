@@ -10,27 +10,16 @@ from bot.config.clouds import Credentials
 from bot.config.files import examine, find, load, load_settings, validate
 from bot.config.kinds import host_port
 from bot.config.secrets import Secrets
-from bot.config.settings import (
-    CloudSettings,
-    Endpoint,
-    ProjectSettings,
-    ServerSettings,
-    Settings,
-    SlackSettings,
-    WatchSettings,
-)
+from bot.config.settings import Endpoint, ProjectSettings, Settings, WatchSettings
 from bot.config.starter import STARTER
 
 __all__ = [
     "STARTER",
-    "CloudSettings",
     "Credentials",
     "Endpoint",
     "ProjectSettings",
     "Secrets",
-    "ServerSettings",
     "Settings",
-    "SlackSettings",
     "WatchSettings",
     "examine",
     "find",

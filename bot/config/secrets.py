@@ -56,6 +56,21 @@ class Secrets(BaseModel):
     security_token: SecretStr = NOTHING
     clouds: Mapping[str, Credentials] = {}  # of projects with a cloud of their own
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Every password, token and key that is set; the names of users may be seen."""
+        every = (
+            self.slack_bot_token,
+            self.slack_app_token,
+            *self.slack_signing_secrets,
+            self.os_password,
+            self.ak,
+            self.sk,
+            self.security_token,
+            *(login.password for login in self.clouds.values()),
+        )
+        return tuple(one.get_secret_value() for one in every if one)
+
 
 def read(
     environ: Mapping[str, str],

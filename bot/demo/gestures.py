@@ -19,6 +19,8 @@ from bot.demo.refusal import Refusal
 from bot.demo.said import Ephemeral, Post, View
 from bot.demo.submissions import settle, suggestions
 
+COMMAND = "/mlstudio"
+
 
 class Gestures(Hands):
     """Everything that a person can do; the rest of the class is in ``slack``."""
@@ -34,7 +36,7 @@ class Gestures(Hands):
         who, where = self._in(user, channel)
         name, _, rest = text.partition(" ")
         if not text.startswith("/"):
-            name, rest = self.commands[0], text
+            name, rest = COMMAND, text
         if name == "/invite":
             return self._invite(who, where, rest)
         hook = self.passes.new_hook(who.id, where.id)
@@ -48,7 +50,7 @@ class Gestures(Hands):
             trigger=self.passes.trigger(who.id),
         )
         delivery = Delivery("slash_commands", payload, who.id, where.id, hook=key)
-        if name not in self.commands:
+        if name != COMMAND:
             delivery.error = "invalid_command"
             return self._failed(delivery, f"{name} is not a valid command.")
         return await self._deliver_command(delivery, hook)
@@ -239,8 +241,8 @@ class Gestures(Hands):
             self._interactive(payload, who, channel_id, key)
         )
 
-    async def open_home(self, user: str, tab: str = "home") -> Delivery:
-        """Let *user* open the app's Home tab (or its ``messages`` tab)."""
+    async def open_home(self, user: str) -> Delivery:
+        """Let *user* open the app's Home tab."""
         who = self.workspace.directory.user(user)
         home = self.workspace.homes.get(who.id)
         body = {
@@ -248,8 +250,8 @@ class Gestures(Hands):
             "user": who.id,
             "channel": self.workspace.directory.im(who.id).id,
             "event_ts": self.workspace.stamp(),
-            "tab": tab,
-            **({"view": home.to_json()} if home and tab == "home" else {}),
+            "tab": "home",
+            **({"view": home.to_json()} if home else {}),
         }
         return await self.event(body, who.id)
 

@@ -15,6 +15,8 @@ from bot.demo.workspace import Workspace
 
 Shown = Post | Ephemeral | View
 
+BOT_EVENTS = {"app_home_opened", "subteam_members_changed", "subteam_updated"}
+
 
 class Hands:
     """The ground that gestures stand on; see ``gestures``."""
@@ -23,8 +25,6 @@ class Hands:
     passes: Passes
     courier: Courier
     hooks: Hooks
-    commands: tuple[str, ...]
-    bot_events: frozenset[str]
     url: str
 
     def _message(self, shown: Post | Ephemeral, key: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Hands:
         """Deliver an event once, if the app has subscribed to its type."""
         payload = payloads.event(body, self.workspace.clock())
         delivery = Delivery("events_api", payload, user_id)
-        if body["type"] not in self.bot_events:
+        if body["type"] not in BOT_EVENTS:
             delivery.error = "not_subscribed"
             return delivery
         return await self.courier.bring(delivery)

@@ -46,7 +46,6 @@ class LocalModelArts:
         *,
         clock: Clock | None = None,
         wall: Callable[[], float] = time.time,
-        rng: random.Random | None = None,
     ) -> None:
         self.world = world
         self.clock = clock or Clock()
@@ -57,7 +56,7 @@ class LocalModelArts:
         self.on_change: list[Callable[[Call | Change], None]] = []
         self.port = 0
         self._wall = wall
-        self._rng = rng or random.Random()
+        self._rng = random.Random()
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
 

@@ -13,6 +13,7 @@ from bot.demo.said import Ephemeral, Post
 MOST_KEPT = 2000  # of either kind; what is older is unknown, as if it had expired
 RESPONSE_URL_S = 1800.0  # 5 uses within 30 minutes (reference/slack.md section 7)
 RESPONSE_URL_USES = 5
+TRIGGER_S = 3.0
 
 
 @dataclass(slots=True)
@@ -41,11 +42,10 @@ class Hook:
 
 
 class Passes:
-    """All trigger ids (living *trigger_s* seconds) and response URLs there are."""
+    """All trigger ids and response URLs there are."""
 
-    def __init__(self, clock: Callable[[], float], trigger_s: float) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._trigger_s = trigger_s
         self._triggers: OrderedDict[str, Trigger] = OrderedDict()
         self._hooks: OrderedDict[str, Hook] = OrderedDict()
 
@@ -62,7 +62,7 @@ class Passes:
         if trigger_id.count(".") < 2:  # noqa: PLR2004 - three parts
             raise Refusal("invalid_trigger_id")
         trigger = self._triggers.get(trigger_id)
-        if trigger is None or self._clock() - trigger.made_at > self._trigger_s:
+        if trigger is None or self._clock() - trigger.made_at > TRIGGER_S:
             raise Refusal("expired_trigger_id")
         if trigger.spent:
             raise Refusal("exchanged_trigger_id")

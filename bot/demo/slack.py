@@ -43,15 +43,13 @@ T = TypeVar("T")
 
 HOST = "127.0.0.1"
 MOST_BODY = 4 * 1024 * 1024  # bytes
-BOT_EVENTS = ("app_home_opened", "subteam_members_changed", "subteam_updated")
 
 
 class LocalSlack(Gestures):
     """One workspace with one app installed; ``async with`` starts and closes it.
 
-    *clock* gives POSIX seconds for timestamps and expiries, *ack_s* and *trigger_s*
-    are Slack's two limits of 3 s, *request_url* turns to HTTP mode. Routes may be
-    added to ``app`` before the start.
+    *clock* gives POSIX seconds for timestamps and expiries. Setting ``request_url``
+    turns to HTTP mode. Routes may be added to ``app`` before the start.
     """
 
     def __init__(
@@ -61,12 +59,7 @@ class LocalSlack(Gestures):
         channels: Iterable[Channel] | None = None,
         *,
         scopes: Iterable[str] = SCOPES,
-        commands: tuple[str, ...] = ("/mlstudio",),
-        bot_events: Iterable[str] = BOT_EVENTS,
-        request_url: str = "",
         clock: Callable[[], float] = time.time,
-        ack_s: float = 3.0,
-        trigger_s: float = 3.0,
     ) -> None:
         cast = demo_people()
         self.directory = Directory(
@@ -77,15 +70,11 @@ class LocalSlack(Gestures):
         self.bot_token = f"xoxb-local-{secrets.token_hex(12)}"
         self.app_token = f"xapp-1-local-{secrets.token_hex(12)}"
         self.signing_secret = secrets.token_hex(16)
-        self.commands = commands
-        self.bot_events = frozenset(bot_events)
         self.url = ""
         self.workspace = Workspace(self.directory, clock)
-        self.passes = Passes(clock, trigger_s)
+        self.passes = Passes(clock)
         self.sockets = Sockets(self.workspace)
         self.courier = Courier(self.sockets, self.signing_secret, clock)
-        self.request_url = request_url
-        self.courier.ack_s = ack_s
         access = Access(
             bot_token=self.bot_token,
             app_token=self.app_token,
@@ -146,7 +135,7 @@ class LocalSlack(Gestures):
 
     # --- looking ----------------------------------------------------------------------
 
-    def messages(self, channel: str = "", *, deleted: bool = False) -> list[Post]:
+    def messages(self, channel: str = "") -> list[Post]:
         """Return what stands in a channel (id or name; "" = all), oldest first."""
         ids = (
             [self.directory.channel(channel).id]
@@ -155,7 +144,7 @@ class LocalSlack(Gestures):
         )
         posts = [post for key in ids for post in self.workspace.posts[key].values()]
         return sorted(
-            (post for post in posts if deleted or not post.deleted),
+            (post for post in posts if not post.deleted),
             key=lambda post: float(post.ts),
         )
 

@@ -119,9 +119,7 @@ class Ledger(Recording):
                 _set(connection, request_id, fields)
 
     @in_thread
-    def vote(
-        self, request_id: str, person: Person, *, approve: bool, note: str = ""
-    ) -> Record:
+    def vote(self, request_id: str, person: Person, *, approve: bool) -> Record:
         """Count one person's word; enough approvals, or one denial, decide.
 
         A word on one of a batch counts for all of it that waits for approval. Raises
@@ -135,8 +133,8 @@ class Ledger(Recording):
                 raise StateConflict(record)
             if expires is None or self._now() < expires:
                 for other in others:
-                    self._voted(connection, other, person, approve, note)
-                return self._voted(connection, record, person, approve, note)
+                    self._voted(connection, other, person, approve)
+                return self._voted(connection, record, person, approve)
             for other in others:
                 self._moved(connection, other, State.EXPIRED, {})
             record = self._moved(connection, record, State.EXPIRED, {})
@@ -148,16 +146,15 @@ class Ledger(Recording):
         record: Record,
         person: Person,
         approve: bool,  # noqa: FBT001
-        note: str,
     ) -> Record:
         """Store a word on a request that is open, and what follows from it."""
         request = record.request
-        vote = Vote(person.user_id, approve, self._now(), note)
+        vote = Vote(person.user_id, approve, self._now())
         _cast(connection, request.id, vote)
         kind = "approval" if approve else "denial"
-        entry = entry_of(request, kind, detail=note, digest=_digest(record))
+        entry = entry_of(request, kind, digest=_digest(record))
         append(connection, entry.by(person), self._now())
-        return self._counted(connection, _one(connection, request.id), person, note)
+        return self._counted(connection, _one(connection, request.id), person)
 
     @in_thread
     def explain_denial(self, request_id: str, person: Person, note: str) -> bool:
@@ -177,12 +174,11 @@ class Ledger(Recording):
             return any(one.request.id == request_id for one in denied)
 
     def _counted(
-        self, connection: sa.Connection, record: Record, person: Person, note: str
+        self, connection: sa.Connection, record: Record, person: Person
     ) -> Record:
         """Move a pending request on as soon as its votes decide it."""
         if any(not vote.approve for vote in record.votes):
-            fields = {"detail": note}
-            return self._moved(connection, record, State.DENIED, fields, person)
+            return self._moved(connection, record, State.DENIED, {}, person)
         if record.is_approved:
             return self._moved(connection, record, State.APPROVED, {})
         return record

@@ -27,10 +27,11 @@ from bot.ledger.schema import (
     trail,
 )
 from bot.ledger.trail import flaws
-from bot.model import ENDS, UNDER_WAY, Record, State
+from bot.model import ENDS, Record, State
 
 # Whoever could not be told by then never will be.
 TOLD_WITHIN = timedelta(days=2)
+ENOUGH = 20  # restarts that say how long they take
 RESTARTS = sorted({*OPEN, State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN})
 TOLD_BY_STORY = sorted(ENDS - {State.REFUSED, State.JOINED})
 
@@ -124,14 +125,6 @@ class Reading:
         return record
 
     @in_thread
-    def under_way(self, instance_key: str) -> Record | None:
-        """Return the request that is under way for an instance, or None."""
-        return self._first(
-            requests.c.instance_key == instance_key,
-            requests.c.state.in_(sorted(UNDER_WAY)),
-        )
-
-    @in_thread
     def pending(self, instance_key: str) -> Record | None:
         """Return the oldest request of an instance that waits for approval, or None."""
         return self._first(
@@ -152,7 +145,7 @@ class Reading:
         return found[0] if found else None
 
     @in_thread
-    def durations(self, instance_key: str, limit: int = 20) -> tuple[float, ...]:
+    def durations(self, instance_key: str) -> tuple[float, ...]:
         """Return how long the last restarts took until ready, in seconds, newest first.
 
         Only restarts that became ready count.
@@ -163,14 +156,14 @@ class Reading:
             .where(requests.c.state == State.READY, requests.c.answered != "")
             .where(requests.c.duration_s.is_not(None))
             .order_by(requests.c.ended_at.desc())
-            .limit(limit)
+            .limit(ENOUGH)
         )
         with self._reader.connect() as connection:
             return tuple(connection.execute(query).scalars())
 
     @in_thread
     def recent(
-        self, *, project: str = "", instance_key: str = "", user: str = "", limit: int
+        self, *, project: str = "", instance_key: str = "", limit: int
     ) -> list[Record]:
         """Return the latest restarts and what may become one, newest first.
 
@@ -179,7 +172,6 @@ class Reading:
         where: list[sa.ColumnElement[bool]] = [requests.c.state.in_(RESTARTS)]
         where += [requests.c.project == project] if project else []
         where += [requests.c.instance_key == instance_key] if instance_key else []
-        where += [requests.c.user_id == user] if user else []
         return self._select(*where, order=requests.c.asked_at.desc(), limit=limit)
 
     @in_thread

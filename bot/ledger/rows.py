@@ -72,12 +72,18 @@ def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
         request=Request.from_json(row["request"]),
         state=State(row["state"]),
         votes=cast,
-        baseline=Instance(**row["baseline"]) if row["baseline"] else None,
+        baseline=_instance(row["baseline"]) if row["baseline"] else None,
         sent_at=_time(row["sent_at"]),
         ended_at=_time(row["ended_at"]),
         changed_at=_time(row["changed_at"]),
         **{name: row[name] for name in _SAME},
     )
+
+
+def _instance(written: dict[str, Any]) -> Instance:
+    """Return the instance that was *written*, by a version with other fields maybe."""
+    known = {field.name for field in fields(Instance)}
+    return Instance(**{name: written[name] for name in known & written.keys()})
 
 
 def _time(timestamp: float | None) -> datetime | None:

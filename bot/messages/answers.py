@@ -65,13 +65,9 @@ def help_text(guess: str = "", said: str = "") -> Message:
 
 
 def refusal(
-    decision: Decision,
-    target: Target | None = None,
-    *,
-    who: Sequence[str] = (),
-    opening: str = "",
+    decision: Decision, target: Target | None = None, *, opening: str = ""
 ) -> Message:
-    """Say why policy refused, what would help, and *who* (mentions) may.
+    """Say why policy refused, and what would help.
 
     *opening*, raw, says what was refused where it was not the restart itself.
     """
@@ -80,7 +76,6 @@ def refusal(
     return b.message(
         b.ruling(f"{first} {t.sentence(decision.why)}"),
         b.ruling(t.sentence(decision.remedy)) if decision.remedy else None,
-        b.marked(f"Who may: {t.together(who)}.") if who else None,
         _rule(decision),
     )
 
@@ -88,25 +83,6 @@ def refusal(
 def _rule(decision: Decision) -> b.Part | None:
     """Return the name of the rule that decided."""
     return b.note(f"Rule: {decision.rule}") if decision.rule else None
-
-
-def not_in_channel(channel_id: str = "") -> Message:
-    """Say that nothing is restarted where the bot cannot post, and what to type."""
-    where = f"<#{channel_id}>" if channel_id else "this channel"
-    return b.message(
-        b.marked(
-            f"Nothing was restarted: I cannot post in {where}, and the channel is the"
-            f" record of every restart. Type {t.INVITE} there, then ask again."
-        )
-    )
-
-
-def cannot_post(sentence: str) -> Message:
-    """Say that nothing is restarted because Slack refused the post: *sentence*."""
-    return plain(
-        f"Nothing was restarted: {t.sentence(sentence)}",
-        "The channel is the record of every restart, so without it there is none.",
-    )
 
 
 def cannot_record() -> Message:
@@ -134,7 +110,7 @@ def accepted(record: Record) -> Message:
     return b.message(b.marked(line))
 
 
-def busy_already(running: Record, permalink: str = "") -> Message:
+def busy_already(running: Record) -> Message:
     """Say that the instance is being restarted by *running*, whose end is told."""
     request = running.request
     return b.message(
@@ -142,8 +118,7 @@ def busy_already(running: Record, permalink: str = "") -> Message:
             f"{t.place(request.target)} is being restarted already: asked by"
             f" {t.mention(request.user_id)}, {t.date(request.asked_at)}."
             " No second restart is sent; you are mentioned when this one has ended."
-        ),
-        b.link("See its message", permalink) if permalink else None,
+        )
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.messages.text import escape, named, said
+from bot.messages.text import named, said
 from bot.model import Message
 
 Block = dict[str, Any]
@@ -65,12 +65,6 @@ def marked(markup: str) -> Part:
 def ruling(raw: str) -> Part:
     """Return a sentence of policy; people, groups and channels in it show as names."""
     return words(raw) if (markup := named(raw)) == said(raw) else marked(markup)
-
-
-def link(label: str, url: str) -> Part:
-    """Return a link to *url*, an address that Slack gave us."""
-    block = {"type": "section", "text": mrkdwn(f"<{escape(url)}|{label}>")}
-    return Part(f"{label}: {escape(url)}", block)
 
 
 def note(raw: str) -> Part:

@@ -76,14 +76,12 @@ def checking(record: Record, *, mentions: Sequence[str] = ()) -> Message:
     )
 
 
-def not_restarted(
-    record: Record, why: str = "", *, mentions: Sequence[str] = ()
-) -> Message:
-    """Say that nothing was restarted, and *why* (default: the record's detail)."""
+def not_restarted(record: Record, *, mentions: Sequence[str] = ()) -> Message:
+    """Say that nothing was restarted, and why."""
     return b.message(
         b.title(f"{_name(record)}: not restarted"),
         *_asked(record, mentions),
-        *_paragraphs(why or record.detail, "The instance was left as it was."),
+        *_paragraphs(record.detail, "The instance was left as it was."),
         _trace(record),
     )
 

@@ -11,7 +11,6 @@ from itertools import accumulate, pairwise
 from bot.model import Record, Request, State, StatusClass, Target, class_of
 
 COMMAND = "/mlstudio"
-INVITE = "/invite @mlstudio"
 STATUS_LIMIT = 40  # characters of a status word that are shown (modelarts.md 4)
 FIELD_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
 MENTIONS_LIMIT = 50
@@ -59,9 +58,9 @@ def said(text: str, limit: int = FIELD_LIMIT) -> str:
     return escape(line[: sum(end < limit for end in ends)]) + "…"
 
 
-def code(name: str, limit: int = 80) -> str:
+def code(name: str) -> str:
     """Return a configured *name* as mrkdwn that cannot format, link or be an emoji."""
-    return f"`{said(name, limit).replace('`', chr(39))}`"
+    return f"`{said(name, 80).replace('`', chr(39))}`"
 
 
 def place(target: Target) -> str:
