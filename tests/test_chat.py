@@ -19,6 +19,7 @@ from tiny_slack import (
     tiny_slack,
 )
 
+from bot import slack_errors
 from bot.chat import PATIENCE_S, Chat, clients
 from bot.errors import ChatBusy, ChatError, ChatRefused, ChatUnknown
 from bot.model import Message
@@ -418,3 +419,9 @@ async def test_loopback_is_not_sent_through_a_proxy(
     assert poster.proxy is None
     assert inside.proxy is None
     assert outside.proxy == "http://proxy.invalid:3128"
+
+
+def test_what_is_no_error_word_of_slacks_is_not_repeated():
+    """A server that puts a token where its error word belongs does not get it shown."""
+    assert "xoxb" not in slack_errors._sentence("bad_token xoxb-111-SECRET", {})
+    assert "not_in_a_list" in slack_errors._sentence("not_in_a_list", {})

@@ -539,3 +539,44 @@ async def test_every_call_is_counted(wire, clock):
         ("restart", "follow"),
         ("read", "ok"),
     ]
+
+
+# --- secrets that come back ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["read", "restart"])
+@pytest.mark.parametrize("secret", ["not-a-real-password", "MII"])
+async def test_what_a_gateway_echoes_of_our_secrets_goes_nowhere(
+    wire, clock, kind, secret
+):
+    """Neither password nor token gets into an error, a status or a reference."""
+    cloud = cloud_over(wire, clock, hidden=("not-a-real-password",))
+    await cloud.log_in("ml-prod")
+    (token,) = wire.tokens
+    told = token if secret == "MII" else secret
+    wire.answers = [
+        httpx.Response(
+            400,
+            headers={"X-Request-Id": f"ref {told}"},
+            json={"error_code": "ModelArts.9", "error_msg": told, "request_id": told},
+        )
+    ]
+
+    with pytest.raises(CloudRefused) as caught:
+        await getattr(cloud, kind)(TRAINER)
+
+    shown = f"{caught.value} {caught.value.ref} {caught.value!r}"
+    assert secret not in shown
+    assert "hidden" in shown
+
+
+async def test_a_status_that_holds_a_secret_is_hidden(wire, clock):
+    """What stands where a status should be is not shown as it came."""
+    cloud = cloud_over(wire, clock, hidden=("not-a-real-password",))
+    wire.answers = [
+        httpx.Response(200, json=ACTIVE | {"status": "not-a-real-password"})
+    ]
+
+    seen = await cloud.read(TRAINER)
+
+    assert "password" not in repr(seen)

@@ -200,3 +200,24 @@ async def test_closed_means_closed(served):
 
     with pytest.raises(aiohttp.ClientConnectorError):
         await client.get("/livez")
+
+
+async def test_other_checks_count_from_the_next_look_on(served):
+    """A bot that waits for Slack at its start is unready until Slack is there."""
+
+    async def no() -> bool:
+        return False
+
+    async def yes() -> bool:
+        return True
+
+    health, client = await served({"slack": no})
+    async with client.get("/readyz") as answer:
+        assert answer.status == 503
+    async with client.get("/livez") as answer:
+        assert answer.status == 200
+
+    health.look_at({"slack": yes})
+
+    async with client.get("/readyz") as answer:
+        assert answer.status == 200

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from processes import Site, count, until
+from restart_bench import free_port
 from test_crash import BOX, GATED, Case
 from troubled import AHEAD, BACK, READ_ONLY, WRITABLE
 
@@ -168,3 +171,64 @@ async def test_a_bot_on_a_read_only_disk_does_not_start(disk: Path, tmp_path: Pa
         assert await second.ended() == 2
         (sentence,) = second.words
         assert "cannot be written" in sentence
+
+
+# --- the start ------------------------------------------------------------------------
+
+
+async def test_health_is_served_while_slack_is_waited_for(site: Site):
+    """A bot that starts while Slack is down lives, and is not ready."""
+    port = free_port()
+    told = site.config.read_text(encoding="utf-8")
+    server = f'[server]\nlisten = "127.0.0.1:{port}"\n[slack]\n'
+    site.config.write_text(told.replace("[slack]\n", server), encoding="utf-8")
+    site.slack.fail("auth.test", count=4, status=503)
+    bot = await site.start(wait=False)
+
+    async def asked(path: str) -> int:
+        async with httpx.AsyncClient() as http:
+            try:
+                answer = await http.get(f"http://127.0.0.1:{port}{path}")
+            except httpx.TransportError:
+                return 0
+        return answer.status_code
+
+    async def answers(path: str, status: int) -> bool:
+        return await asked(path) == status
+
+    await until(lambda: answers("/livez", 200))
+    assert await asked("/readyz") == 503
+    await bot.up()
+    await until(lambda: answers("/readyz", 200))
+
+
+async def test_a_port_that_slack_cannot_have_is_one_sentence(site: Site):
+    """Whoever gives the bot an address that is taken reads so, without a traceback."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        told = site.config.read_text(encoding="utf-8")
+        listen = f'mode = "http"\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n'
+        site.config.write_text(told.replace("[slack]\n", f"[slack]\n{listen}"), "utf-8")
+        bot = await site.start(wait=False, SLACK_SIGNING_SECRET="0123456789abcdef")
+
+        assert await bot.ended() == 1
+
+    assert not any("Traceback" in word for word in bot.words)
+    assert "choose another address in [slack] listen" in bot.words[-1]
+
+
+async def test_a_reload_asks_for_the_secrets_that_it_needs(site: Site):
+    """A file that would need another login than the bot has changes nothing."""
+    bot = await site.start()
+    told = site.config.read_text(encoding="utf-8")
+    key = '[projects.ml-prod]\nauth = "aksk"\n'
+    site.config.write_text(told.replace("[projects.ml-prod]\n", key), encoding="utf-8")
+
+    bot.send(signal.SIGHUP)
+
+    await until(lambda: any("HUAWEICLOUD_SDK_AK" in word for word in bot.words))
+    delivery = await site.ask(BOX)
+    await site.seen_rebooting(BOX)
+    site.finish_reboot(BOX)
+    assert await count(site, delivery, BOX) == Case("").expected()

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import aiohttp
-import httpx
 from pydantic import SecretStr
 
 from bot.chat import TIMEOUT, clients

@@ -65,7 +65,7 @@ class Cloud:
         self._clock = clock
         self._now = now
         self._on_call = on_call
-        self._hidden = tuple(one for one in hidden if len(one) >= _SHORTEST)
+        self._hidden = tuple(hidden)
         self._limiter = Limiter(calls_per_minute, clock=clock, sleep=sleep)
         self._key_pause = Pause(KEY_PAUSE_S, clock)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
@@ -211,9 +211,13 @@ class Cloud:
         A gateway may echo it, in whichever field: it must not get into a message, the
         database or the log.
         """
-        sent = (response.request.headers.get(name) for name in _PROOFS)
-        hidden = {one for one in (*self._hidden, *sent) if one and one in response.text}
-        hidden |= {one for one in self._hidden if one in str(response.headers)}
+        sent = (response.request.headers.get(name, "") for name in _PROOFS)
+        told = f"{response.text} {[*response.headers.values()]}"
+        hidden = {
+            one
+            for one in (*self._hidden, *sent)
+            if len(one) >= _SHORTEST and one in told
+        }
         if not hidden:
             return response
         text = response.text
