@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from bot.cli import cli
 from bot.config import Settings, validate
 from bot.config.secrets import VARIABLES
-from bot.config.settings import ProjectSettings
+from bot.config.tables import ProjectSettings
 from bot.messages.answers import COMMANDS
 from bot.metrics import FAMILIES
 from bot.model import Approval, Rule

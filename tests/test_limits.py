@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 from restart_bench import Bench, free_port
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -77,14 +78,14 @@ async def test_who_is_kept_out_may_still_ask_questions(make_bench) -> None:
         assert WAIT not in (await bench.ask(question)).text
 
 
-async def test_it_passes_by_itself(make_bench, monkeypatch) -> None:
+async def test_it_passes_by_itself(make_bench, mocker: MockerFixture) -> None:
     """A minute later the same person is heard again."""
     bench: Bench = await make_bench(rules=NOBODY)
-    monkeypatch.setattr(limits, "WITHIN_S", 3600.0)
+    mocker.patch.object(limits, "WITHIN_S", 3600.0)
     await too_often(bench, "restart ml-prod trainer-7")
     assert WAIT in (await bench.ask("restart ml-prod trainer-7")).text
 
-    monkeypatch.setattr(limits, "WITHIN_S", 0.0)
+    mocker.patch.object(limits, "WITHIN_S", 0.0)
 
     assert WAIT not in (await bench.ask("restart ml-prod trainer-7")).text
 

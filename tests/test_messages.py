@@ -18,6 +18,7 @@ from bot.messages import (
     answers,
     approval,
     blocks,
+    lookups,
     restart,
     several,
     several_card,
@@ -170,17 +171,17 @@ DRAWERS: dict[str, Drawer] = {
     "cannot_record": lambda _, __: answers.cannot_record(),
     "accepted": lambda r, _: answers.accepted(r),
     "busy_already": lambda r, _: answers.busy_already(r),
-    "status": lambda r, i: answers.status(
+    "status": lambda r, i: lookups.status(
         r.request.target, i, records=[r] * 60, decision=DECISION, who=LEADS
     ),
-    "status of the unreadable": lambda r, _: answers.status(
+    "status of the unreadable": lambda r, _: lookups.status(
         r.request.target, None, records=(), problem=r.detail
     ),
-    "listing": lambda r, i: answers.listing(
-        "ml-prod", [answers.Row(r.request.target, i, r.detail)] * 60
+    "listing": lambda r, i: lookups.listing(
+        "ml-prod", [lookups.Row(r.request.target, i, r.detail)] * 60
     ),
-    "history": lambda r, _: answers.history([r] * 60, project="ml-prod"),
-    "can": lambda r, _: answers.can(
+    "history": lambda r, _: lookups.history([r] * 60, project="ml-prod"),
+    "can": lambda r, _: lookups.can(
         DECISION, r.request.target, person="<@U1ANN>", approvers=LEADS
     ),
     "decided": lambda r, _: answers.decided(replace(r, state=State.DENIED)),
@@ -375,7 +376,7 @@ def test_plain_text_is_complete(name: str) -> None:
 
 def test_plain_text_of_a_long_list_says_that_it_is_cut() -> None:
     """A list too long for Slack's plain text ends with how much is missing."""
-    text = answers.history([RECORD] * 40).text
+    text = lookups.history([RECORD] * 40).text
 
     shown = text.count("trainer-7 in ml-prod")
     assert 20 < shown < 40
@@ -782,7 +783,7 @@ def test_can_names_rule_and_reason(verdict: Verdict, words: str) -> None:
     """``can`` says whether, why, and by which rule."""
     decision = replace(DECISION, verdict=verdict)
 
-    text = answers.can(decision, BOX, person="<@U9>", approvers=LEADS).text
+    text = lookups.can(decision, BOX, person="<@U9>", approvers=LEADS).text
 
     assert text == (
         f"<@U9> {words}\nApprovers: <!subteam^S0LEADS> or <@U2BOB>.\n"
@@ -792,7 +793,7 @@ def test_can_names_rule_and_reason(verdict: Verdict, words: str) -> None:
 
 def test_status_of_what_could_not_be_read() -> None:
     """A status that could not be read is said so, with the problem."""
-    text = answers.status(BOX, None, records=(), problem="The cloud is down.").text
+    text = lookups.status(BOX, None, records=(), problem="The cloud is down.").text
 
     assert "trainer-7: status could not be read" in text
     assert "The cloud is down." in text
@@ -803,7 +804,7 @@ def test_unknown_status_is_shown_and_named_so() -> None:
     """A word that the bot does not know is shown, cut to 40 characters."""
     odd = replace(INSTANCE, status="X" * 60)
 
-    text = answers.status(BOX, odd, records=()).text
+    text = lookups.status(BOX, odd, records=()).text
 
     assert "X" * 39 + "… (a status I do not know)" in text
     assert "X" * 40 not in text
@@ -811,7 +812,7 @@ def test_unknown_status_is_shown_and_named_so() -> None:
 
 def test_listing_has_a_button_each() -> None:
     """Every listed instance can be restarted from the list."""
-    message = answers.listing("ml-prod", [answers.Row(BOX, INSTANCE)])
+    message = lookups.listing("ml-prod", [lookups.Row(BOX, INSTANCE)])
 
     (button,) = objects(message.blocks, "button")
 
@@ -822,14 +823,14 @@ def test_listing_has_a_button_each() -> None:
 
 def test_empty_and_long_lists_say_so() -> None:
     """An empty list is not silence, and a cut one says how many are missing."""
-    rows = [answers.Row(BOX, INSTANCE)] * 40
+    rows = [lookups.Row(BOX, INSTANCE)] * 40
 
-    assert "names no instance" in answers.listing("p", []).text
-    assert "… and 3 more" in str(answers.listing("p", rows, more=3).blocks)
-    assert "No restarts on record." in answers.history([]).text
-    assert "… and 2 more" in str(answers.history([RECORD] * 42).blocks)
+    assert "names no instance" in lookups.listing("p", []).text
+    assert "… and 3 more" in str(lookups.listing("p", rows, more=3).blocks)
+    assert "No restarts on record." in lookups.history([]).text
+    assert "… and 2 more" in str(lookups.history([RECORD] * 42).blocks)
     assert (
-        "Last restarts of box in p" in answers.history([], project="p", box="box").text
+        "Last restarts of box in p" in lookups.history([], project="p", box="box").text
     )
 
 

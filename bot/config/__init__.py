@@ -1,8 +1,9 @@
 """The configuration: one TOML file and the secrets of the environment.
 
 Everything is checked at once, and every mistake is said with its place. The parts:
-``kinds`` of text, ``settings`` as values, ``problems`` in words, ``relations`` between
-values, ``leaks`` of secrets into the file, ``clouds`` as users have them already,
+``kinds`` of text, ``tables`` of them, ``settings`` as a whole, ``naming`` of projects
+and instances, ``problems`` in words, ``relations`` between values, ``leaks`` of secrets
+into the file, ``clouds`` as users have them already,
 ``secrets`` of the environment, ``files``.
 """
 
@@ -10,8 +11,9 @@ from bot.config.clouds import Credentials
 from bot.config.files import examine, find, load, load_settings, validate
 from bot.config.kinds import host_port
 from bot.config.secrets import Secrets
-from bot.config.settings import Endpoint, ProjectSettings, Settings, WatchSettings
+from bot.config.settings import Endpoint, Settings
 from bot.config.starter import STARTER
+from bot.config.tables import ProjectSettings, WatchSettings
 
 __all__ = [
     "STARTER",

@@ -13,7 +13,7 @@ from bot.config import Settings
 from bot.errors import CloudError
 from bot.ledger import Ledger
 from bot.listeners.asker import Asker
-from bot.messages import answers
+from bot.messages import lookups
 from bot.messages.text import mention
 from bot.model import Decision, Instance, Message, Target, Verdict
 
@@ -21,7 +21,7 @@ AT_ONCE = 5  # reads of instances for one list
 LIST_WITHIN_S = 20.0
 LAST = 5
 HISTORY = 20
-GLASS_SINCE = timedelta(days=30)  # as answers.history says
+GLASS_SINCE = timedelta(days=30)  # as lookups.history says
 
 
 class Answering:
@@ -46,7 +46,7 @@ class Answering:
         instance, problem = await self._read(target)
         decision = await self._would(asker, asker.user_id, target)
         who = self._authority.who_may(target)
-        return answers.status(
+        return lookups.status(
             target,
             instance,
             records=await self._ledger.recent(instance_key=target.key, limit=LAST),
@@ -60,14 +60,14 @@ class Answering:
         targets = self._settings().targets(command.project)
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def row(target: Target) -> answers.Row:
+        async def row(target: Target) -> lookups.Row:
             async with gate:
                 instance, problem = await self._read(target, can_wait=True)
-            return answers.Row(target, instance, problem)
+            return lookups.Row(target, instance, problem)
 
-        shown = targets[: answers.MOST_ROWS]
+        shown = targets[: lookups.MOST_ROWS]
         rows = await asyncio.gather(*map(row, shown))
-        return answers.listing(command.project, rows, more=len(targets) - len(shown))
+        return lookups.listing(command.project, rows, more=len(targets) - len(shown))
 
     async def history(self, command: words.History) -> Message:
         """Return the last restarts, of everything or of one project or instance."""
@@ -84,14 +84,14 @@ class Answering:
         glass = await self._ledger.broken_glass(
             since=datetime.now(UTC) - GLASS_SINCE, project=project, instance=key
         )
-        return answers.history(records, project=project, box=box, glass=glass)
+        return lookups.history(records, project=project, box=box, glass=glass)
 
     async def can(self, asker: Asker, command: words.Can) -> Message:
         """Return the rule that decides for somebody, and why."""
         target = self._settings().target(command.project, command.instance)
         user_id = command.user_id or asker.user_id
         decision = await self._would(asker, user_id, target)
-        return answers.can(
+        return lookups.can(
             decision,
             target,
             person=mention(user_id),

@@ -20,7 +20,7 @@ from bot.listeners.asking import Asking
 from bot.listeners.looks import Looks
 from bot.listeners.replies import Replies, Submitted
 from bot.listeners.tasks import Tasks
-from bot.messages import answers, views
+from bot.messages import answers, lookups, views
 from bot.messages.target import target_names
 from bot.messages.views import Opened, opened
 from bot.model import Target, Verdict
@@ -207,7 +207,7 @@ class Dialogs:
             except BotError as error:
                 hint, instance = str(error), ""
             else:
-                hint = answers.outlook(decision)
+                hint = lookups.outlook(decision)
                 required = decision.wants_reason
         return views.restart_view(
             sorted(settings.projects),

@@ -9,8 +9,8 @@ from typing import Any
 
 from bot.messages import blocks as b
 from bot.messages import text as t
-from bot.messages.answers import outlook
 from bot.messages.approval import losses
+from bot.messages.lookups import outlook
 from bot.messages.views import REASON, View, filled, glass, labelled, text_input
 from bot.model import REASON_LIMIT, Decision, Target, canonical
 

@@ -1,0 +1,22 @@
+"""Pure: who may restart what, and who may approve it; in doubt the answer is no.
+
+Every sentence here is plain text about the person in the third person, so that it
+can be shown to the person and to whoever asks about the person.
+"""
+
+from bot.policy.approving import approvers, may_approve
+from bot.policy.deciding import decide, who_may
+from bot.policy.ruling import explained
+from bot.policy.who import EVERYBODY, Groups, outsider, references
+
+__all__ = [
+    "EVERYBODY",
+    "Groups",
+    "approvers",
+    "decide",
+    "explained",
+    "may_approve",
+    "outsider",
+    "references",
+    "who_may",
+]

@@ -1,0 +1,93 @@
+"""Whom an entry of a rule means: people, groups, everybody. In doubt, nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from bot.model import Approval, Decision, Person, Rule, Verdict
+
+Groups = Mapping[str, frozenset[str] | None]
+
+EVERYBODY = "*"
+MEND_GROUP = (
+    "Whoever keeps the bot's configuration has to look at that group:"
+    " mlstudio-bot check says what is wrong with it."
+)
+_USER_ID = re.compile(r"[UW][A-Z0-9]+")
+
+
+def outsider(person: Person, home_team: str) -> Decision | None:
+    """Return the refusal of whom no rule can let in (contract 4.8), else None."""
+    kinds = (
+        (person.deleted, "Deactivated accounts"),
+        (person.is_bot, "Bots"),
+        (person.is_guest, "Guests of the workspace"),
+        (
+            person.is_stranger or not home_team or person.team_id != home_team,
+            "People of another workspace",
+        ),
+    )
+    for applies, kind in kinds:
+        if applies:
+            return Decision(
+                Verdict.DENY,
+                f"{kind} may neither restart nor approve anything.",
+                "A full member of the bot's own workspace can ask.",
+            )
+    return None
+
+
+def references(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return every user group that *rules* name, as it is written there."""
+    return frozenset(
+        entry
+        for rule in rules
+        for entries in (rule.who, *lists_of(rule.approval))
+        for entry in entries
+        if is_group(entry)
+    )
+
+
+def lists_of(approval: Approval | None) -> tuple[tuple[str, ...], ...]:
+    return () if approval is None else (approval.by, approval.break_glass)
+
+
+def is_group(entry: str) -> bool:
+    """Say whether *entry* is a group; what is no user id is one, so it fails closed."""
+    return entry != EVERYBODY and not _USER_ID.fullmatch(entry)
+
+
+def concerns(rule: Rule, user_id: str, groups: Groups) -> bool:
+    """Say whether *rule* names the person; a deny rule without names means all."""
+    return (rule.deny and not rule.who) or lists(rule.who, user_id, groups)
+
+
+def lists(entries: Iterable[str], user_id: str, groups: Groups) -> bool:
+    """Say whether *entries* surely name the person."""
+    return any(
+        user_id in (groups.get(entry) or ())
+        if is_group(entry)
+        else entry in (EVERYBODY, user_id)
+        for entry in entries
+    )
+
+
+def closed_group(entries: Iterable[str], groups: Groups, what: str) -> str:
+    """Return why a group among *entries* refuses everybody, or nothing."""
+    for entry in sorted(entries):
+        if is_group(entry) and not groups.get(entry):
+            trouble = (
+                f"I cannot read the user group {entry}"
+                if groups.get(entry) is None
+                else f"The user group {entry} has no members"
+            )
+            return f"{trouble}, so nobody gets past {what} unless named otherwise."
+    return ""
+
+
+def in_words(entries: Iterable[str]) -> str:
+    """Return *entries* in words."""
+    return ", ".join(
+        "every full member" if entry == EVERYBODY else entry for entry in entries
+    )
