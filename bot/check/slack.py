@@ -83,7 +83,12 @@ async def app_token_line(client: AsyncWebClient, token: str) -> Line:
             "make one under Basic Information > App-Level Tokens with the scope"
             " connections:write, and switch on Socket Mode"
         )
-        return bad(f"the app token: {error}", _mending(error, remedy))
+        # Of a refused token Slack's table of errors speaks as of the bot's.
+        refused = isinstance(error, ChatRefused)
+        why = f"Slack refuses SLACK_APP_TOKEN ({error.code})" if refused else error
+        return bad(
+            f"the app token: {why}", remedy if refused else _mending(error, remedy)
+        )
     return good("the app token opens a socket")
 
 

@@ -9,7 +9,7 @@ import signal
 import time
 import webbrowser
 
-from bot.command import Restart, parse
+from bot.command import Mistake, Restart, parse
 from bot.demo.outside import Outside
 from bot.demo.said import Post
 from bot.demo.stage import Stage
@@ -18,6 +18,8 @@ ANN, BOB, CHANNEL = "ann", "bob", "incidents"
 APPEAR_WITHIN_S = 15.0
 END_WITHIN_S = 330.0
 ONCE_SPEED = 2.0
+RECORDED = "Recorded"  # how the answer to a request that was taken on begins
+DIALOG = "That opens a dialog, which only the page shows: name project and instance."
 _USER = re.compile(r"<@(\w+)>")
 _GROUP = re.compile(r"<!subteam\^(\w+)>")
 _DATE = re.compile(r"<!date\^(\d+)\^[^>]*>")
@@ -71,8 +73,13 @@ class _Script:
         delivery = await self._slack.command(ANN, CHANNEL, text)
         self._line("mlstudio, only visible to ann", delivery.error or delivery.text)
         asked = parse(text.removeprefix("/mlstudio"))
-        if not (isinstance(asked, Restart) and asked.project and asked.instance):
-            return 1 if delivery.error else 0
+        if not isinstance(asked, Restart):
+            return 1 if delivery.error or isinstance(asked, Mistake) else 0
+        if not (asked.project and asked.instance):
+            self._line("mlstudio", DIALOG)
+            return 1
+        if RECORDED not in delivery.text:  # refused: nothing more is to come
+            return 1
         try:
             await self._slack.wait_for(self._posts, APPEAR_WITHIN_S)
             return await self._until_end()
@@ -82,6 +89,7 @@ class _Script:
     async def _until_end(self) -> int:
         card = next((post for post in self._posts() if _buttons(post)), None)
         if card is not None:
+            self.catch_up()
             self._line("bob", "clicks Approve")
             await self._slack.click(BOB, card, "approve")
         end = await self._slack.wait_for(self._ending, END_WITHIN_S)
