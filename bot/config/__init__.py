@@ -3,7 +3,7 @@
 Everything is checked at once, and every mistake is said with its place. The parts:
 ``kinds`` of text, ``tables`` of them, ``settings`` as a whole, ``naming`` of projects
 and instances, ``problems`` in words, ``relations`` between values, ``leaks`` of secrets
-into the file, ``clouds`` as users have them already,
+into the file, ``clouds`` as users have them already and ``cloudfiles`` that hold them,
 ``secrets`` of the environment, ``files``.
 """
 

@@ -9,24 +9,19 @@ of openstacksdk and of OTC's ``.ostackrc`` (reference/modelarts.md section 12).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from configparser import ConfigParser
-from configparser import Error as IniError
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.config import kinds
+from bot.config.cloudfiles import Entries, access_key, text_of
 from bot.config.problems import Problem
 from bot.config.relations import Document, table
 
-_LARGEST = 1_000_000  # characters
 _LOGIN = ("username", "password", "user_domain_name")
-_PASSWORD = {"", "password", "v3password"}  # the kinds of login that are ours
 _OTC = "https://iam.{}.otc.t-systems.com/v3"  # openstacksdk's profile "otc"
 _IAM_HOST = re.compile(
     r"iam\.(?:([a-z0-9-]+)\.)?(otc\.t-systems\.com|myhuaweicloud\.(?:com|eu|cn))"
@@ -91,11 +86,11 @@ class Found:
 def complete(document: Document, environ: Mapping[str, str]) -> Found:
     """Return *document* with what it leaves out filled in from elsewhere."""
     found = Found(deepcopy(document))
-    entries = _Entries(environ)
+    entries = Entries(environ)
     common = found.document.setdefault("cloud", {})
     if not isinstance(common, dict):
         return found
-    entry = entries.named(_common_name(common, environ), ("cloud", "cloud"), found)
+    entry = _named(entries, _common_name(common, environ), ("cloud", "cloud"), found)
     found.common = {
         **{f"OS_{key.upper()}": value for key, value in _login(entry).items()},
         **_keys(environ, found),
@@ -104,7 +99,7 @@ def complete(document: Document, environ: Mapping[str, str]) -> Found:
     for name, project in table(found.document, "projects").items():
         if isinstance(project, dict) and isinstance(project.get("cloud"), str):
             path = ("projects", name, "cloud")
-            own = entries.named(project["cloud"], path, found)
+            own = _named(entries, project["cloud"], path, found)
             _fill(project, _place(own))
             if _place(own).project_id:
                 project.setdefault("id", _place(own).project_id)
@@ -113,12 +108,33 @@ def complete(document: Document, environ: Mapping[str, str]) -> Found:
     return found
 
 
+def _keys(environ: Mapping[str, str], found: Found) -> dict[str, str]:
+    """Return the access key of the file that Huawei's SDKs read, if one is named."""
+    variable = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
+    try:
+        return access_key(environ.get(variable, ""))
+    except ValueError as error:
+        found.problems.append(Problem((variable,), str(error)))
+        return {}
+
+
 def _common_name(common: Document, environ: Mapping[str, str]) -> str:
     """Return the cloud that ``[cloud]`` means; OS_CLOUD counts if it says nothing."""
     if "cloud" in common or "iam_url" in common:
         name = common.get("cloud")
         return name if isinstance(name, str) else ""
     return environ.get("OS_CLOUD", "")
+
+
+def _named(
+    entries: Entries, name: str, path: tuple[str, ...], found: Found
+) -> Document:
+    """Return the entry *name*, an empty one (and a problem) if there is none."""
+    try:
+        return entries.entry(name) if name else {}
+    except ValueError as error:
+        found.problems.append(Problem(path, str(error)))
+        return {}
 
 
 def _of_environment(environ: Mapping[str, str], place: Place) -> Place:
@@ -169,144 +185,23 @@ def _own_login(name: str, entry: Document, path: tuple[str, ...], found: Found) 
 # --- one entry -----------------------------------------------------------------------
 
 
-def _text(entry: Document, *path: str) -> str:
-    """Return the text at *path*, nothing where there is none."""
-    value = table(entry, *path[:-1]).get(path[-1])
-    return value.strip() if isinstance(value, str) else ""
-
-
 def _place(entry: Document) -> Place:
-    region = _text(entry, "region_name")
-    auth_url = _text(entry, "auth", "auth_url")
-    if not auth_url and _text(entry, "profile") == "otc":
+    region = text_of(entry, "region_name")
+    auth_url = text_of(entry, "auth", "auth_url")
+    if not auth_url and text_of(entry, "profile") == "otc":
         auth_url = _OTC.format(region or "eu-de")
     return Place(
         auth_url=auth_url,
         region=region,
-        modelarts=_text(entry, "modelarts_endpoint_override"),
-        project_id=_text(entry, "auth", "project_id"),
+        modelarts=text_of(entry, "modelarts_endpoint_override"),
+        project_id=text_of(entry, "auth", "project_id"),
     )
 
 
 def _login(entry: Document) -> dict[str, str]:
     """Return the login of an entry; its ``ak`` and ``sk`` belong to OBS, not to us."""
-    login = {key: _text(entry, "auth", key) for key in _LOGIN}
-    login["user_domain_name"] = login["user_domain_name"] or _text(
+    login = {key: text_of(entry, "auth", key) for key in _LOGIN}
+    login["user_domain_name"] = login["user_domain_name"] or text_of(
         entry, "auth", "domain_name"
     )
     return {key: value for key, value in login.items() if value}
-
-
-# --- the files -----------------------------------------------------------------------
-
-
-def _keys(environ: Mapping[str, str], found: Found) -> dict[str, str]:
-    """Return the access key of the file that Huawei's SDKs read, if one is named."""
-    variable = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
-    file = environ.get(variable, "")
-    if not file:
-        return {}
-    parser = ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(Path(file).read_text(encoding="utf-8")[:_LARGEST])
-    except (OSError, ValueError, IniError):
-        text = "names a file that cannot be read; it must hold [basic] with ak and sk"
-        found.problems.append(Problem((variable,), text))
-        return {}
-    basic = parser["basic"] if parser.has_section("basic") else {}
-    names = ("ak", "sk", "security_token")
-    return {f"HUAWEICLOUD_SDK_{n.upper()}": basic[n] for n in names if basic.get(n)}
-
-
-class _Entries:
-    """The entries of clouds.yaml with secure.yaml over them, read when one is named."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._read: tuple[Document, str] | None = None
-
-    def named(self, name: str, path: tuple[str, ...], found: Found) -> Document:
-        """Return the entry *name*, an empty one (and a problem) if there is none."""
-        if not name:
-            return {}
-        try:
-            return self._entry(name)
-        except ValueError as error:
-            found.problems.append(Problem(path, str(error)))
-            return {}
-
-    def _entry(self, name: str) -> Document:
-        """Return the entry *name*; ValueError if there is none, or none for us."""
-        entries, where = self._entries()
-        shown = f'"{kinds.echo(name)}"'
-        if name not in entries:
-            raise ValueError(
-                f"{where} has no cloud {shown}{kinds.meant(name, entries)}"
-            )
-        entry = table(entries, name)
-        kind = _text(entry, "auth_type")
-        if kind not in _PASSWORD:
-            raise ValueError(
-                f'the entry {shown} of {where} has auth_type "{kinds.echo(kind)}"; the'
-                " bot logs in by user name and password"
-            )
-        return entry
-
-    def _entries(self) -> tuple[Document, str]:
-        """Return all entries and the file they are from; ValueError if none can be."""
-        if self._read is None:
-            file = next(self._files("clouds", "OS_CLIENT_CONFIG_FILE"), None)
-            if file is None:
-                raise ValueError(
-                    "there is no clouds.yaml here, in ~/.config/openstack or in"
-                    " /etc/openstack; OS_CLIENT_CONFIG_FILE may name one"
-                )
-            secure = next(self._files("secure", "OS_CLIENT_SECURE_FILE"), None)
-            merged = _merged(_content(file), _content(secure) if secure else {})
-            self._read = table(merged, "clouds"), str(file)
-        return self._read
-
-    def _files(self, stem: str, variable: str) -> Iterator[Path]:
-        """Yield the files of that kind that there are, the one that counts first."""
-        named = self._environ.get(variable)
-        if named:
-            yield Path(named)
-            return
-        home = self._environ.get("HOME", "")
-        config = self._environ.get("XDG_CONFIG_HOME") or (home and f"{home}/.config")
-        folders = [Path(), Path("/etc/openstack")]
-        if config:
-            folders.insert(1, Path(config, "openstack"))
-        for folder in folders:
-            for ending in ("yaml", "yml"):
-                if (file := folder / f"{stem}.{ending}").is_file():
-                    yield file
-
-
-def _content(file: Path) -> Document:
-    """Return what stands in a YAML *file*; nothing of it is ever in the error."""
-    import yaml  # noqa: PLC0415 - not for commands that read no YAML
-
-    try:
-        text = file.read_text(encoding="utf-8")[:_LARGEST]
-        # Every scalar stays the text that it is: a password may look like a number.
-        content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes only text
-    except OSError as error:
-        raise ValueError(
-            f"{file} cannot be read: {error.strerror or 'it failed'}"
-        ) from None
-    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{file} is not YAML{where}") from None
-    return content if isinstance(content, dict) else {}
-
-
-def _merged(below: Document, above: Document) -> Document:
-    """Return *below* with everything of *above* put over it."""
-    merged: dict[str, Any] = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _merged(old, value) if both and isinstance(old, dict) else value
-    return merged

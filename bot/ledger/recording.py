@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import LedgerError
-from bot.ledger.hosts import host_of
-from bot.ledger.reading import BREAK_GLASS, Reading, in_thread
+from bot.ledger.conflicts import host_of
+from bot.ledger.database import in_thread
+from bot.ledger.reading import BREAK_GLASS, Reading
 from bot.ledger.rows import by_id, in_turn, records, row_of
 from bot.ledger.schema import requests
 from bot.ledger.trail import append, entry_of

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.errors import LedgerError
 from bot.ledger.schema import requests, votes
 from bot.model import Instance, Record, Request, State, Vote, utc
 
@@ -113,3 +114,37 @@ def together(request_id: str) -> sa.Select[Any]:
 def by_id(request_id: str) -> sa.Select[Any]:
     """Return the query for one request, locked for change where the database can."""
     return requests.select().where(requests.c.id == request_id).with_for_update()
+
+
+def locked(connection: sa.Connection, request_id: str) -> Record:
+    """Return a record that must exist, locked for change."""
+    found = records(connection, by_id(request_id))
+    if not found:
+        raise LedgerError(f"there is no request {request_id}")
+    return found[0]
+
+
+def with_others(
+    connection: sa.Connection,
+    request_id: str,
+    all_of_it: bool = True,  # noqa: FBT001, FBT002
+) -> tuple[Record, list[Record]]:
+    """Return a record that must exist, and what waits for approval together with it.
+
+    All are locked for change; without *all_of_it* there are no others.
+    """
+    if not all_of_it:
+        return locked(connection, request_id), []
+    found = {one.request.id: one for one in records(connection, together(request_id))}
+    if request_id not in found:
+        raise LedgerError(f"there is no request {request_id}")
+    record = found.pop(request_id)
+    pending = record.state is State.PENDING
+    return record, [one for one in found.values() if pending and one.state == "pending"]
+
+
+def set_fields(
+    connection: sa.Connection, request_id: str, fields: dict[str, Any]
+) -> None:
+    query = requests.update().where(requests.c.id == request_id)
+    connection.execute(query.values(column_values(fields)))
