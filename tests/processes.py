@@ -279,16 +279,24 @@ class Site:
     async def approve(
         self, *, user: str = "bob", cards: int = 1, within_s: float = PATIENCE_S
     ) -> None:
-        """Let a lead approve the open card as soon as the click gets through.
+        """Let a lead approve the open card until a click has got through.
 
-        *cards* of them have to stand there first.
+        *cards* of them have to stand there first. A click may count although its
+        acknowledgement died with the bot: then the card is closed.
         """
         end = time.monotonic() + within_s
+        clicked = False
+
+        def can_go_on() -> bool:
+            cards_open = len(self.open_cards())
+            return cards_open >= cards or (clicked and not cards_open)
+
         while True:
             left = end - time.monotonic()
-            await until(
-                lambda: len(self.open_cards()) >= cards, left, "a card to approve"
-            )
+            await until(can_go_on, left, "a card to approve")
+            if not self.open_cards():
+                return
+            clicked = True
             await until(lambda: self.slack.connections, left, "a connection")
             for card in self.open_cards():
                 if (await self.slack.click(user, card, APPROVE)).ok:
