@@ -32,7 +32,7 @@ from bot.command import Can
 from bot.config import Secrets
 from bot.ledger import Ledger
 from bot.listeners.asking import Asker
-from bot.messages import answers
+from bot.messages import lookups
 from bot.messages.text import mention
 from bot.model import (
     ENDS,
@@ -350,7 +350,7 @@ def test_can_explain_and_the_command_decide_alike(
                 stage.world.settings(), _SECRETS, who, PROJECT, box, CHANNEL
             )
         asked, record = await _command(stage, asker, "it burns" if reason else "")
-        here = answers.can(
+        here = lookups.can(
             told.decision,
             told.target,
             person=mention(who),
