@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import hypothesis
 import pytest
 import pytest_asyncio
+import structlog
 from restart_bench import Bench, benched
 
 # How quick a machine is says nothing about the code.
@@ -20,6 +21,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any machine")
 
 MakeBench = Callable[..., Awaitable[Bench]]
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Let no test log as another one, or the command line in it, has configured."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ TRAINER = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 GATED = "f7a1c6d0-3e84-4b29-a5c7-9d0b8e2f4163"
 NAMELESS = "b6d1f0a4-7c3e-4d58-9a21-0e8f5c7b3d16"  # has no alias
 REBOOTS_S = 0.2
+STORY_WITHIN_S = 60.0
 OPEN = """
 [[rules]]
 name = "on call"
@@ -223,7 +224,8 @@ class Bench:
     async def end_of(self, story_id: str) -> Record:
         """Return the record of a request, by its id, once its story has ended."""
         story = await DBOS.retrieve_workflow_async(story_id, existing_workflow=False)
-        await story.get_result(polling_interval_sec=0.01)
+        async with asyncio.timeout(STORY_WITHIN_S):  # there may be none
+            await story.get_result(polling_interval_sec=0.01)
         return await self.ledger.existing(story_id)
 
     async def end_of_card(self, card: Post) -> Record:

@@ -448,10 +448,13 @@ async def test_break_glass_goes_on_in_the_dialog(
     assert bench.posts(having="approve") == []
 
 
-async def test_a_search_while_slack_does_not_say_who_searches(bench: Bench) -> None:
-    """Whoever cannot be told apart from an outsider finds nothing, and no fault."""
+@pytest.mark.parametrize("how", [{"status": 503}, {"delay_s": 10.0}], ids=str)
+async def test_a_search_while_slack_does_not_say_who_searches(
+    bench: Bench, how: dict[str, Any]
+) -> None:
+    """Whoever cannot be told apart from an outsider finds nothing, and that in time."""
     view = await bench.open_dialog("restart ml-prod")
-    bench.slack.fail("users.info", count=None, status=503)
+    bench.slack.fail("users.info", count=None, **how)
     found = await bench.slack.suggest("dave", view, "instance", "")
     assert found.ok
     assert found.ack.get("options", []) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from bot.chat import Chat
 from bot.config import Settings
 from bot.errors import BotError, ChatError, LedgerError, UsageError
 from bot.listeners.asker import Asker, who_clicked, who_submitted
-from bot.listeners.asking import Asking
+from bot.listeners.asking import DECIDE_WITHIN_S, Asking
 from bot.listeners.looks import Looks
 from bot.listeners.replies import Replies, Submitted
 from bot.listeners.tasks import Tasks
@@ -139,11 +140,13 @@ class Dialogs:
         await ack(options=views.options(names, str(body.get("value") or ""), statuses))
 
     async def _targets(self, asker: Asker, project: str) -> list[Target]:
-        """Return what there is to choose from, to whom names may be told."""
+        """Return what there is to choose from, to whom names may be told in time."""
         try:
-            outsider = await self._authority.outsider(asker.user_id, asker.team_id)
-        except ChatError as error:
-            log.warning("who searches is not known", error=str(error))
+            async with asyncio.timeout(DECIDE_WITHIN_S):
+                outsider = await self._authority.outsider(asker.user_id, asker.team_id)
+        except (ChatError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+            log.warning("who searches is not known", error=why)
             return []
         known = outsider is None and project in self._settings().projects
         return self._settings().targets(project) if known else []
