@@ -15,7 +15,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal may lack a character
             stream.reconfigure(errors="replace")
-    from bot.cli import main as run  # noqa: PLC0415 - the signals come first
+    from bot.cli.main import main as run  # noqa: PLC0415 - the signals come first
 
     run()
 

@@ -15,19 +15,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.approval import Approvals
-from bot.authority import Authority
 from bot.config import Settings
 from bot.errors import StateConflict
 from bot.ledger import Ledger
-from bot.listeners.answering import Answering
-from bot.listeners.asker import Asker
-from bot.listeners.asking import Asking
-from bot.listeners.clicks import Clicks
-from bot.listeners.limits import Refusals
-from bot.listeners.replies import Replies
+from bot.listeners.approval_buttons import Clicks
+from bot.listeners.payloads import Asker
+from bot.listeners.queries import Answering
+from bot.listeners.refusal_limit import Refusals
+from bot.listeners.requests import Asking
+from bot.listeners.responses import Replies
 from bot.listeners.tasks import Tasks
-from bot.metrics import Metrics
 from bot.model import (
     UNDER_WAY,
     Answer,
@@ -40,8 +37,11 @@ from bot.model import (
     State,
     request_id,
 )
-from bot.preflight import Preflight
-from bot.sending import Sending
+from bot.policy.authorizer import Authority
+from bot.restarts.approval import Approvals
+from bot.restarts.preflight import Preflight
+from bot.restarts.send import Sending
+from bot.telemetry.metrics import Metrics
 
 HOME, ABROAD, CHANNEL = "T0HOME", "T0ABROAD", "C0INCIDENTS"
 PROJECT = "ml-prod"

@@ -16,15 +16,15 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import bot.engine.teller
-import bot.speech
-from bot.chat import Chat
-from bot.cli import main
+import bot.restarts.engine.steps
+import bot.restarts.notifications
+from bot.cli.main import main
 from bot.cloud import Cloud
-from bot.engine import Teller
 from bot.ledger import Ledger
-from bot.restart import STEPS
-from bot.watch import Watcher
+from bot.restarts.engine import Teller
+from bot.restarts.watch import Watcher
+from bot.restarts.workflow import STEPS
+from bot.slack.client import Chat
 
 OWNERS: dict[str, type] = {
     kind.__name__: kind for kind in (Chat, Cloud, Ledger, Watcher)
@@ -110,8 +110,8 @@ def arm() -> None:
     if call := os.environ.get("FAULT"):
         raise_in(call)
     if os.environ.get("HURRY"):
-        bot.engine.teller.WAITS_S = (0.05,) * 6
-        bot.speech.IMPATIENCE_S = 0.05
+        bot.restarts.engine.steps.WAITS_S = (0.05,) * 6
+        bot.restarts.notifications.IMPATIENCE_S = 0.05
 
 
 if __name__ == "__main__":

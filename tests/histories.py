@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from processes import Site, request_of, until
 
-from bot.demo.said import Post
-from bot.engine import STORY_VERSION
+from bot.demo.posts import Post
+from bot.restarts.engine import STORY_VERSION
 
 SAMPLES = Path(__file__).parent / "samples"
 BOX, GATED = "trainer-7", "gated-1"

@@ -22,17 +22,17 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from bot.demo.cast import Login, Project, World
-from bot.demo.courier import Delivery
+from bot.demo.cloud_http import Call
+from bot.demo.deliveries import Delivery
 from bot.demo.instances import Change, Reboot, ScriptedInstance
-from bot.demo.modelarts import LocalModelArts
-from bot.demo.said import Post
-from bot.demo.slack import LocalSlack
-from bot.demo.wire import Call
+from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.posts import Post
+from bot.demo.seed_world import Login, Project, World
+from bot.demo.slack_server import LocalSlack
 from bot.ledger import Ledger
 from bot.ledger.schema import url_of
-from bot.messages.approval import APPROVE
 from bot.model import ENDS, Record, State, request_id
+from bot.slack.messages.approval import APPROVE
 
 T = TypeVar("T")
 

@@ -17,13 +17,13 @@ from dbos import DBOS
 
 from bot.app import Bot
 from bot.config import load
-from bot.demo.cast import Login, Project, World
-from bot.demo.courier import Delivery
+from bot.demo.cloud_http import Call, Fault, Kind
+from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot, ScriptedInstance
-from bot.demo.modelarts import LocalModelArts
-from bot.demo.said import Ephemeral, Post, View
-from bot.demo.slack import LocalSlack
-from bot.demo.wire import Call, Fault, Kind
+from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.posts import Ephemeral, Post, View
+from bot.demo.seed_world import Login, Project, World
+from bot.demo.slack_server import LocalSlack
 from bot.ledger import Ledger
 from bot.model import Record, request_id
 

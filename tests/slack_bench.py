@@ -13,8 +13,8 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.demo.directory import BOT_ID, BOT_USER, HOME_TEAM
-from bot.demo.slack import LocalSlack
+from bot.demo.slack_directory import BOT_ID, BOT_USER, HOME_TEAM
+from bot.demo.slack_server import LocalSlack
 
 INCIDENTS = "C0INCIDENTS"
 BUTTON = {

@@ -20,9 +20,9 @@ from restart_bench import (
     text_of,
 )
 
-from bot.demo.directory import Channel, User, demo_people
-from bot.demo.said import Post
-from bot.demo.slack import LocalSlack
+from bot.demo.posts import Post
+from bot.demo.slack_directory import Channel, User, demo_people
+from bot.demo.slack_server import LocalSlack
 from bot.model import State
 
 LEADS = "<!subteam^S0LEADS>"

@@ -8,10 +8,10 @@ import sys
 import pytest
 import yaml
 
-from bot.assets import ASSETS, text_of
+from bot.cli.assets import ASSETS, text_of
 from bot.errors import UsageError
-from bot.metrics import FAMILIES, Metrics
 from bot.model import ENDS
+from bot.telemetry.metrics import FAMILIES, Metrics
 
 BY_NAME = {family.name: family for family in FAMILIES}
 WORD = re.compile(r"mlstudio_[a-z_]+")

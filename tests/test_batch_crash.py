@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from processes import Site, instance_id, until
 
-from bot.demo.courier import Delivery
+from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot
 from bot.model import ENDS, Record, State
-from bot.restart import Step
+from bot.restarts.workflow import Step
 
 pytestmark = pytest.mark.process
 in_module = pytest.mark.asyncio(loop_scope="module")

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from restart_bench import ANN, BOB, GINA, Bench, benched, buttons, quick, text_of
 
-from bot.demo.cast import Login, Project, World
-from bot.demo.courier import Delivery
+from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot, ScriptedInstance
-from bot.demo.said import Post, View
+from bot.demo.posts import Post, View
+from bot.demo.seed_world import Login, Project, World
 from bot.model import ENDS, Record, State, request_id
 
 RULES = """

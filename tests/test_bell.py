@@ -10,9 +10,9 @@ import pytest_asyncio
 from ledger_bench import ACTIVE, ANN, LEA, ONE, asking
 from test_ledger_batches import database, ledger, pending, server
 
-from bot.bell import Bell
 from bot.ledger import Ledger
 from bot.model import State
+from bot.restarts.wakeups import Bell
 
 __all__ = ["database", "ledger", "server"]  # fixtures
 SOON_S = 5.0

@@ -15,14 +15,15 @@ from restart_bench import GATES, OPEN, Bench, free_port
 from slack_bench import app_of
 from slack_bolt.app.async_app import AsyncApp
 
-from bot import health, socketmode
-from bot.canary import Canary
-from bot.chat import clients
-from bot.demo.slack import LocalSlack
-from bot.demo.wire import Reply
+from bot.demo.cloud_http import Reply
+from bot.demo.slack_server import LocalSlack
 from bot.errors import BotError, ChatRefused, CloudMisfit
-from bot.httpmode import HttpMode
-from bot.socketmode import SocketMode
+from bot.slack import socket_mode
+from bot.slack.client import clients
+from bot.slack.http_mode import HttpMode
+from bot.slack.socket_mode import SocketMode
+from bot.telemetry import health
+from bot.telemetry.canary import Canary
 
 PATIENCE_S = 8.0
 REFUSED = Reply(401, {"error": {"code": 401, "message": "refused"}})
@@ -265,8 +266,8 @@ async def socket_to(slack: LocalSlack) -> AsyncIterator[SocketMode]:
 
 async def test_a_mute_socket_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that stands but carries nothing is no proof, and soon counts as down."""
-    monkeypatch.setattr(socketmode, "PING_EVERY_S", 0.25)
-    monkeypatch.setattr(socketmode, "PONG_WITHIN_S", 0.3)
+    monkeypatch.setattr(socket_mode, "PING_EVERY_S", 0.25)
+    monkeypatch.setattr(socket_mode, "PONG_WITHIN_S", 0.3)
     async with (
         LocalSlack() as slack,
         Relay(int(slack.url.rpartition(":")[2])).running() as relay,
@@ -298,7 +299,7 @@ class _WebApi:
 
 def test_a_lost_slack_is_noticed_within_ten_seconds() -> None:
     """Four pings without an answer and the age of a probe stay within 10 s."""
-    assert 4 * socketmode.PING_EVERY_S + health._FRESH_S < 10
+    assert 4 * socket_mode.PING_EVERY_S + health._FRESH_S < 10
 
 
 async def test_a_client_whose_queue_stands_still() -> None:
@@ -307,12 +308,12 @@ async def test_a_client_whose_queue_stands_still() -> None:
         processor = front._handler.client.message_processor
         processor.cancel()
         await asyncio.wait([processor])
-        socketmode_patience, socketmode.PONG_WITHIN_S = socketmode.PONG_WITHIN_S, 0.3
+        socketmode_patience, socket_mode.PONG_WITHIN_S = socket_mode.PONG_WITHIN_S, 0.3
         try:
             with pytest.raises(BotError, match="nothing comes through it"):
                 await front.prove()
         finally:
-            socketmode.PONG_WITHIN_S = socketmode_patience
+            socket_mode.PONG_WITHIN_S = socketmode_patience
 
 
 async def test_a_wrong_app_token() -> None:

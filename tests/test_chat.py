@@ -19,11 +19,11 @@ from tiny_slack import (
     tiny_slack,
 )
 
-from bot import slack_errors
-from bot.chat import PATIENCE_S, Chat, clients
 from bot.errors import ChatBusy, ChatError, ChatRefused, ChatUnknown
 from bot.model import Message
-from bot.slack_errors import THROTTLED_S, meaning, retry_after
+from bot.slack import errors
+from bot.slack.client import PATIENCE_S, Chat, clients
+from bot.slack.errors import THROTTLED_S, meaning, retry_after
 
 HELLO = Message("hello", [{"type": "divider"}])
 POSTED = ok(ts="1.2")
@@ -423,5 +423,5 @@ async def test_loopback_is_not_sent_through_a_proxy(
 
 def test_what_is_no_error_word_of_slacks_is_not_repeated():
     """A server that puts a token where its error word belongs does not get it shown."""
-    assert "xoxb" not in slack_errors._sentence("bad_token xoxb-111-SECRET", {})
-    assert "not_in_a_list" in slack_errors._sentence("not_in_a_list", {})
+    assert "xoxb" not in errors._sentence("bad_token xoxb-111-SECRET", {})
+    assert "not_in_a_list" in errors._sentence("not_in_a_list", {})

@@ -15,14 +15,14 @@ import yaml
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import check
-from bot.check.backends import _clock_line, database_line
-from bot.check.rules import approval_lines, rule_lines
-from bot.check.slack import SCOPE_OF, SCOPES
-from bot.demo.cast import demo_world
-from bot.demo.modelarts import LocalModelArts
-from bot.demo.slack import LocalSlack
-from bot.demo.wire import Fault
+from bot.cli import check
+from bot.cli.check.backends import _clock_line, database_line
+from bot.cli.check.rules import approval_lines, rule_lines
+from bot.cli.check.slack import SCOPE_OF, SCOPES
+from bot.demo.cloud_http import Fault
+from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.seed_world import demo_world
+from bot.demo.slack_server import LocalSlack
 from bot.ledger import Ledger
 from bot.model import Approval, Rule
 

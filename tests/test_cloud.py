@@ -27,7 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.cloud import Cloud
-from bot.cloud.answers import InstanceAnswer
+from bot.cloud.schemas import InstanceAnswer
 from bot.errors import (
     CloudBusy,
     CloudError,

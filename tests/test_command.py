@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.command import (
+from bot.model import REASON_LIMIT
+from bot.slack.command import (
     USAGE,
     Can,
     Cancel,
@@ -21,7 +22,6 @@ from bot.command import (
     parse,
     plain,
 )
-from bot.model import REASON_LIMIT
 
 PIECES = st.sampled_from(
     [

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from bot.cli.starter import STARTER
 from bot.config import (
-    STARTER,
     Endpoint,
     ProjectSettings,
     Secrets,
@@ -29,7 +29,7 @@ from bot.config import (
     load_settings,
     validate,
 )
-from bot.config.clouds import Credentials
+from bot.config.openstack import Credentials
 from bot.errors import ConfigError, UsageError
 from bot.model import Target
 

@@ -19,9 +19,9 @@ import pytest_asyncio
 from processes import Count, Running, Site, count, until
 from test_batch_crash import CASES as BATCH_CASES
 
-from bot.demo.wire import Fault
+from bot.demo.cloud_http import Fault
 from bot.model import State
-from bot.restart import STEPS, Step
+from bot.restarts.workflow import STEPS, Step
 
 pytestmark = pytest.mark.process
 in_module = pytest.mark.asyncio(loop_scope="module")

@@ -15,18 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.demo.cast import Login, Project, World, demo_world
+from bot.demo.aksk_verifier import AccessKey, KeyRing, Signed, _canonical, signature_of
 from bot.demo.clock import Clock
+from bot.demo.cloud_http import FAULTS, Call, Fault, Refused, Reply
 from bot.demo.instances import CANARY, Change, Reboot, ScriptedInstance
-from bot.demo.modelarts import LocalModelArts
-from bot.demo.signatures import (
-    AccessKey,
-    KeyRing,
-    Signed,
-    _canonical,
-    signature_of,
-)
-from bot.demo.wire import FAULTS, Call, Fault, Refused, Reply
+from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.seed_world import Login, Project, World, demo_world
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
 OTHER_ID = "fedcba9876543210fedcba9876543210"

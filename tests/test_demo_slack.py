@@ -23,10 +23,10 @@ from slack_bench import (
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.demo import blockkit
-from bot.demo.directory import BOT_ID, BOT_USER, HOME_TEAM
-from bot.demo.refusal import Refusal
-from bot.demo.slack import LocalSlack
+from bot.demo import block_kit
+from bot.demo.slack_directory import BOT_ID, BOT_USER, HOME_TEAM
+from bot.demo.slack_error import Refusal
+from bot.demo.slack_server import LocalSlack
 
 
 @pytest.fixture
@@ -401,7 +401,7 @@ BAD_VIEWS = [
 def test_bad_views_are_refused(view) -> None:
     """A dialog beyond Slack's limits is refused as Slack refuses it."""
     with pytest.raises(Refusal, match="invalid_arguments"):
-        blockkit.require_view(view, "modal")
+        block_kit.require_view(view, "modal")
 
 
 def test_good_blocks_and_views_pass() -> None:
@@ -409,9 +409,9 @@ def test_good_blocks_and_views_pass() -> None:
     select = {"type": "static_select", "options": options(100)}
     blocks = [section("x" * 3000, accessory=button()), actions(button(), select)]
 
-    assert blockkit.problems(blocks, "message") == []
-    assert blockkit.view_problems(DIALOG) == []
-    assert blockkit.view_problems(HOME) == []
+    assert block_kit.problems(blocks, "message") == []
+    assert block_kit.view_problems(DIALOG) == []
+    assert block_kit.view_problems(HOME) == []
 
 
 # --- faults -------------------------------------------------------------------------

@@ -27,10 +27,10 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.demo import payloads
-from bot.demo.directory import BOT_USER
-from bot.demo.refusal import Refusal
-from bot.demo.slack import LocalSlack
+from bot.demo import slack_payloads
+from bot.demo.slack_directory import BOT_USER
+from bot.demo.slack_error import Refusal
+from bot.demo.slack_server import LocalSlack
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_a_command_is_delivered_and_answered(slack) -> None:
 )
 def test_typed_text_is_escaped_like_slack(typed, sent) -> None:
     """Mentions and links arrive as ids, and nothing typed can pretend to be one."""
-    assert payloads.escape(typed, LocalSlack().directory) == sent
+    assert slack_payloads.escape(typed, LocalSlack().directory) == sent
 
 
 async def test_an_unanswered_command_fails_visibly(slack) -> None:

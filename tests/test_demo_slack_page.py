@@ -21,8 +21,8 @@ from slack_bench import (
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.demo.directory import BOT_USER
-from bot.demo.slack import LocalSlack
+from bot.demo.slack_directory import BOT_USER
+from bot.demo.slack_server import LocalSlack
 
 
 @pytest.fixture

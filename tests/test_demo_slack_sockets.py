@@ -15,7 +15,7 @@ from slack_bench import (
 )
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.demo.slack import LocalSlack
+from bot.demo.slack_server import LocalSlack
 
 
 @pytest.fixture

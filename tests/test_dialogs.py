@@ -20,10 +20,10 @@ from restart_bench import (
     text_of,
 )
 
-from bot.demo.said import View
-from bot.demo.slack import LocalSlack
-from bot.messages import views
+from bot.demo.posts import View
+from bot.demo.slack_server import LocalSlack
 from bot.model import State
+from bot.slack.messages import dialogs
 
 NEAR = [
     ("restrat ml-prod trainer-7", "restart"),
@@ -463,12 +463,12 @@ async def test_a_search_while_slack_does_not_say_who_searches(
 @pytest.mark.parametrize("metadata", ["", "not JSON", "[1, 2]", "7", '{"channel": 1}'])
 def test_whatever_comes_back_with_a_dialog_is_read(metadata: str) -> None:
     """A dialog that does not say where it was opened asks where to speak."""
-    where = views.opened({"private_metadata": metadata})
+    where = dialogs.opened({"private_metadata": metadata})
     assert where.break_glass is False
     assert where.channel in {"", "1"}
 
 
 def test_where_a_dialog_was_opened_comes_back_with_it() -> None:
     """What goes out with a dialog is what comes back."""
-    where = views.Opened("C1", "1.5", break_glass=True)
-    assert views.opened({"private_metadata": where.metadata}) == where
+    where = dialogs.Opened("C1", "1.5", break_glass=True)
+    assert dialogs.opened({"private_metadata": where.metadata}) == where

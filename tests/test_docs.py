@@ -8,13 +8,13 @@ import pytest
 import typer.main
 from pydantic import BaseModel
 
-from bot.cli import cli
+from bot.cli.main import cli
 from bot.config import Settings, validate
 from bot.config.secrets import VARIABLES
 from bot.config.tables import ProjectSettings
-from bot.messages.answers import COMMANDS
-from bot.metrics import FAMILIES
 from bot.model import Approval, Rule
+from bot.slack.messages.replies import COMMANDS
+from bot.telemetry.metrics import FAMILIES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 from conftest import MakeBench
 from restart_bench import ANN, GATES, OPEN, Bench, quick
 
+from bot.demo.cloud_http import Reply, gateway, html, modelarts
 from bot.demo.instances import Reboot
-from bot.demo.wire import Reply, gateway, html, modelarts
 from bot.model import State
 
 NEVER_SEEN = Reboot(phases=(), frozen=True)

@@ -11,9 +11,9 @@ from approval_world import HOME, PROJECT, Stage, World
 from ledger_bench import asking, boxed, database, kinds_of, trail_of
 from restart_bench import Bench
 
-from bot.command import History
 from bot.ledger import Ledger
 from bot.model import Approval, Request, Rule, State, digest
+from bot.slack.command import History
 
 GATE = Rule(
     name="gate",

@@ -7,8 +7,8 @@ import time
 import aiohttp
 import pytest
 
-from bot.health import Health
-from bot.metrics import CONTENT_TYPE, Metrics
+from bot.telemetry.health import Health
+from bot.telemetry.metrics import CONTENT_TYPE, Metrics
 
 
 async def _yes():

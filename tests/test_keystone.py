@@ -21,8 +21,8 @@ from pydantic import SecretStr
 from restart_bench import free_port
 
 from bot.cloud import Endpoint, Login
-from bot.cloud.iam import Account, TokenAuth
-from bot.cloud.pause import Pause
+from bot.cloud.login_backoff import Pause
+from bot.cloud.token_auth import Account, TokenAuth
 from bot.errors import CloudBusy, CloudMisfit
 
 pytestmark = pytest.mark.keystone

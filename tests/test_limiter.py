@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from cloud_wire import Clock
 
-from bot.cloud.limiter import Limiter
+from bot.cloud.rate_limiter import Limiter
 
 
 def limiter(clock: Clock, per_minute: float = 60, burst: int = 40) -> Limiter:

@@ -18,10 +18,10 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
-from bot import httpmode
-from bot.httpmode import LARGEST_BYTES, HttpMode, Received
-from bot.listeners import limits
+from bot.listeners import refusal_limit
 from bot.model import State
+from bot.slack import http_mode
+from bot.slack.http_mode import LARGEST_BYTES, HttpMode, Received
 
 # --- refusals ------------------------------------------------------------------------
 
@@ -32,10 +32,12 @@ who = ["@ml-leads"]
 """
 
 
-WAIT = limits.TOO_OFTEN.why
+WAIT = refusal_limit.TOO_OFTEN.why
 
 
-async def too_often(bench: Bench, text: str, times: int = limits.MOST + 1) -> None:
+async def too_often(
+    bench: Bench, text: str, times: int = refusal_limit.MOST + 1
+) -> None:
     for _ in range(times):
         assert WAIT not in (await bench.ask(text)).text
 
@@ -53,7 +55,7 @@ async def test_who_is_refused_too_often_is_answered_at_once(make_bench) -> None:
     assert {WAIT in answer.text for answer in answers} == {True}
     assert (len(bench.slack.calls), len(bench.cloud.calls)) == (asked, looked)
     entries = await bench.trail("refused")
-    assert len(entries) == limits.MOST + 1 + 5
+    assert len(entries) == refusal_limit.MOST + 1 + 5
     assert [entry["detail"] for entry in entries[-5:]] == [WAIT] * 5
     assert bench.seen().keys() <= {"ann"}
 
@@ -81,18 +83,18 @@ async def test_who_is_kept_out_may_still_ask_questions(make_bench) -> None:
 async def test_it_passes_by_itself(make_bench, mocker: MockerFixture) -> None:
     """A minute later the same person is heard again."""
     bench: Bench = await make_bench(rules=NOBODY)
-    mocker.patch.object(limits, "WITHIN_S", 3600.0)
+    mocker.patch.object(refusal_limit, "WITHIN_S", 3600.0)
     await too_often(bench, "restart ml-prod trainer-7")
     assert WAIT in (await bench.ask("restart ml-prod trainer-7")).text
 
-    mocker.patch.object(limits, "WITHIN_S", 0.0)
+    mocker.patch.object(refusal_limit, "WITHIN_S", 0.0)
 
     assert WAIT not in (await bench.ask("restart ml-prod trainer-7")).text
 
 
 async def test_questions_and_mistakes_do_not_count(bench: Bench) -> None:
     """Who only mistypes, or asks, is never kept out."""
-    for _ in range(limits.MOST + 5):
+    for _ in range(refusal_limit.MOST + 5):
         await bench.ask("restrat ml-prod trainer-7")
         await bench.ask("restart ml-prod no-such-box")
 
@@ -106,7 +108,7 @@ async def test_clicks_count_too(bench: Bench) -> None:
     buttons go on working for those whom they are for.
     """
     card = await bench.card()
-    for _ in range(limits.MOST + 1):
+    for _ in range(refusal_limit.MOST + 1):
         await bench.slack.click("ann", card, "approve")
     asked = len(bench.slack.called("usergroups.list"))
 
@@ -115,7 +117,7 @@ async def test_clicks_count_too(bench: Bench) -> None:
 
     assert len(await bench.wait_for(lambda: bench.whispers("ann", WAIT))) == 4
     assert len(bench.slack.called("usergroups.list")) == asked
-    assert len(await bench.trail("click refused")) == limits.MOST + 5
+    assert len(await bench.trail("click refused")) == refusal_limit.MOST + 5
     await bench.slack.click("bob", card, "approve")
     assert (await bench.end_of_card(card)).state is State.READY
 
@@ -142,7 +144,7 @@ class Wire:
 
         listen = f"127.0.0.1:{free_port()}"
         self.front = HttpMode(app, ("new", "old"), listen)
-        self.url = f"http://{listen}{httpmode.PATH}"
+        self.url = f"http://{listen}{http_mode.PATH}"
 
     async def post(
         self,
@@ -189,7 +191,7 @@ async def test_a_replay_does_nothing_and_learns_nothing(wire: Wire) -> None:
     again = await asyncio.gather(*(wire.post(COMMAND, **same) for _ in range(3)))
 
     assert first == (200, "private words")
-    assert again == [(200, httpmode.REPEATED)] * 3
+    assert again == [(200, http_mode.REPEATED)] * 3
     assert wire.got == ["1.2.3"]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from structlog.contextvars import bound_contextvars
 
-from bot import logs
+from bot.telemetry import logs
 
 SECRET = 'p4ss "wörd"/+'
 
@@ -66,12 +66,12 @@ def test_a_logger_without_a_name_is_its_module(written):
     name; so the bot's level holds for it.
     """
     stream = written()
-    module = {"__name__": "bot.watch", "structlog": structlog}
+    module = {"__name__": "bot.restarts.watch", "structlog": structlog}
 
     exec("structlog.get_logger().info('seen')", module)  # noqa: S102 a module's code
 
     (line,) = _lines(stream)
-    assert line["logger"] == "bot.watch"
+    assert line["logger"] == "bot.restarts.watch"
 
 
 def test_the_request_id_ends_with_its_request(written):

@@ -14,19 +14,6 @@ from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.errors import UsageError
-from bot.messages import (
-    answers,
-    approval,
-    blocks,
-    lookups,
-    restart,
-    several,
-    several_card,
-    several_view,
-    target,
-    views,
-)
-from bot.messages import text as t
 from bot.model import (
     Approval,
     Decision,
@@ -39,6 +26,19 @@ from bot.model import (
     Verdict,
     Vote,
 )
+from bot.slack.messages import (
+    approval,
+    batch,
+    batch_approval,
+    batch_dialog,
+    blocks,
+    buttons,
+    dialogs,
+    queries,
+    replies,
+    restart,
+)
+from bot.slack.messages import formatting as t
 
 NOON = datetime(2025, 11, 23, 12, 0, tzinfo=UTC)
 BOX = Target("ml-prod", "a4a5", "trainer-7", "47cf4ff3-0c59-44fe-9821-2840a34c02a9")
@@ -125,7 +125,7 @@ APPROVAL_ENDS = (
     State.CANCELLED,
     State.VOIDED,
 )
-SEEN = several.Seen("REBOOTING", 40.0, 125.0)
+SEEN = batch.Seen("REBOOTING", 40.0, 125.0)
 
 
 def batch(record: Record) -> list[Record]:
@@ -159,51 +159,51 @@ DRAWERS: dict[str, Drawer] = {
         for state in WATCH_ENDS
     },
     "reminder": lambda r, _: approval.reminder(r, LEADS),
-    "refusal": lambda r, _: answers.refusal(
+    "refusal": lambda r, _: replies.refusal(
         replace(DECISION, why=f"No: {r.request.reason}"), r.request.target
     ),
-    "refused click": lambda _, __: answers.click_refused(DECISION),
-    "pending_already": lambda r, _: answers.pending_already(r),
-    "nothing_pending": lambda r, _: answers.nothing_pending(r.request.target),
-    "cancelled": lambda r, _: answers.cancelled(r),
-    "mistake": lambda r, _: answers.mistake(r.request.reason, "restart"),
-    "help": lambda _, __: answers.help_text("restart"),
-    "cannot_record": lambda _, __: answers.cannot_record(),
-    "accepted": lambda r, _: answers.accepted(r),
-    "busy_already": lambda r, _: answers.busy_already(r),
-    "status": lambda r, i: lookups.status(
+    "refused click": lambda _, __: replies.click_refused(DECISION),
+    "pending_already": lambda r, _: replies.pending_already(r),
+    "nothing_pending": lambda r, _: replies.nothing_pending(r.request.target),
+    "cancelled": lambda r, _: replies.cancelled(r),
+    "mistake": lambda r, _: replies.mistake(r.request.reason, "restart"),
+    "help": lambda _, __: replies.help_text("restart"),
+    "cannot_record": lambda _, __: replies.cannot_record(),
+    "accepted": lambda r, _: replies.accepted(r),
+    "busy_already": lambda r, _: replies.busy_already(r),
+    "status": lambda r, i: queries.status(
         r.request.target, i, records=[r] * 60, decision=DECISION, who=LEADS
     ),
-    "status of the unreadable": lambda r, _: lookups.status(
+    "status of the unreadable": lambda r, _: queries.status(
         r.request.target, None, records=(), problem=r.detail
     ),
-    "listing": lambda r, i: lookups.listing(
-        "ml-prod", [lookups.Row(r.request.target, i, r.detail)] * 60
+    "listing": lambda r, i: queries.listing(
+        "ml-prod", [queries.Row(r.request.target, i, r.detail)] * 60
     ),
-    "history": lambda r, _: lookups.history([r] * 60, project="ml-prod"),
-    "can": lambda r, _: lookups.can(
+    "history": lambda r, _: queries.history([r] * 60, project="ml-prod"),
+    "can": lambda r, _: queries.can(
         DECISION, r.request.target, person="<@U1ANN>", approvers=LEADS
     ),
-    "decided": lambda r, _: answers.decided(replace(r, state=State.DENIED)),
-    "decided twice": lambda r, _: answers.decided(
+    "decided": lambda r, _: replies.decided(replace(r, state=State.DENIED)),
+    "decided twice": lambda r, _: replies.decided(
         replace(r, state=State.PENDING), "U2BOB"
     ),
-    "unknown_request": lambda _, __: answers.unknown_request(),
-    "board": lambda r, _: several.board(batch(r), {r.request.id: SEEN}, mentions=LEADS),
-    "summary": lambda r, _: several.summary(batch(r), {r.joined: r}),
-    "accepted together": lambda r, _: several.accepted(batch(r), {r.joined: r}),
-    "refused together": lambda r, _: several.refusals(
+    "unknown_request": lambda _, __: replies.unknown_request(),
+    "board": lambda r, _: batch.board(batch(r), {r.request.id: SEEN}, mentions=LEADS),
+    "summary": lambda r, _: batch.summary(batch(r), {r.joined: r}),
+    "accepted together": lambda r, _: batch.accepted(batch(r), {r.joined: r}),
+    "refused together": lambda r, _: batch.refusals(
         [(r.request.target.instance, r.detail or "No.")] * 20, 1
     ),
-    "apart": lambda r, _: several.apart({"one": ["a", "b"], r.request.reason: ["c"]}),
-    "card of several": lambda r, i: several_card.card(
+    "apart": lambda r, _: batch.apart({"one": ["a", "b"], r.request.reason: ["c"]}),
+    "card of several": lambda r, i: batch_approval.card(
         replace(r, state=State.PENDING),
         [replace(one, baseline=i) for one in batch(r)],
         approvers=LEADS,
     ),
     **{
         f"card of several closed {state}": (
-            lambda r, _, state=state: several_card.card_closed(
+            lambda r, _, state=state: batch_approval.card_closed(
                 replace(r, state=state, ended_at=NOON), batch(r)
             )
         )
@@ -211,21 +211,21 @@ DRAWERS: dict[str, Drawer] = {
     },
 }
 VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
-    "restart": lambda r, _: views.restart_view(
+    "restart": lambda r, _: dialogs.restart_view(
         ["ml-prod", "ml-test"],
         project="ml-prod",
         instance="trainer-7",
         reason=r.request.reason,
         hint="The rule asks for a reason.",
-        where=views.Opened("C1", break_glass=True),
+        where=dialogs.Opened("C1", break_glass=True),
     ),
-    "restart, empty": lambda _, __: views.restart_view([], where=views.Opened()),
-    "confirm": lambda r, _: several_view.confirm_view(
+    "restart, empty": lambda _, __: dialogs.restart_view([], where=dialogs.Opened()),
+    "confirm": lambda r, _: batch_dialog.confirm_view(
         [r.request.target] * 20,
         [replace(DECISION, why=r.request.reason or "No.")] * 20,
         statuses={r.request.target.instance: r.last_status},
         parallel=3,
-        asked=several_view.Confirmed(
+        asked=batch_dialog.Confirmed(
             project="ml-prod",
             instances=(r.request.target.instance_id,) * 20,
             channel="C1",
@@ -233,15 +233,15 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
             break_glass=True,
         ),
     ),
-    "deny": lambda r, _: views.deny_view(r),
-    "home": lambda r, _: views.home_view(
+    "deny": lambda r, _: dialogs.deny_view(r),
+    "home": lambda r, _: dialogs.home_view(
         waiting=[(r, LEADS)] * 30,
         mine=[r] * 30,
         rebooting=[r] * 30,
         last=[r] * 30,
         may_restart=[r.request.target] * 30,
     ),
-    "home, empty": lambda _, __: views.home_view(),
+    "home, empty": lambda _, __: dialogs.home_view(),
 }
 
 
@@ -376,7 +376,7 @@ def test_plain_text_is_complete(name: str) -> None:
 
 def test_plain_text_of_a_long_list_says_that_it_is_cut() -> None:
     """A list too long for Slack's plain text ends with how much is missing."""
-    text = lookups.history([RECORD] * 40).text
+    text = queries.history([RECORD] * 40).text
 
     shown = text.count("trainer-7 in ml-prod")
     assert 20 < shown < 40
@@ -735,25 +735,25 @@ def test_request_without_approval_does_not_expire() -> None:
 
 def test_refusal_says_why_and_what_helps() -> None:
     """A refusal names the reason, a remedy and the rule."""
-    text = answers.refusal(DECISION, BOX).text
+    text = replies.refusal(DECISION, BOX).text
 
     assert text == (
         "I did not restart trainer-7 in ml-prod. Nobody may.\nAsk ann.\nRule: night"
     )
-    assert answers.refusal(Decision(Verdict.DENY, "No")).text == (
+    assert replies.refusal(Decision(Verdict.DENY, "No")).text == (
         "I did not restart. No."
     )
 
 
 def test_help_lists_every_command() -> None:
     """Help names every command of the bot, and the one that was probably meant."""
-    text = answers.help_text("restart").text
+    text = replies.help_text("restart").text
 
     assert text.startswith("Did you mean: /mlstudio restart\n")
-    for usage in answers.COMMANDS:
+    for usage in replies.COMMANDS:
         assert f"/mlstudio {t.escape(usage)}" in text
     assert "--break-glass" in text
-    assert "Did you mean" not in answers.help_text().text
+    assert "Did you mean" not in replies.help_text().text
 
 
 def test_acknowledgements_differ_by_what_follows() -> None:
@@ -761,14 +761,14 @@ def test_acknowledgements_differ_by_what_follows() -> None:
     glass = replace(RECORD, request=replace(REQUEST, break_glass=True))
     free = replace(RECORD, request=replace(REQUEST, approval=None))
 
-    assert "needs approval first" in answers.accepted(RECORD).text
-    assert "needs approval" not in answers.accepted(glass).text
-    assert "needs approval" not in answers.accepted(free).text
+    assert "needs approval first" in replies.accepted(RECORD).text
+    assert "needs approval" not in replies.accepted(glass).text
+    assert "needs approval" not in replies.accepted(free).text
 
 
 def test_busy_already_shows_the_other() -> None:
     """Who asks while it restarts is told by whom."""
-    assert "asked by <@U1ANN>" in answers.busy_already(RECORD).text
+    assert "asked by <@U1ANN>" in replies.busy_already(RECORD).text
 
 
 @pytest.mark.parametrize(
@@ -783,7 +783,7 @@ def test_can_names_rule_and_reason(verdict: Verdict, words: str) -> None:
     """``can`` says whether, why, and by which rule."""
     decision = replace(DECISION, verdict=verdict)
 
-    text = lookups.can(decision, BOX, person="<@U9>", approvers=LEADS).text
+    text = queries.can(decision, BOX, person="<@U9>", approvers=LEADS).text
 
     assert text == (
         f"<@U9> {words}\nApprovers: <!subteam^S0LEADS> or <@U2BOB>.\n"
@@ -793,7 +793,7 @@ def test_can_names_rule_and_reason(verdict: Verdict, words: str) -> None:
 
 def test_status_of_what_could_not_be_read() -> None:
     """A status that could not be read is said so, with the problem."""
-    text = lookups.status(BOX, None, records=(), problem="The cloud is down.").text
+    text = queries.status(BOX, None, records=(), problem="The cloud is down.").text
 
     assert "trainer-7: status could not be read" in text
     assert "The cloud is down." in text
@@ -804,7 +804,7 @@ def test_unknown_status_is_shown_and_named_so() -> None:
     """A word that the bot does not know is shown, cut to 40 characters."""
     odd = replace(INSTANCE, status="X" * 60)
 
-    text = lookups.status(BOX, odd, records=()).text
+    text = queries.status(BOX, odd, records=()).text
 
     assert "X" * 39 + "… (a status I do not know)" in text
     assert "X" * 40 not in text
@@ -812,25 +812,25 @@ def test_unknown_status_is_shown_and_named_so() -> None:
 
 def test_listing_has_a_button_each() -> None:
     """Every listed instance can be restarted from the list."""
-    message = lookups.listing("ml-prod", [lookups.Row(BOX, INSTANCE)])
+    message = queries.listing("ml-prod", [queries.Row(BOX, INSTANCE)])
 
     (button,) = objects(message.blocks, "button")
 
     assert "trainer-7: ACTIVE" in message.text
-    assert button["action_id"] == target.RESTART_DIALOG
-    assert target.target_names(button["value"]) == ("ml-prod", BOX.instance_id)
+    assert button["action_id"] == buttons.RESTART_DIALOG
+    assert buttons.target_names(button["value"]) == ("ml-prod", BOX.instance_id)
 
 
 def test_empty_and_long_lists_say_so() -> None:
     """An empty list is not silence, and a cut one says how many are missing."""
-    rows = [lookups.Row(BOX, INSTANCE)] * 40
+    rows = [queries.Row(BOX, INSTANCE)] * 40
 
-    assert "names no instance" in lookups.listing("p", []).text
-    assert "… and 3 more" in str(lookups.listing("p", rows, more=3).blocks)
-    assert "No restarts on record." in lookups.history([]).text
-    assert "… and 2 more" in str(lookups.history([RECORD] * 42).blocks)
+    assert "names no instance" in queries.listing("p", []).text
+    assert "… and 3 more" in str(queries.listing("p", rows, more=3).blocks)
+    assert "No restarts on record." in queries.history([]).text
+    assert "… and 2 more" in str(queries.history([RECORD] * 42).blocks)
     assert (
-        "Last restarts of box in p" in lookups.history([], project="p", box="box").text
+        "Last restarts of box in p" in queries.history([], project="p", box="box").text
     )
 
 
@@ -838,7 +838,7 @@ def test_empty_and_long_lists_say_so() -> None:
 def test_foreign_button_value(value: str) -> None:
     """A button value that is not ours leads to a sentence, not to a crash."""
     with pytest.raises(UsageError, match="nothing was restarted"):
-        target.target_names(value)
+        buttons.target_names(value)
 
 
 def test_late_and_double_clicks_are_answered() -> None:
@@ -846,16 +846,16 @@ def test_late_and_double_clicks_are_answered() -> None:
     denied = replace(RECORD, state=State.DENIED, decided_by="U3CEM")
     pending = replace(RECORD, state=State.PENDING, votes=(YES,))
 
-    assert "denied by <@U3CEM>" in answers.decided(denied).text
+    assert "denied by <@U3CEM>" in replies.decided(denied).text
     assert "approved already; one person counts once: 1 of 2 approvals so far." in (
-        answers.decided(pending, "U2BOB").text
+        replies.decided(pending, "U2BOB").text
     )
-    assert "click is noted: 1 of 2" in answers.decided(pending, "U3CEM").text
+    assert "click is noted: 1 of 2" in replies.decided(pending, "U3CEM").text
 
 
 def test_refused_click_says_what_was_refused() -> None:
     """Whose click does not count is not told about a restart."""
-    text = answers.click_refused(DECISION).text
+    text = replies.click_refused(DECISION).text
 
     assert text == "Your click does not count. Nobody may.\nAsk ann.\nRule: night"
 
@@ -864,7 +864,7 @@ def test_ids_in_a_rule_show_as_names() -> None:
     """Who is refused reads people, groups and channels, not their ids."""
     decision = replace(DECISION, remedy="U024BE7LH or S0LEADS may, in C0INCIDENTS")
 
-    text = answers.refusal(decision).text
+    text = replies.refusal(decision).text
 
     assert "<@U024BE7LH> or <!subteam^S0LEADS> may, in <#C0INCIDENTS>." in text
 
@@ -894,7 +894,7 @@ def test_dialog_comes_back_as_it_was_filled_in() -> None:
         "state": {
             "values": {
                 "project": {"project": {"selected_option": {"value": "ml-prod"}}},
-                views.instance_block("ml-prod"): {
+                dialogs.instance_block("ml-prod"): {
                     "instance": {"selected_option": {"value": "trainer-7"}}
                 },
                 "reason": {"reason": {"value": "disk"}},
@@ -903,31 +903,31 @@ def test_dialog_comes_back_as_it_was_filled_in() -> None:
         }
     }
 
-    assert views.filled(view) == views.Filled("ml-prod", "trainer-7", "disk")
+    assert dialogs.filled(view) == dialogs.Filled("ml-prod", "trainer-7", "disk")
 
 
 def test_half_filled_dialog() -> None:
     """A dialog in which nothing is chosen yet is read as empty names."""
     nothing = {"state": {"values": {"project": {"project": {"selected_option": None}}}}}
 
-    assert views.filled(nothing) == views.Filled()
-    assert views.filled({}) == views.Filled()
+    assert dialogs.filled(nothing) == dialogs.Filled()
+    assert dialogs.filled({}) == dialogs.Filled()
 
 
 def test_another_project_empties_the_instance_field() -> None:
     """An instance chosen for one project is not taken over to another."""
-    assert views.instance_block("a") != views.instance_block("b")
+    assert dialogs.instance_block("a") != dialogs.instance_block("b")
 
 
 def test_dialog_is_filled_in() -> None:
     """What was typed with the command stands in the dialog already."""
-    view = views.restart_view(
+    view = dialogs.restart_view(
         ["ml-prod"],
         project="ml-prod",
         instance="trainer-7",
         reason="disk",
         reason_required=True,
-        where=views.Opened("C1"),
+        where=dialogs.Opened("C1"),
     )
     project, instance, reason = (x for x in view["blocks"] if x["type"] == "input")
 
@@ -942,12 +942,12 @@ def test_options_are_searched_and_bounded() -> None:
     """Typing narrows the list down, and no more than Slack takes are offered."""
     names = [f"box-{n}" for n in range(150)] + ["x" * 151]
 
-    assert len(views.options(names)) == 100
-    assert [o["value"] for o in views.options(names, " BOX-14 ")][:2] == [
+    assert len(dialogs.options(names)) == 100
+    assert [o["value"] for o in dialogs.options(names, " BOX-14 ")][:2] == [
         "box-14",
         "box-140",
     ]
-    assert views.options(names, "xxx") == []
+    assert dialogs.options(names, "xxx") == []
 
 
 def test_home_page_fits_however_much_there_is() -> None:
@@ -965,12 +965,12 @@ def test_message_keeps_slacks_number_of_blocks() -> None:
 
 def test_options_ask_for_the_project_of_their_field() -> None:
     """The search for an instance knows the project that the field was drawn for."""
-    assert views.project_of(views.instance_block("ml-prod")) == "ml-prod"
+    assert dialogs.project_of(dialogs.instance_block("ml-prod")) == "ml-prod"
 
 
 def test_denial_carries_the_request() -> None:
     """The dialog for a denial knows its request and asks for no more than a note."""
-    view = views.deny_view(RECORD)
+    view = dialogs.deny_view(RECORD)
 
     assert view["private_metadata"] == REQUEST.id
     assert view["callback_id"] == "deny"

@@ -4,8 +4,8 @@ import re
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.metrics import CONTENT_TYPE, FAMILIES, Metrics
 from bot.model import ENDS
+from bot.telemetry.metrics import CONTENT_TYPE, FAMILIES, Metrics
 
 
 def _shown(metrics):

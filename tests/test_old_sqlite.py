@@ -4,7 +4,7 @@ import sqlite3
 import time
 from contextlib import closing
 
-from bot.engine import _teach_unixepoch
+from bot.restarts.engine import _teach_unixepoch
 
 
 def test_an_old_sqlite_is_taught_the_time():

@@ -12,8 +12,8 @@ from packaging.requirements import Requirement
 from bot import __version__
 from bot.config import validate
 from bot.config.secrets import VARIABLES
-from bot.httpmode import LARGEST_BYTES
-from bot.listeners.limits import MOST
+from bot.listeners.refusal_limit import MOST
+from bot.slack.http_mode import LARGEST_BYTES
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")

@@ -10,16 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.cloud.outcomes import Asked, broken, failure, result_of
-from bot.cloud.problem import Problem, problem_of
-from bot.cloud.table import ROWS
-from bot.errors import (
-    CloudBusy,
-    CloudFollow,
-    CloudMisfit,
-    CloudRefused,
-    CloudUnknown,
-)
+from bot.cloud.error_mapping import Asked, broken, failure, result_of
+from bot.cloud.error_response import Problem, problem_of
+from bot.cloud.error_table import ROWS
+from bot.errors import CloudBusy, CloudFollow, CloudMisfit, CloudRefused, CloudUnknown
 
 NOW = 1_700_000_000.0
 RESTART = Asked("trainer-7", "ml-prod", "modelarts.example.com", restart=True)

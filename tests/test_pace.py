@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bot.engine.pace import Pace
+from bot.restarts.engine.concurrency import Pace
 
 PATIENT_S = 60.0  # longer than any test
 

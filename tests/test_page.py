@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from bot.demo.outside import Outside
-from bot.demo.stage import Stage
+from bot.demo.control_panel import Outside
+from bot.demo.supervisor import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 

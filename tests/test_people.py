@@ -10,7 +10,7 @@ from tiny_slack import TinySlack, connected, cut, held, ok, refused, reply, tiny
 
 from bot.errors import ChatRefused, ChatUnknown
 from bot.model import Person
-from bot.people import People
+from bot.slack.users import People
 
 HOME = "T1HOME"
 LEADS = {"id": "S1", "handle": "ml-leads", "date_delete": 0, "users": ["U1", "U2"]}

@@ -27,13 +27,10 @@ from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 from ledger_bench import LONG_AGO
 
-from bot import explain
-from bot.command import Can
+from bot.cli import explain
 from bot.config import Secrets
 from bot.ledger import Ledger
-from bot.listeners.asking import Asker
-from bot.messages import lookups
-from bot.messages.text import mention
+from bot.listeners.requests import Asker
 from bot.model import (
     ENDS,
     TRANSITIONS,
@@ -46,6 +43,9 @@ from bot.model import (
     Verdict,
     request_id,
 )
+from bot.slack.command import Can
+from bot.slack.messages import queries
+from bot.slack.messages.formatting import mention
 
 # Each example has its own instance and its own requests, in the one file of the module.
 SETTINGS = settings(
@@ -350,7 +350,7 @@ def test_can_explain_and_the_command_decide_alike(
                 stage.world.settings(), _SECRETS, who, PROJECT, box, CHANNEL
             )
         asked, record = await _command(stage, asker, "it burns" if reason else "")
-        here = lookups.can(
+        here = queries.can(
             told.decision,
             told.target,
             person=mention(who),

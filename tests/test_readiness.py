@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model import STATUS_CLASSES, StatusClass
-from bot.readiness import Evidence, Look, Phase, judge, next_look
+from bot.restarts.polling import next_look
+from bot.restarts.readiness import Evidence, Look, Phase, judge
 
 LIMITS = {"settle_s": 5.0, "timeout_s": 600.0, "lost_s": 60.0, "unchanged_s": 120.0}
 OLD, NEW, NEWER = 100, 200, 300  # the cloud's timestamps

@@ -10,8 +10,8 @@ import pytest_asyncio
 from conftest import MakeBench
 from restart_bench import GATES, OPEN, Bench, benched, text_of
 
-from bot.demo.directory import Group, User, demo_people
-from bot.demo.slack import LocalSlack
+from bot.demo.slack_directory import Group, User, demo_people
+from bot.demo.slack_server import LocalSlack
 from bot.model import State
 
 shared = pytest.mark.asyncio(loop_scope="module")

@@ -12,8 +12,8 @@ import pytest
 from histories import GATED, POINTS, History, histories
 from processes import Site, count, until
 
-from bot.engine import STORY_VERSION
 from bot.model import State
+from bot.restarts.engine import STORY_VERSION
 
 pytestmark = pytest.mark.process
 HISTORIES = list(histories())

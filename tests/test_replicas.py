@@ -14,11 +14,11 @@ import pytest_asyncio
 from postgres import Postgres, postgres
 from processes import Count, Running, Site, count, request_of, until
 
-from bot.demo.courier import Delivery
-from bot.demo.wire import Fault
-from bot.engine.replicas import PEERS_EVERY_S
-from bot.messages.approval import APPROVE, DENY
+from bot.demo.cloud_http import Fault
+from bot.demo.deliveries import Delivery
 from bot.model import State
+from bot.restarts.engine.replicas import PEERS_EVERY_S
+from bot.slack.messages.approval import APPROVE, DENY
 
 pytestmark = [pytest.mark.postgres, pytest.mark.process]
 

@@ -22,7 +22,7 @@ from cloud_wire import (
 )
 from pydantic import SecretStr
 
-from bot.cloud.signing import authorization, canonical_request
+from bot.cloud.aksk_auth import authorization, canonical_request
 from bot.errors import CloudMisfit
 
 DATE = "20200608T023900Z"

@@ -12,10 +12,10 @@ from restart_bench import INCIDENTS, Bench
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 
-from bot.chat import clients
-from bot.demo.slack import LocalSlack
+from bot.demo.slack_server import LocalSlack
 from bot.model import State
-from bot.socketmode import SocketMode
+from bot.slack.client import clients
+from bot.slack.socket_mode import SocketMode
 
 WITHIN_S = 15.0
 

@@ -10,7 +10,7 @@ import structlog
 from restart_bench import Bench
 
 from bot.model import State
-from bot.traces import SentTraces, Traces, ids_of, traces_of
+from bot.telemetry.traces import SentTraces, Traces, ids_of, traces_of
 
 ON = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 
@@ -32,7 +32,7 @@ async def test_one_trace_a_story(make_bench, sdk, monkeypatch) -> None:
     """A restart is one trace: a span for the whole, and below it one for each step,
     with what was asked for and how it ended.
     """
-    monkeypatch.setattr("bot.app.wires.traces_of", lambda _: sent_to(sdk))
+    monkeypatch.setattr("bot.app.clients.traces_of", lambda _: sent_to(sdk))
     bench: Bench = await make_bench()
 
     delivery, _, _ = await bench.restart()
@@ -55,7 +55,7 @@ async def test_one_trace_a_story(make_bench, sdk, monkeypatch) -> None:
 
 async def test_two_stories_are_two_traces(make_bench, sdk, monkeypatch) -> None:
     """What was asked for apart is apart in the traces."""
-    monkeypatch.setattr("bot.app.wires.traces_of", lambda _: sent_to(sdk))
+    monkeypatch.setattr("bot.app.clients.traces_of", lambda _: sent_to(sdk))
     bench: Bench = await make_bench()
 
     for _ in range(2):

@@ -29,14 +29,14 @@ from ledger_bench import (
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from bot.approval import Approvals
-from bot.cli import cli
+from bot.app.maintenance import HASH_EVERY_S, Upkeep
+from bot.cli.main import cli
 from bot.errors import LedgerError
 from bot.ledger import Entry, Ledger
 from bot.ledger.schema import trail
-from bot.metrics import Metrics
 from bot.model import Request, State
-from bot.upkeep import HASH_EVERY_S, Upkeep
+from bot.restarts.approval import Approvals
+from bot.telemetry.metrics import Metrics
 
 FULL = """CREATE TRIGGER full BEFORE INSERT ON mlstudio_trail
 BEGIN SELECT RAISE(ABORT, 'no more entries'); END"""
@@ -420,7 +420,7 @@ async def test_the_newest_hash_goes_to_the_log_at_the_start(ledger, upkeep, metr
 async def test_the_hash_is_logged_again_and_again(upkeep, monkeypatch):
     """Every hour, also after a look at the trail that failed."""
     assert HASH_EVERY_S == 3600.0
-    monkeypatch.setattr("bot.upkeep.HASH_EVERY_S", 0.001)
+    monkeypatch.setattr("bot.app.maintenance.HASH_EVERY_S", 0.001)
     looks, thrice = count(1), asyncio.Event()
 
     async def log_hash() -> None:

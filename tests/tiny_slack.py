@@ -15,7 +15,7 @@ from slack_sdk.http_retry.builtin_interval_calculators import (
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.chat import clients
+from bot.slack.client import clients
 
 TOKEN = "xoxb-very-secret"
 NO_PAUSES = FixedValueRetryIntervalCalculator(0)

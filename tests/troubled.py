@@ -14,7 +14,7 @@ import time
 import sqlalchemy as sa
 import time_machine
 
-from bot.cli import main
+from bot.cli.main import main
 
 HOUR_S = 3600.0
 AHEAD, BACK = signal.SIGUSR1, signal.SIGUSR2

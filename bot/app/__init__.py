@@ -13,19 +13,18 @@ from pathlib import Path
 
 import structlog
 
-from bot.app.front import Front, health_of
-from bot.app.listening import app_of, listen
-from bot.app.parts import Parts
-from bot.app.stories import restarts_of
-from bot.app.wires import Wires, introduce, open_wires
+from bot.app.bolt_app import app_of, listen
+from bot.app.clients import Wires, introduce, open_wires
+from bot.app.maintenance import Upkeep
+from bot.app.servers import Front, health_of
+from bot.app.services import Parts, restarts_of
 from bot.config import Secrets, Settings, load
 from bot.errors import BotError, ConfigError
-from bot.health import Health
 from bot.ledger import Entry
+from bot.ledger.retry import patiently
 from bot.listeners.tasks import Tasks
-from bot.metrics import Metrics
-from bot.patience import patiently
-from bot.upkeep import Upkeep
+from bot.telemetry.health import Health
+from bot.telemetry.metrics import Metrics
 
 __all__ = ["Bot"]
 

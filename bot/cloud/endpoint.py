@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+import httpx
 from pydantic import SecretStr
 
 from bot.config import Credentials, Endpoint, Secrets
@@ -59,3 +60,15 @@ class Login:
             security_token=secrets.security_token,
             clouds=secrets.clouds,
         )
+
+
+_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+
+def http_client() -> httpx.AsyncClient:
+    """Return a client that uses the environment's proxy, but never for this host.
+
+    A company's HTTPS_PROXY often comes without a NO_PROXY, and no proxy reaches the
+    demo's cloud.
+    """
+    return httpx.AsyncClient(mounts=dict.fromkeys(_LOOPBACK))

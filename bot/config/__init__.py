@@ -7,16 +7,14 @@ into the file, ``clouds`` as users have them already and ``cloudfiles`` that hol
 ``secrets`` of the environment, ``files``.
 """
 
-from bot.config.clouds import Credentials
-from bot.config.files import examine, find, load, load_settings, validate
-from bot.config.kinds import host_port
+from bot.config.load import examine, find, load, load_settings, validate
+from bot.config.openstack import Credentials
 from bot.config.secrets import Secrets
 from bot.config.settings import Endpoint, Settings
-from bot.config.starter import STARTER
 from bot.config.tables import ProjectSettings, WatchSettings
+from bot.config.types import host_port
 
 __all__ = [
-    "STARTER",
     "Credentials",
     "Endpoint",
     "ProjectSettings",

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from bot.config.clouds import Credentials
-from bot.config.kinds import TOKEN
-from bot.config.problems import Problem
+from bot.config.error_messages import Problem
+from bot.config.openstack import Credentials
+from bot.config.types import TOKEN
 
 NOTHING = SecretStr("")
 _SIZE = 65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)

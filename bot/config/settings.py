@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bot.config import kinds
-from bot.config.naming import as_name, instance_of, matching, one_of, unknown
+from bot.config import types
+from bot.config.name_lookup import as_name, instance_of, matching, one_of, unknown
 from bot.config.tables import (
     Auth,
     CloudSettings,
@@ -52,15 +52,15 @@ class Endpoint:
 class Settings(Table):
     """All that the file says."""
 
-    database: kinds.Database = "sqlite:///mlstudio-bot.db"
+    database: types.Database = "sqlite:///mlstudio-bot.db"
     max_parallel: Annotated[int, Field(ge=1, le=100)] = 3
-    canary: kinds.Span | None = None
-    retention: kinds.Span = 90 * DAY
+    canary: types.Span | None = None
+    retention: types.Span = 90 * DAY
     slack: SlackSettings = SlackSettings()
     server: ServerSettings | None = None
     cloud: CloudSettings = CloudSettings()
     watch: WatchSettings = WatchSettings()
-    projects: Annotated[dict[kinds.Name, ProjectSettings], Field(min_length=1)] = Field(
+    projects: Annotated[dict[types.Name, ProjectSettings], Field(min_length=1)] = Field(
         description="add a table [projects.NAME] with the id of a project"
     )
     rules: Annotated[tuple[Rule, ...], Field(strict=False)] = ()

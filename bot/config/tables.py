@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.config import kinds
+from bot.config import types
 
 Auth = Literal["token", "aksk"]
 Signature = Literal["access", "credential"]
@@ -23,23 +23,23 @@ class SlackSettings(Table):
     """How Slack is reached, and where it reaches the bot in http mode."""
 
     mode: Literal["socket", "http"] = "socket"
-    api_url: kinds.FolderUrl = "https://slack.com/api/"
-    listen: kinds.Listen = "127.0.0.1:3000"
-    public_url: kinds.MaybeUrl = ""
+    api_url: types.FolderUrl = "https://slack.com/api/"
+    listen: types.Listen = "127.0.0.1:3000"
+    public_url: types.MaybeUrl = ""
 
 
 class ServerSettings(Table):
     """Where health and figures are served."""
 
-    listen: kinds.Listen = "127.0.0.1:8080"
+    listen: types.Listen = "127.0.0.1:8080"
 
 
 class CloudSettings(Table):
     """How the cloud is reached where a project does not say otherwise."""
 
     auth: Auth = "token"
-    iam_url: kinds.Url | None = None
-    modelarts_url: kinds.Url | None = None
+    iam_url: types.Url | None = None
+    modelarts_url: types.Url | None = None
     cloud: str = ""
     signature: Signature = "access"
     region: str = ""
@@ -50,22 +50,22 @@ class CloudSettings(Table):
 class WatchSettings(Table):
     """How a restart is watched, in seconds; contract section 6 has the rules."""
 
-    poll: kinds.Span = 10.0
-    settle: kinds.Span = 5.0
-    timeout: kinds.Span = 1800.0
-    lost: kinds.Span = 60.0
-    unchanged: kinds.Span = 120.0
+    poll: types.Span = 10.0
+    settle: types.Span = 5.0
+    timeout: types.Span = 1800.0
+    lost: types.Span = 60.0
+    unchanged: types.Span = 120.0
 
 
 class ProjectSettings(Table):
     """One project of the cloud, and the names of its instances (alias to id)."""
 
-    id: kinds.CloudId = Field(description="it is the id of the project in the cloud")
+    id: types.CloudId = Field(description="it is the id of the project in the cloud")
     auth: Auth | None = None
-    iam_url: kinds.Url | None = None
-    modelarts_url: kinds.Url | None = None
+    iam_url: types.Url | None = None
+    modelarts_url: types.Url | None = None
     cloud: str | None = None
-    instances: dict[kinds.Name, kinds.CloudId] = Field(default_factory=dict)
+    instances: dict[types.Name, types.CloudId] = Field(default_factory=dict)
 
     def aliases(self, instance_id: str) -> tuple[str, ...]:
         """Return every alias of an instance; the case of its id does not matter."""

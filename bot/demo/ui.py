@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.demo.courier import Delivery
-from bot.demo.directory import BOT_USER, HOME_TEAM
-from bot.demo.gestures import Gestures
-from bot.demo.hands import Shown
-from bot.demo.readmethods import TEAM_DOMAIN, TEAM_NAME
-from bot.demo.refusal import Refusal
-from bot.demo.said import View
-from bot.demo.workspace import Event
+from bot.demo.deliveries import Delivery
+from bot.demo.interaction_context import Shown
+from bot.demo.interactions import Gestures
+from bot.demo.posts import View
+from bot.demo.slack_directory import BOT_USER, HOME_TEAM
+from bot.demo.slack_error import Refusal
+from bot.demo.slack_methods_read import TEAM_DOMAIN, TEAM_NAME
+from bot.demo.slack_workspace import Event
 
 PAGE = Path(__file__).parent / "page"
 MOST_WAITING = 1000  # events for one page; a page that reads none is let go

@@ -6,10 +6,10 @@ constructor, ``open`` and ``close`` are coroutines and raise LedgerError when th
 database cannot be reached within seconds.
 """
 
-from bot.ledger.claiming import Claiming
+from bot.ledger.audit import Entry, append, entry_of
 from bot.ledger.database import in_thread
-from bot.ledger.reading import BREAK_GLASS
-from bot.ledger.trail import Entry, append, entry_of
+from bot.ledger.queries import BREAK_GLASS
+from bot.ledger.send_claim import Claiming
 
 __all__ = ["BREAK_GLASS", "Entry", "Ledger", "entry_of"]
 

@@ -16,16 +16,17 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.listeners.clicks import Clicks
+from bot.listeners.app_home import Home
+from bot.listeners.approval_buttons import Clicks
+from bot.listeners.batch_dialog import Several
 from bot.listeners.commands import Commands, ephemeral
-from bot.listeners.dialogs import Dialogs
-from bot.listeners.home import Home
-from bot.listeners.several import Several
-from bot.messages import answers, several_view, views
-from bot.messages.approval import APPROVE, DENY
-from bot.messages.target import RESTART_DIALOG
-from bot.metrics import Metrics
-from bot.people import People
+from bot.listeners.restart_dialog import Dialogs
+from bot.slack.messages import batch_dialog, replies
+from bot.slack.messages import dialogs as views
+from bot.slack.messages.approval import APPROVE, DENY
+from bot.slack.messages.buttons import RESTART_DIALOG
+from bot.slack.users import People
+from bot.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -60,7 +61,7 @@ def register(
     app.action(views.INSTANCE)(dialogs.on_change)
     app.options(views.INSTANCE)(dialogs.on_options)
     app.view(views.RESTART)(dialogs.on_submit)
-    app.view(several_view.CONFIRM)(several.on_submit)
+    app.view(batch_dialog.CONFIRM)(several.on_submit)
     app.view(views.DENY)(clicks.on_reason)
     app.shortcut(GLOBAL_SHORTCUT)(dialogs.on_shortcut)
     app.shortcut(MESSAGE_SHORTCUT)(dialogs.on_shortcut)
@@ -111,7 +112,7 @@ def _forget(people: People) -> Callable[..., Awaitable[None]]:
 
 async def _unknown_command(ack: AsyncAck, body: dict[str, Any]) -> None:
     log.warning("unknown slash command", command=body.get("command"))
-    await ack(**ephemeral(answers.help_text()))
+    await ack(**ephemeral(replies.help_text()))
 
 
 async def _unknown(ack: AsyncAck) -> None:

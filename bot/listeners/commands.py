@@ -9,19 +9,19 @@ from typing import Any
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot import command as words
-from bot.authority import Authority
 from bot.errors import ChatError, LedgerError, UsageError
-from bot.listeners.answering import Answering
-from bot.listeners.asker import Asker, who_typed
-from bot.listeners.asking import Asking
-from bot.listeners.dialogs import Dialogs
-from bot.listeners.replies import Replies
-from bot.listeners.several import Several
+from bot.listeners.batch_dialog import Several
+from bot.listeners.payloads import Asker, who_typed
+from bot.listeners.queries import Answering
+from bot.listeners.requests import Asking
+from bot.listeners.responses import Replies
+from bot.listeners.restart_dialog import Dialogs
 from bot.listeners.tasks import Tasks, in_time
-from bot.messages import answers
-from bot.metrics import Metrics
 from bot.model import Message, request_id
+from bot.policy.authorizer import Authority
+from bot.slack import command as words
+from bot.slack.messages import replies
+from bot.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Commands:
         work = self._tasks.start(self._answer(asker, body), "command")
         answer = await in_time(work)
         if not work.done():
-            await ack(**ephemeral(answers.plain("One moment: I am reading it.")))
+            await ack(**ephemeral(replies.plain("One moment: I am reading it.")))
             self._tasks.start(self._answer_later(asker, work), "answer later")
         elif answer is None:
             await ack()
@@ -87,7 +87,7 @@ class Commands:
                 return await self._route(asker, command, str(body["trigger_id"]))
             except (ChatError, LedgerError) as error:
                 log.warning("command not answered", error=str(error))
-                return answers.plain(
+                return replies.plain(
                     f"I could not find that out: {error}", "Nothing was changed."
                 )
 
@@ -101,17 +101,17 @@ class Commands:
             outsider = await self._authority.outsider(asker.user_id, asker.team_id)
             if outsider is not None:
                 return await self._asking.turn_away(asker, outsider)
-            return answers.mistake(str(error))
+            return replies.mistake(str(error))
 
     async def _carry_out(
         self, asker: Asker, command: words.Command, trigger_id: str
     ) -> Message | None:
         if isinstance(command, words.Help):
-            return answers.help_text()
+            return replies.help_text()
         if isinstance(command, words.Mistake) and command.lost:
-            return answers.help_text(command.guess, said=command.sentence)
+            return replies.help_text(command.guess, said=command.sentence)
         if isinstance(command, words.Mistake):
-            return answers.mistake(command.sentence, command.guess)
+            return replies.mistake(command.sentence, command.guess)
         if isinstance(command, words.Restart) and command.project and command.instance:
             return await self._asking.restart(
                 asker,

@@ -1,7 +1,7 @@
 """The nouns of the bot, frozen and without I/O; every other module speaks in them."""
 
-from bot.model.digests import canonical, digest
-from bot.model.instances import (
+from bot.model.duration import Seconds, seconds, utc
+from bot.model.instance import (
     HOPELESS,
     STATUS_CLASSES,
     Answer,
@@ -11,11 +11,23 @@ from bot.model.instances import (
     class_of,
 )
 from bot.model.message import Message
-from bot.model.people import Person
-from bot.model.requests import REASON_LIMIT, Record, Request, Vote, may_move, request_id
-from bot.model.rules import Approval, Decision, Rule, Verdict
-from bot.model.states import ENDS, TRANSITIONS, UNDER_WAY, State
-from bot.model.times import Seconds, seconds, utc
+from bot.model.person import Person
+from bot.model.request import (
+    ENDS,
+    REASON_LIMIT,
+    TRANSITIONS,
+    UNDER_WAY,
+    Record,
+    Request,
+    State,
+    Vote,
+    asked_of,
+    canonical,
+    digest,
+    may_move,
+    request_id,
+)
+from bot.model.rule import Approval, Decision, Rule, Verdict
 
 __all__ = [
     "ENDS",
@@ -39,6 +51,7 @@ __all__ = [
     "Target",
     "Verdict",
     "Vote",
+    "asked_of",
     "canonical",
     "class_of",
     "digest",

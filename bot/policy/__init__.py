@@ -4,10 +4,10 @@ Every sentence here is plain text about the person in the third person, so that 
 can be shown to the person and to whoever asks about the person.
 """
 
-from bot.policy.approving import approvers, may_approve
-from bot.policy.deciding import decide, who_may
-from bot.policy.ruling import explained
-from bot.policy.who import EVERYBODY, Groups, outsider, references
+from bot.policy.approvers import approvers, may_approve
+from bot.policy.decision import decide, who_may
+from bot.policy.rule_outcome import explained
+from bot.policy.subjects import EVERYBODY, Groups, outsider, references
 
 __all__ = [
     "EVERYBODY",

@@ -21,9 +21,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from bot.demo.courier import Delivery
+from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot
-from bot.demo.slack import LocalSlack
+from bot.demo.slack_server import LocalSlack
 from tests.bench.rig import (
     PROJECT,
     STRANGERS,

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from postgres import postgres
 from processes import Running, Site, instance_id, request_of, until
 
-from bot.demo.courier import Delivery
+from bot.demo.cloud_http import Fault
+from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot
-from bot.demo.wire import Fault
 from bot.model import ENDS, Record, State
 
 REPLICAS = 3

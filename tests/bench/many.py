@@ -24,8 +24,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from bot.demo.cloud_http import Call
 from bot.demo.instances import Change
-from bot.demo.wire import Call
 from tests.bench.ack import DEFAULT, FREE, LONG
 from tests.bench.rig import PROJECT, Rig, numbers, options, rigged, share
 

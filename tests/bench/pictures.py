@@ -10,8 +10,8 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright, expect
 
-from bot.demo.outside import Outside
-from bot.demo.stage import Stage
+from bot.demo.control_panel import Outside
+from bot.demo.supervisor import Stage
 
 FOLDER = Path(__file__).parents[2] / ".github" / "pictures"
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

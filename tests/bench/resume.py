@@ -22,7 +22,7 @@ from postgres import postgres
 from processes import Running, Site, until
 
 from bot.ledger.schema import url_of
-from bot.messages.approval import APPROVE
+from bot.slack.messages.approval import APPROVE
 
 AT_ONCE = 8
 PATIENCE_S = 240.0

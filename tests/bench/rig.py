@@ -21,13 +21,13 @@ from pathlib import Path
 
 import psutil
 
-from bot.demo.cast import Login, Project, World
-from bot.demo.courier import Delivery
-from bot.demo.directory import User, demo_people
+from bot.demo.cloud_http import Call
+from bot.demo.deliveries import Delivery
 from bot.demo.instances import Change, Reboot, ScriptedInstance
-from bot.demo.modelarts import LocalModelArts
-from bot.demo.slack import LocalSlack
-from bot.demo.wire import Call
+from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.seed_world import Login, Project, World
+from bot.demo.slack_directory import User, demo_people
+from bot.demo.slack_server import LocalSlack
 
 LOGIN = Login("mlstudio-bot", "not-a-real-password", "OTC00000000001000000001")
 PROJECT, PROJECT_ID = "ml-prod", "a4a5d4098fb4474fa22cd05f897d6b99"

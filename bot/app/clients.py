@@ -1,0 +1,98 @@
+"""What reaches the outside, opened in the reverse order of closing; and who we are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.cloud import Cloud, http_client
+from bot.config import Secrets, Settings
+from bot.errors import BotError, ChatError, ChatRefused
+from bot.ledger import Ledger
+from bot.restarts.engine import Engine
+from bot.slack.client import TIMEOUT, Chat, clients
+from bot.slack.errors import OnCall, translated
+from bot.telemetry.metrics import Metrics
+from bot.telemetry.traces import Traces, traces_of
+
+log = structlog.get_logger()
+
+INTRODUCE_WAITS_S = (1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What reaches the outside; closed last, after all that uses it."""
+
+    poster: AsyncWebClient
+    idem: AsyncWebClient
+    chat: Chat
+    cloud: Cloud
+    ledger: Ledger
+    engine: Engine
+    traces: Traces
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who Slack says we are; what it does not say is empty."""
+
+    team_id: str
+    enterprise_id: str
+    user_id: str
+    bot_id: str
+
+
+async def open_wires(
+    closing: AsyncExitStack,
+    settings: Settings,
+    secrets: Secrets,
+    metrics: Metrics,
+    *,
+    poll_s: float,
+) -> Wires:
+    """Open the database and the clients; what fails says why."""
+    engine = Engine(settings.database, poll_s=poll_s)
+    closing.push_async_callback(engine.release)
+    await engine.prepare()
+    ledger = Ledger(settings.database)
+    closing.callback(ledger.close)
+    await asyncio.to_thread(ledger.open)
+    session = await closing.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
+    http = await closing.enter_async_context(http_client())
+    traces = traces_of(os.environ)
+    closing.push_async_callback(traces.close)
+    closing.push_async_callback(engine.stop)
+    token = secrets.slack_bot_token.get_secret_value()
+    poster, idem = clients(token, settings.slack.api_url, session)
+    cloud = Cloud.of(settings, secrets, http, on_call=metrics.cloud_called)
+    chat = Chat(poster, idem, session, on_call=metrics.slack_called)
+    return Wires(poster, idem, chat, cloud, ledger, engine, traces)
+
+
+async def introduce(client: AsyncWebClient, on_call: OnCall) -> Me:
+    """Return who Slack says we are; a token that is refused ends the start."""
+    for wait in (*INTRODUCE_WAITS_S, None):
+        try:
+            with translated("auth.test", on_call):
+                answer = await client.auth_test()
+            return Me(
+                team_id=str(answer.get("team_id") or ""),
+                enterprise_id=str(answer.get("enterprise_id") or ""),
+                user_id=str(answer.get("user_id") or ""),
+                bot_id=str(answer.get("bot_id") or ""),
+            )
+        except ChatRefused as error:
+            raise BotError(f"Slack refused SLACK_BOT_TOKEN: {error}") from error
+        except ChatError as error:
+            if wait is None:
+                raise BotError(f"Slack cannot be reached: {error}") from error
+            log.warning("Slack not reached yet", error=str(error), wait_s=wait)
+            await asyncio.sleep(wait)
+    raise AssertionError("unreachable")

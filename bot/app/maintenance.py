@@ -1,0 +1,110 @@
+"""What has to be done again and again beside the requests, each in a loop of its own.
+
+``nudge`` closes the gap between the record and the engine: a crash between the two
+leaves a request recorded but not begun, or decided but not woken; a database that
+fails for a while may leave one whose story has died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bot.errors import BotError
+from bot.ledger import Ledger
+from bot.listeners.app_home import Home
+from bot.restarts import Restarts
+from bot.restarts.engine import Engine
+from bot.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+Work = Callable[[], Awaitable[None]]
+
+NUDGE_EVERY_S = 2.0
+RESTLESS_AFTER_S = 4.0
+HOME_EVERY_S = 5.0
+HASH_EVERY_S = 3600.0
+PRUNE_EVERY_S = 3600.0
+
+
+class Upkeep:
+    """Runs the loops from ``start`` to ``close``; *retention_s* is in seconds."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        restarts: Restarts,
+        engine: Engine,
+        home: Home,
+        metrics: Metrics,
+        retention_s: float,
+    ) -> None:
+        self._ledger = ledger
+        self._restarts = restarts
+        self._engine = engine
+        self._home = home
+        self._metrics = metrics
+        self._retention = timedelta(seconds=retention_s)
+        self._newest = 0
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start the loops."""
+        works: dict[str, tuple[Work, float]] = {
+            "nudge": (self.nudge, NUDGE_EVERY_S),
+            "refresh home": (self.refresh_home, HOME_EVERY_S),
+            "log hash": (self.log_hash, HASH_EVERY_S),
+            "prune": (self.prune, PRUNE_EVERY_S),
+        }
+        for name, (work, every_s) in works.items():
+            loop = asyncio.create_task(_again(name, work, every_s), name=name)
+            self._loops.append(loop)
+
+    async def close(self) -> None:
+        """Stop the loops."""
+        for loop in self._loops:
+            loop.cancel()
+        if self._loops:
+            await asyncio.wait(self._loops)
+
+    async def nudge(self) -> None:
+        """Wake what was decided and not told; go on with what nobody tells."""
+        before = datetime.now(UTC) - timedelta(seconds=RESTLESS_AFTER_S)
+        for record in await self._ledger.restless(before=before):
+            await self._restarts.nudge(record.request.speaks, f"nudge {record.state}")
+        await self._restarts.revive(await self._ledger.untold())
+        self._metrics.in_flight.set(await self._ledger.in_flight())
+
+    async def refresh_home(self) -> None:
+        """Draw home pages anew if anything has changed since the last time."""
+        newest, _ = await self._ledger.newest_hash()
+        if newest != self._newest:
+            self._newest = newest
+            await self._home.refresh()
+
+    async def log_hash(self) -> None:
+        """Put the trail's newest hash where the database's owner cannot change it."""
+        number, newest = await self._ledger.newest_hash()
+        self._metrics.audit_hash.set_to_current_time()
+        log.info("audit trail", entries=number, hash=newest)
+
+    async def prune(self) -> None:
+        """Let the engine forget stories that ended long ago; the trail stays."""
+        await self._engine.prune(before=datetime.now(UTC) - self._retention)
+
+
+async def _again(name: str, work: Work, every_s: float) -> None:
+    """Run *work* every so many seconds; a failure is logged and survived."""
+    while True:
+        try:
+            await work()
+        except BotError as error:
+            log.warning("upkeep failed", work=name, error=str(error))
+        except Exception:
+            log.exception("upkeep failed", work=name)
+        await asyncio.sleep(every_s)

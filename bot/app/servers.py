@@ -1,0 +1,133 @@
+"""The way in for Slack, and the pages that say how the bot is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+from slack_bolt.app.async_app import AsyncApp
+
+from bot.app.services import Parts
+from bot.config import Secrets, Settings
+from bot.errors import BotError, LedgerError
+from bot.ledger import Ledger
+from bot.slack.http_mode import HttpMode
+from bot.slack.socket_mode import SocketMode
+from bot.telemetry.canary import Canary, Proof, cloud_proofs
+from bot.telemetry.health import Health
+from bot.telemetry.metrics import Metrics
+
+GAVE_UP = "the socket to Slack stayed down; a new process may do better"
+
+
+class Front:
+    """What is opened last and closed first; *fail* ends a bot that Slack is lost to."""
+
+    def __init__(
+        self,
+        app: AsyncApp,
+        parts: Parts,
+        secrets: Secrets,
+        health: Health,
+        *,
+        fail: Callable[[str], None],
+    ) -> None:
+        settings = parts.settings()
+        self._parts = parts
+        self._fail = fail
+        self._health = health
+        self._slack_listen = settings.slack.listen
+        self._slack = (
+            SocketMode(
+                app,
+                secrets.slack_app_token.get_secret_value(),
+                parts.wires.idem,
+                give_up=self._give_up,
+            )
+            if settings.slack.mode == "socket"
+            else _http_mode(app, settings, secrets)
+        )
+        self._checks = {
+            "slack": self._slack.is_connected,
+            "database": _answers(parts.wires.ledger),
+        }
+        self._canary: Canary | None = None
+        if settings.canary is not None:
+            self._canary = Canary(self._proofs, settings.canary)
+            self._checks["canary"] = self._canary.is_well
+
+    async def open(self, closing: AsyncExitStack) -> None:
+        """Open the way in for Slack; only then can the bot be ready."""
+        closing.push_async_callback(self._slack.close)
+        if isinstance(self._slack, HttpMode):
+            listen = self._slack_listen
+            await _listening(lambda _: self._slack.start(), listen, "[slack]")
+        else:
+            await self._slack.start()
+        if self._canary is not None:
+            closing.push_async_callback(self._canary.close)
+            self._canary.start()
+        self._health.look_at(self._checks)
+        closing.callback(self._health.stop)
+
+    def _proofs(self) -> Mapping[str, Proof]:
+        """Return what the canary has to prove now."""
+        projects = self._parts.settings().projects
+        return {
+            "slack": self._slack.prove,
+            **cloud_proofs(self._parts.wires.cloud, projects),
+        }
+
+    def _give_up(self) -> None:
+        """Stop with a failure, so that a supervisor starts a new process."""
+        self._health.watchdog_gave_up = True
+        self._fail(GAVE_UP)
+
+
+async def health_of(
+    closing: AsyncExitStack, settings: Settings, ledger: Ledger, metrics: Metrics
+) -> Health:
+    """Return the health pages, served from now on if they are to be served at all.
+
+    A bot that waits for Slack at its start lives, and is not ready.
+    """
+    health = Health({"slack": _not_yet, "database": _answers(ledger)}, metrics)
+    if settings.server is not None:
+        closing.push_async_callback(health.close)
+        await _listening(health.start, settings.server.listen, "[server]")
+    return health
+
+
+async def _not_yet() -> bool:
+    return False
+
+
+def _http_mode(app: AsyncApp, settings: Settings, secrets: Secrets) -> HttpMode:
+    slack = settings.slack
+    signing = tuple(one.get_secret_value() for one in secrets.slack_signing_secrets)
+    return HttpMode(app, signing, slack.listen, public_url=slack.public_url or "")
+
+
+def _answers(ledger: Ledger) -> Callable[[], Awaitable[bool]]:
+    """Return the check whether the database answers."""
+
+    async def database() -> bool:
+        try:
+            await ledger.ping()
+        except LedgerError:
+            return False
+        return True
+
+    return database
+
+
+async def _listening(
+    start: Callable[[str], Awaitable[object]], listen: str, table: str
+) -> None:
+    try:
+        await start(listen)
+    except OSError as error:
+        raise BotError(
+            f"cannot listen on {listen} ({error.strerror}); choose another address in"
+            f" {table} listen"
+        ) from error

@@ -1,0 +1,157 @@
+"""Whether the database and the cloud can be reached, and what is amiss there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Collection, Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.cli.check.line import Line, bad, counted, good, skipped
+from bot.cloud import Cloud
+from bot.config import Settings
+from bot.errors import CloudError, CloudRefused
+from bot.ledger.schema import engine_of, metadata, url_of
+
+MOST_SKEW_S = 60.0  # beyond, tokens and signatures begin to be refused
+_LOGINS = {
+    "token": "OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME and iam_url",
+    "aksk": "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
+}
+
+
+# --- the database --------------------------------------------------------------------
+
+
+async def database_line(database: str) -> Line:
+    """Return whether *database* can be reached and written."""
+    return await asyncio.to_thread(_database_line, database)
+
+
+def _database_line(database: str) -> Line:
+    url = url_of(database)
+    file = Path(url.database or "")
+    if url.get_backend_name() == "sqlite" and not file.exists():
+        return _new_file(file)
+    shown = f"the database {url.render_as_string(hide_password=True)}"
+    engine = engine_of(database)
+    try:
+        with engine.connect() as connection:
+            found = sa.inspect(connection)
+            have = {
+                name: {column["name"] for column in found.get_columns(name)}
+                for name in metadata.tables
+                if found.has_table(name)
+            }
+    except SQLAlchemyError as error:
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        return bad(f"{shown}: {cause}", "mend database = …, or what it points to")
+    finally:
+        engine.dispose()
+    return _schema_line(shown, have)
+
+
+def _schema_line(shown: str, have: Mapping[str, Collection[str]]) -> Line:
+    """Return whether the tables that a database has are those that this bot needs."""
+    lacking = [
+        f"{name}.{column}"
+        for name, columns in have.items()
+        for column in sorted(set(metadata.tables[name].columns.keys()) - set(columns))
+    ]
+    if lacking:
+        return bad(
+            f"{shown} was made by another version: it lacks {', '.join(lacking)}",
+            "use the version that made it, or give this one a new database",
+        )
+    missing = len(metadata.tables) - len(have)
+    made = f" (the first start makes {counted(missing, 'table')})" if missing else ""
+    return good(f"{shown} answers{made}")
+
+
+def _new_file(path: Path) -> Line:
+    """Return whether the database file, which is not there yet, could be made."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        return bad(
+            f"the database {path}: there is no folder {folder}",
+            "make the folder, or mend database = …",
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return bad(
+            f"the database {path}: the folder {folder} cannot be written",
+            "let the bot's user write there, or mend database = …",
+        )
+    return good(f"the database {path} will be made at the first start")
+
+
+# --- the cloud -----------------------------------------------------------------------
+
+
+async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:
+    """Yield for each project its login, itself and its aliases; last, our clock."""
+    for project, own in settings.projects.items():
+        line = await _login_line(settings, cloud, project)
+        yield line
+        if line.ok:
+            line = await _project_line(cloud, project)
+            yield line
+        for alias in own.instances:
+            if line.ok:
+                yield await _alias_line(settings, cloud, project, alias)
+            else:
+                yield skipped(f"{project}/{alias} was not asked", f"mend {project}")
+    skews = [cloud.skew_s(project) for project in settings.projects]
+    for skew in sorted((s for s in skews if s is not None), key=abs)[-1:]:
+        yield _clock_line(skew)
+
+
+async def _login_line(settings: Settings, cloud: Cloud, project: str) -> Line:
+    try:
+        await cloud.log_in(project)
+    except CloudError as error:
+        mend = f"set {_LOGINS[settings.endpoint(project).auth]} right"
+        return bad(f"{project}: the login failed: {error}", _mending(error, mend))
+    return good(f"{project}: the login works")
+
+
+async def _project_line(cloud: Cloud, project: str) -> Line:
+    try:
+        await cloud.prove(project)
+    except CloudError as error:
+        mend = (
+            f"mend projects.{project}.id or modelarts_url, or give the bot's user the"
+            " permission modelarts:notebook:get"
+        )
+        return bad(f"{project}: {error}", _mending(error, mend))
+    return good(f"{project}: ModelArts answers")
+
+
+async def _alias_line(
+    settings: Settings, cloud: Cloud, project: str, alias: str
+) -> Line:
+    try:
+        instance = await cloud.read(settings.target(project, alias))
+    except CloudError as error:
+        mend = f"mend or remove the id at projects.{project}.instances.{alias}"
+        return bad(f"{project}/{alias}: {error}", _mending(error, mend))
+    return good(f"{project}/{alias} is {instance.status}")
+
+
+def _clock_line(skew_s: float) -> Line:
+    if abs(skew_s) <= MOST_SKEW_S:
+        return good("this machine's clock agrees with the cloud's")
+    way = "ahead of" if skew_s > 0 else "behind"
+    return bad(
+        f"this machine's clock is {abs(skew_s):.0f} s {way} the cloud's",
+        "let NTP set the clock: logins and signatures hang on it",
+    )
+
+
+def _mending(error: CloudError, remedy: str) -> str:
+    """Return *remedy* where the cloud refused, else where to look."""
+    if isinstance(error, CloudRefused):
+        return remedy
+    return "see that this machine reaches the cloud's hosts, and run the check again"

@@ -1,0 +1,161 @@
+"""``mlstudio-bot explain``: the decision itself, for somebody who asks beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from bot.cloud import Cloud, http_client
+from bot.config import Secrets, Settings
+from bot.errors import UsageError
+from bot.ledger import Ledger
+from bot.model import Decision, Target
+from bot.policy.authorizer import Authority
+from bot.slack.client import TIMEOUT, clients
+from bot.slack.errors import translated
+from bot.slack.users import People
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What policy says to *user_id* about *target*, and who may approve it."""
+
+    user_id: str
+    target: Target
+    decision: Decision
+    approvers: tuple[str, ...]  # user ids; ("*",) = every full member
+    by: tuple[str, ...]  # as written in the rule
+    channels: tuple[str, ...] = ()  # where alone the rule holds, if asked for anywhere
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "user": self.user_id,
+            "project": self.target.project,
+            "instance": self.target.instance,
+            "instance_id": self.target.instance_id,
+            "decision": str(self.decision.verdict),
+            "rule": self.decision.rule or None,
+            "rule_version": self.decision.rule_version or None,
+            "why": self.decision.why,
+            "remedy": self.decision.remedy,
+            "channels": list(self.channels),
+            "approval": self._approval(),
+        }
+
+    def _approval(self) -> dict[str, Any] | None:
+        approval = self.decision.approval
+        if approval is None:
+            return None
+        return {
+            "needed": approval.needed,
+            "by": list(self.by),
+            "approvers": list(self.approvers),
+            "expires_s": approval.expires,
+            "break_glass": list(approval.break_glass),
+        }
+
+    def as_text(self) -> str:
+        """Return it as lines for people."""
+        what = {
+            "allow": "may restart",
+            "approval": "may restart, once it is approved,",
+            "deny": "may not restart",
+        }[str(self.decision.verdict)]
+        where = f"{self.target.instance} in {self.target.project}"
+        rule = self.decision.rule
+        lines = [
+            f"{self.user_id} {what} {where} ({self.decision.verdict}).",
+            f"Rule: {rule} (version {self.decision.rule_version})" if rule else "",
+            self.decision.why,
+            self.decision.remedy,
+        ]
+        if self.decision.approval is not None:
+            needed = self.decision.approval.needed
+            people = ", ".join(self.approvers) or "nobody"
+            lines.append(f"Approvers ({needed} needed): {people}")
+        if self.channels:
+            only = ", ".join(self.channels)
+            lines.append(f"This rule holds only in {only}; --channel asks elsewhere.")
+        return "\n".join(line for line in lines if line)
+
+
+async def explain(
+    settings: Settings,
+    secrets: Secrets,
+    user: str,
+    project: str,
+    instance: str,
+    channel: str | None,
+) -> Explanation:
+    """Decide as the bot would, without asking for anything.
+
+    *channel* None asks about anywhere. Raises UsageError for unknown names, ChatError
+    when Slack does not say who somebody is, LedgerError without a database.
+    """
+    target = settings.target(project, instance)
+    async with _authority(settings, secrets) as (authority, people, home_team):
+        user_id = await _user_id(people, user)
+        decision = await authority.decide(
+            user_id, home_team, target, channel_id=channel, reason=None
+        )
+        approvers: tuple[str, ...] = ()
+        if decision.approval is not None:
+            found = await authority.approvers(decision.approval, requester_id=user_id)
+            approvers = ("*",) if found is None else tuple(sorted(found))
+        by = decision.approval.by if decision.approval else ()
+        channels = _channels(settings, decision) if channel is None else ()
+        return Explanation(user_id, target, decision, approvers, by, channels)
+
+
+def _channels(settings: Settings, decision: Decision) -> tuple[str, ...]:
+    """Return the channels in which alone the rule that decides holds."""
+    found = (rule for rule in settings.rules if rule.name == decision.rule)
+    return next((rule.channels or () for rule in found), ())
+
+
+@asynccontextmanager
+async def _authority(
+    settings: Settings, secrets: Secrets
+) -> AsyncIterator[tuple[Authority, People, str]]:
+    """Open what a decision needs, and close it again."""
+    async with AsyncExitStack() as closing:
+        ledger = Ledger(settings.database)
+        closing.callback(ledger.close)
+        ledger.open()
+        session = await closing.enter_async_context(
+            aiohttp.ClientSession(timeout=TIMEOUT)
+        )
+        http = await closing.enter_async_context(http_client())
+        token = secrets.slack_bot_token.get_secret_value()
+        _, client = clients(token, settings.slack.api_url, session)
+        with translated("auth.test"):
+            team = str((await client.auth_test())["team_id"])
+        people = People(client, team)
+        yield (
+            Authority(
+                settings=lambda: settings,
+                people=people,
+                ledger=ledger,
+                cloud=Cloud.of(settings, secrets, http),
+                home_team=team,
+            ),
+            people,
+            team,
+        )
+
+
+async def _user_id(people: People, user: str) -> str:
+    """Return the user id of somebody named by it, as U… or <@U…>."""
+    user_id = user.strip().removeprefix("<@").removesuffix(">").partition("|")[0]
+    if not user_id.startswith(("U", "W")) or not user_id.isalnum():
+        raise UsageError(
+            f"“{user}” is not a user id; copy it from the profile in Slack"
+            " (⋮, Copy member ID): it starts with U or W"
+        )
+    await people.person(user_id)
+    return user_id

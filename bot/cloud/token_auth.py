@@ -1,0 +1,274 @@
+"""Token login: an httpx.Auth that logs in to IAM once for everybody who waits.
+
+The rules are those of reference/modelarts.md section 8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from copy import copy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from bot.cloud.endpoint import Endpoint, Login, host_of
+from bot.cloud.error_mapping import result_of
+from bot.cloud.error_response import problem_of, ref_of, skew_of
+from bot.cloud.error_table import Act, row_of
+from bot.cloud.login_backoff import Pause
+from bot.errors import CloudBusy, CloudError, CloudMisfit
+
+LOGIN_PAUSE_S = 60.0  # accounts may lock, so a refused login rests this long
+TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_EARLY_S = 600.0  # a token is renewed so long before it ends, but not before half-life
+_UNSTATED_LIFE_S = 3600.0  # for an answer that does not say; a 401 would tell anyway
+_LAST_DAYS = 14  # how long before its end a password is worth a warning
+
+log = structlog.get_logger(__name__)
+
+_REFUSALS = {
+    400: "IAM did not accept the login: the user's domain is missing or wrong. Check"
+    " OS_USER_DOMAIN_NAME and the id of project {p}.",
+    401: "IAM refused the login: wrong user name, password or project. Check"
+    " OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME and the id of project {p}.",
+}
+_LATER = (408, 429)  # statuses that say nothing about the login
+_OTHER_REFUSAL = (
+    "IAM gave no token: wrong iam_url for project {p}, or a user that may not log in"
+    " by password (it has to be an IAM user without a second factor)."
+)
+
+
+class _User(BaseModel):
+    password_expires_at: datetime | None = None
+
+
+class _Token(BaseModel):
+    """The part of IAM's answer that is used; the token itself is in a header."""
+
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    user: _User | None = None
+
+    @property
+    def life_s(self) -> float:
+        """How long it lives, by IAM's clock alone: ours may be wrong."""
+        if self.issued_at is None or self.expires_at is None:
+            return _UNSTATED_LIFE_S
+        return (self.expires_at - self.issued_at).total_seconds()
+
+
+class _Answer(BaseModel):
+    token: _Token = _Token()
+
+
+@dataclass(slots=True)
+class Account:
+    """One user at one IAM, shared by all projects that it logs in to.
+
+    Until a login has succeeded, a refusal may be the password's fault and rests the
+    whole account; later it is the fault of one project, until a second one is refused
+    as well: then the password was changed.
+    """
+
+    login: Login
+    pause: Pause
+    proven: bool = False
+    refused: TokenAuth | None = None  # the one project that was, since it was proven
+
+    def is_refused(self, auth: TokenAuth) -> None:
+        """Note that *auth* was refused: a second one is a doubt about the account."""
+        self.proven = self.proven and self.refused in (None, auth)
+        self.refused = auth
+
+    def is_accepted(self) -> None:
+        """Note that a login has succeeded."""
+        self.proven, self.refused = True, None
+
+
+class TokenAuth(httpx.Auth):
+    """Sends a project's token along, and renews it early, or once when it is refused.
+
+    *skew_s* is by how many seconds our clock was ahead of the cloud's at the last
+    answer. *clock* is monotonic, *now* the wall clock, both in seconds.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        account: Account,
+        http: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        on_call: Callable[[str, str], None],
+    ) -> None:
+        self._endpoint = endpoint
+        self._account = account
+        self._http = http
+        self._clock = clock
+        self._now = now
+        self._on_call = on_call
+        self._lock = asyncio.Lock()
+        self._pause = Pause(LOGIN_PAUSE_S, clock)
+        self._busy = Pause(LOGIN_PAUSE_S, clock)
+        self._token = ""
+        self._renew_at = self._ends_at = 0.0
+        self._failures = 0
+        self._failure: CloudError | None = None
+        self.skew_s: float | None = None
+
+    def check(self) -> None:
+        """Raise at once what a refused login has said while logins rest."""
+        if not self._token:
+            self._resting.check()
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Send *request* with a token; send it once more if the token is refused.
+
+        That is safe for the restart too: it was refused before it was carried out.
+        """
+        used = await self.token()
+        request.headers["X-Auth-Token"] = used
+        response = yield request
+        self._look_at_clock(response)
+        if response.is_client_error:
+            await response.aread()
+            problem = problem_of(response, self._now())
+            if row_of(problem.status, problem.code).act is Act.LOGIN:
+                request.headers["X-Auth-Token"] = await self.token(refused=used)
+                yield request
+
+    async def token(self, refused: str = "") -> str:
+        """Return a token other than the *refused* one; raise CloudError if none.
+
+        Many may call at once: one logs in, the others get what it got.
+        """
+        failures = self._failures
+        async with self._lock:
+            if refused and self._token == refused:
+                self._token = ""
+            if self._token and self._clock() < self._renew_at:
+                return self._token
+            if self._failure and self._failures != failures:  # while this one waited
+                raise copy(self._failure)
+            return await self._renewed()
+
+    async def _renewed(self) -> str:
+        """Return a new token, or the old one if it still lives and IAM gives none."""
+        try:
+            self._resting.check()
+            self._busy.check()
+            await self._log_in()
+        except CloudError as error:
+            self._failure = error
+            self._failures += 1
+            if not self._token or self._clock() >= self._ends_at:
+                self._token = ""
+                raise
+            self._renew_at = self._clock() + LOGIN_PAUSE_S
+        return self._token
+
+    @property
+    def _resting(self) -> Pause:
+        """The pause that a refused login starts."""
+        return self._pause if self._account.proven else self._account.pause
+
+    async def _log_in(self) -> None:
+        """Log in once and keep the token."""
+        try:
+            response = await self._ask()
+            token = response.headers.get("X-Subject-Token", "")
+            if not (response.is_success and token):
+                raise self._refusal(response)
+        except CloudError as error:
+            self._on_call("login", result_of(error))
+            raise
+        self._on_call("login", "ok")
+        self._keep(token, response)
+
+    async def _ask(self) -> httpx.Response:
+        """Send the login; raise CloudBusy when IAM cannot be reached."""
+        try:
+            response = await self._http.request(
+                "POST",
+                f"{self._endpoint.iam_url.rstrip('/')}/auth/tokens?nocatalog=true",
+                json=self._question(),
+                auth=None,
+                follow_redirects=False,
+                timeout=TIMEOUT,
+            )
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as exc:
+            sentence = "The iam_url of project {p} is wrong."
+            raise CloudMisfit(self._say(sentence)) from exc
+        except httpx.RequestError as exc:
+            sentence = "IAM, the cloud's login service, cannot be reached at {host}."
+            raise CloudBusy(self._say(sentence)) from exc
+        self._look_at_clock(response)
+        return response
+
+    def _question(self) -> dict[str, Any]:
+        """Return the body of the login; the user's domain always goes out."""
+        login = self._account.login
+        user = {
+            "name": login.username,
+            "password": login.password.get_secret_value(),
+            "domain": {"name": login.user_domain_name},
+        }
+        return {
+            "auth": {
+                "identity": {"methods": ["password"], "password": {"user": user}},
+                "scope": {"project": {"id": self._endpoint.project_id}},
+            }
+        }
+
+    def _refusal(self, response: httpx.Response) -> CloudError:
+        """Return the error for a login without a token; never the answer's words."""
+        status, ref = response.status_code, ref_of(response)
+        if status in _LATER or response.is_server_error:
+            sentence = "IAM, the cloud's login service, is down or limits our logins."
+            wait_s = problem_of(response, self._now()).retry_after
+            busy = CloudBusy(sentence, status=status, ref=ref, retry_after=wait_s)
+            return self._busy.start(busy, min(wait_s or 0.0, LOGIN_PAUSE_S))
+        self._account.is_refused(self)
+        sentence = self._say(_REFUSALS.get(status, _OTHER_REFUSAL))
+        return self._resting.start(CloudMisfit(sentence, status=status, ref=ref))
+
+    def _say(self, sentence: str) -> str:
+        """Fill in the names of project and host."""
+        host = host_of(self._endpoint.iam_url)
+        return sentence.format(p=self._endpoint.project, host=host)
+
+    def _keep(self, token: str, response: httpx.Response) -> None:
+        """Keep *token* for as long as IAM says it lives, from now on our clock."""
+        try:
+            told = _Answer.model_validate_json(response.content).token
+        except ValidationError:  # the header is what counts
+            told = _Token()
+        at = self._clock()
+        self._token = token
+        self._ends_at = at + told.life_s
+        self._renew_at = at + max(told.life_s - _EARLY_S, told.life_s / 2)
+        self._failure = None
+        self._account.is_accepted()
+        self._warn(told)
+
+    def _warn(self, told: _Token) -> None:
+        """Tell the operator in time that the password ends."""
+        ends = told.user and told.user.password_expires_at
+        if not ends:
+            return
+        days = (ends.timestamp() - self._now()) / 86400
+        if days < _LAST_DAYS:
+            log.warning("cloud_password_expires", at=ends.isoformat(), days=int(days))
+
+    def _look_at_clock(self, response: httpx.Response) -> None:
+        skew_s = skew_of(response, self._now())
+        self.skew_s = self.skew_s if skew_s is None else skew_s

@@ -1,0 +1,85 @@
+"""What people call projects and instances, and what is said where that is unknown."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+
+from bot.config import types
+from bot.config.tables import ProjectSettings
+from bot.errors import UsageError
+
+FEW = 8  # as many names are listed for somebody who typed an unknown one
+_PATTERN = frozenset("*?[")
+
+
+def instance_of(project: str, own: ProjectSettings, typed: str) -> tuple[str, str]:
+    """Return what to call the instance that was typed, and its id."""
+    word = as_name("instance", typed)
+    alias = one_of(word, own.instances) or next(iter(own.aliases(word)), "")
+    if alias:
+        return alias, own.instances[alias]
+    shape = types.ID_SHAPE.fullmatch(word)
+    if shape is None:
+        raise UsageError(unknown("instance", word, own.instances, f" in {project}"))
+    # One spelling, so that a pattern over ids cannot be passed by another case.
+    instance_id = (shape[1] or "").upper() + shape[2].lower()
+    return instance_id, instance_id
+
+
+def matching(project: str, own: ProjectSettings, typed: str) -> list[str]:
+    """Return the aliases that the pattern *typed* matches; a name stands for itself."""
+    if not _PATTERN & set(typed):
+        return [typed]
+    wanted = types.fold(typed)
+    found = [name for name in own.instances if fnmatchcase(types.fold(name), wanted)]
+    if not found:
+        shown = types.echo(typed, "*?[]!")
+        known = f" Known here: {_listed(own.instances)}."
+        some = known if 0 < len(own.instances) <= FEW else ""
+        raise UsageError(f'No instance in {project} is called "{shown}".{some}')
+    return found
+
+
+def as_name(kind: str, typed: str) -> str:
+    """Return *typed* if it can be a name or an id at all."""
+    word = unicodedata.normalize("NFKC", typed)
+    if not word:
+        raise UsageError(f"The name of the {kind} is missing.")
+    if not types.NAME.fullmatch(word):
+        raise UsageError(
+            f'There is no {kind} "{types.echo(word)}": a name is at most 64 letters,'
+            " digits, dots, hyphens and underscores."
+        )
+    return word
+
+
+def one_of(word: str, names: Collection[str]) -> str:
+    """Return the one of *names* that *word* means, or nothing."""
+    if word in names:
+        return word
+    same = [name for name in names if types.fold(name) == types.fold(word)]
+    if len(same) > 1:
+        raise UsageError(
+            f'"{types.echo(word)}" may mean {_listed(same)}: type one of them exactly.'
+        )
+    return "".join(same)
+
+
+def unknown(kind: str, word: str, names: Collection[str], where: str = "") -> str:
+    """Return the sentence that there is no such name, with what may be meant."""
+    sentence = f'There is no {kind} "{types.echo(word)}"{where}.'
+    near = types.guess(word, names)
+    if near:
+        return f'{sentence} Did you mean "{near}"?'
+    if 0 < len(names) <= FEW:
+        return f"{sentence} Known here: {_listed(names)}."
+    if not names:
+        return f"{sentence} None has a name here: type its id."
+    return sentence
+
+
+def _listed(names: Collection[str]) -> str:
+    """Return *names* as words of a sentence."""
+    return ", ".join(f'"{name}"' for name in names)

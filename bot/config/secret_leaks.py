@@ -1,0 +1,84 @@
+"""Secrets that stand in the file, where they do not belong. Pure; never shows one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from bot.config.cross_checks import Document
+from bot.config.error_messages import Path, Problem
+from bot.config.secrets import VARIABLES
+from bot.config.types import TOKEN
+
+_TELLING = re.compile(
+    r"(?is).*(passw|passphrase|secret|token|credential|(private|api|access)_?key).*"
+    r"|(.*[._-])?(pass|pw|pwd|ak|sk)"
+)
+# People name instances as they like (token-classifier), so only whole words tell there.
+_TELLING_NAME = re.compile(r"(?i)password|passwd|passphrase|pwd|secret|token|ak|sk")
+_OTHER_NAMES = {
+    "ACCESS_KEY": "HUAWEICLOUD_SDK_AK",
+    "SECRET_KEY": "HUAWEICLOUD_SDK_SK",
+    "PASSPHRASE": "OS_PASSWORD",
+}
+# The way SQLAlchemy reads it, so that nothing passes here that works there; libpq
+# takes a password as a parameter too.
+_PASSWORD = re.compile(r"(?i)[a-z0-9+.-]+://[^:/@]*:[^@]+@|[?&](ssl)?password=[^&]")
+
+
+def of_leaks(document: Document) -> Iterator[Problem]:
+    """Yield each place of *document* that holds a secret or is named like one."""
+    waiting: list[tuple[Path, object]] = [((), document)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*path, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*path, i), inner) for i, inner in enumerate(value)]
+        text = _leak(path, value)
+        if text:
+            yield Problem(path, text)
+
+
+def _leak(path: Path, value: object) -> str:
+    """Return what is said of a secret at *path*, nothing where there is none."""
+    text = value if isinstance(value, str) else ""
+    key = path[-1] if path and isinstance(path[-1], str) else ""
+    if TOKEN.search(text) or TOKEN.search(key):
+        app = "xapp-" in (text + key).lower()
+        return _remedy("SLACK_APP_TOKEN" if app else "SLACK_BOT_TOKEN")
+    if _PASSWORD.search(text):
+        if path == ("database",):
+            return "must not hold a password; use PGPASSWORD or PGPASSFILE instead"
+        return "must not hold a password; remove it from the address"
+    if key and _tells(path, key):
+        return _remedy(_variable(key))
+    return ""
+
+
+def _tells(path: Path, key: str) -> bool:
+    """Say whether the *key* at *path* is the name of a secret."""
+    match path:
+        case ("projects", _):
+            return False
+        case ("projects", _, "instances", _):
+            return _TELLING_NAME.fullmatch(key) is not None
+    return _TELLING.fullmatch(key) is not None
+
+
+def _variable(key: str) -> str:
+    """Return the variable of the environment that a *key* probably stands for."""
+    word = re.sub(r"\W", "_", key).upper()
+    ends = (name for name in VARIABLES if name.endswith(word))
+    near = difflib.get_close_matches(word, VARIABLES, n=1, cutoff=0.4)
+    likely = next(ends, "".join(near) or "OS_PASSWORD")
+    return _OTHER_NAMES.get(word, likely)
+
+
+def _remedy(variable: str) -> str:
+    """Return where the secret belongs instead."""
+    return (
+        "a secret does not belong in this file; remove it and set the environment"
+        f" variable {variable}, or {variable}_FILE to a file that holds it"
+    )

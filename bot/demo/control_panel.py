@@ -1,0 +1,155 @@
+"""The page's panel of the outside world: what the cloud shows, and how to break it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from bot.demo.cloud_http import FAULTS
+from bot.demo.supervisor import Stage
+
+SHOWN_CALLS = 40
+# The names of the page's switches; each plants its faults and returns how to heal it.
+Heal = Callable[[], None]
+
+
+class Outside:
+    """Serves ``/ui/outside`` for one *stage*; ``mount`` before the stage is raised."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._heal: dict[str, Heal] = {}
+        self._since: dict[str, float] = {}
+        self._told = 0.0
+        self._telling: asyncio.Task[None] | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+        stage.cloud.on_change.append(lambda _: self.tell())
+        stage.on_bot.append(self.tell)
+
+    def mount(self) -> None:
+        """Add the routes."""
+        router = self._stage.slack.app.router
+        router.add_get("/ui/outside", self._show)
+        router.add_post("/ui/outside", self._meddle)
+
+    def tell(self) -> None:
+        """Tell the pages, a few times a second at most."""
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_soon())
+
+    async def _tell_soon(self) -> None:
+        await asyncio.sleep(0.15)
+        self._stage.slack.publish({"type": "outside", **self.state()})
+
+    def state(self) -> dict[str, Any]:
+        """Return everything the panel shows."""
+        stage = self._stage
+        names = {project.id: project.name for project in stage.world.projects}
+        return {
+            "instances": [
+                {
+                    "project": project.name,
+                    "alias": box.name,
+                    "id": box.id,
+                    "status": box.status,
+                    "since": box.updated_ms / 1000,
+                }
+                for project in stage.world.projects
+                for box in project.instances
+            ],
+            "calls": [
+                {
+                    "at": call.at,
+                    "kind": call.kind,
+                    "project": names.get(call.project, call.project),
+                    "instance": self._name(call.instance),
+                    "status": call.status,
+                }
+                for call in list(stage.cloud.calls)[-SHOWN_CALLS:]
+            ],
+            "speed": stage.cloud.clock.speed,
+            "bot": {
+                "running": stage.running,
+                "pid": stage.pid,
+                "starts": stage.starts,
+            },
+            "faults": sorted(self._heal),
+            "now": stage.cloud.clock.now(),
+        }
+
+    def _name(self, instance_id: str) -> str:
+        try:
+            return self._stage.cloud.instance(instance_id).name
+        except KeyError:
+            return instance_id
+
+    async def _show(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.state())
+
+    async def _meddle(self, request: web.Request) -> web.Response:
+        """Turn the clock, break or heal something, kill or start the bot."""
+        asked = await request.json()
+        if not isinstance(asked, dict):
+            raise web.HTTPBadRequest(text="send an object")
+        speed = asked.get("speed")
+        if isinstance(speed, int | float) and 0 <= speed <= 100:  # noqa: PLR2004
+            self._stage.cloud.clock.speed = float(speed)
+        if isinstance(asked.get("fault"), str):
+            self._switch(asked["fault"], on=bool(asked.get("on")))
+        if asked.get("bot") == "kill":
+            self._stage.kill_bot()
+            self._later(self._stage.bot_ended())
+        elif asked.get("bot") == "start":
+            self._later(self._stage.start_bot())
+        self.tell()
+        return web.json_response({"ok": True, **self.state()})
+
+    def _later(self, work: Any) -> None:
+        job = asyncio.create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    def _switch(self, name: str, *, on: bool) -> None:
+        if heal := self._heal.pop(name, None):
+            heal()
+        if on and name in SWITCHES:
+            self._heal[name] = SWITCHES[name](self._stage)
+
+
+def _cloud(fault: str, *kinds: Any) -> Callable[[Stage], Heal]:
+    """Return a switch that plants a *fault* of the cloud for all calls of *kinds*."""
+
+    def plant(stage: Stage) -> Heal:
+        faults = stage.cloud.faults
+        planted = [faults.plant(kind, FAULTS[fault], times=None) for kind in kinds]
+
+        def heal() -> None:
+            for one in planted:
+                faults.remove(one)
+
+        return heal
+
+    return plant
+
+
+def _slack_429(stage: Stage) -> Heal:
+    planted = stage.slack.fail("*", count=None, status=429, retry_after=2)
+    slack_faults = stage.slack.api.faults.planted
+
+    def heal() -> None:
+        if planted in slack_faults:
+            slack_faults.remove(planted)
+
+    return heal
+
+
+SWITCHES: dict[str, Callable[[Stage], Heal]] = {
+    "cloud_429": _cloud("throttled", "read", "restart"),
+    "lost_answer": _cloud("cut after acting", "restart"),
+    "stale_reads": _cloud("stale", "read"),
+    "slack_429": _slack_429,
+    "cloud_down": _cloud("cut before acting", "read", "restart", "login"),
+}

@@ -1,0 +1,127 @@
+"""Who and what the local cloud holds: a login, keys, projects and their instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bot.demo.aksk_verifier import AccessKey
+from bot.demo.instances import Reboot, ScriptedInstance
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The one user of the local IAM."""
+
+    user: str
+    password: str = field(repr=False)
+    domain: str
+    domain_id: str = "dcdc5e1b9f4c4a9e8a2f1c7a51cbb1b2"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project and its instances."""
+
+    name: str
+    id: str
+    instances: tuple[ScriptedInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that the local cloud knows; *keys* go by access key id."""
+
+    login: Login
+    keys: Mapping[str, AccessKey] = field(repr=False)
+    projects: tuple[Project, ...]
+
+    @property
+    def instances(self) -> Iterator[ScriptedInstance]:
+        """Every instance of every project."""
+        return (each for project in self.projects for each in project.instances)
+
+
+def demo_world() -> World:
+    """Return a fresh world of the demo; its alias for an instance is the name."""
+    return World(
+        login=Login("mlstudio-bot", "not-a-real-password", "OTC00000000001000000001"),
+        keys={"DEMOACCESSKEY0000001": AccessKey("not-a-real-secret-key")},
+        projects=(
+            Project("ml-prod", "a4a5d4098fb4474fa22cd05f897d6b99", _production()),
+            Project("ml-dev", "0c7f35ad6d0b4c5b8f6e5d1c2b3a4958", _development()),
+        ),
+    )
+
+
+def _rebooting(low: float, high: float) -> tuple[tuple[str, tuple[float, float]], ...]:
+    return (("REBOOTING", (low, high)),)
+
+
+def _production() -> tuple[ScriptedInstance, ...]:
+    return (
+        ScriptedInstance(
+            id="47cf4ff3-0c59-44fe-9821-2840a34c02a9",
+            name="trainer-7",
+            owner="ann.keller",
+            reboot=Reboot(phases=_rebooting(7, 9)),
+        ),
+        ScriptedInstance(
+            id="8d0e5f2a-6c1b-4b7e-9a43-1f5d7c2e9b60",
+            name="trainer-slow",
+            owner="ann.keller",
+            reboot=Reboot(phases=_rebooting(42, 48)),
+        ),
+        ScriptedInstance(
+            id="1b9a7c3e-52d4-4f08-8e6b-a0c4d9f17e25",
+            name="flaky-1",
+            owner="raj.patel",
+            reboot=Reboot(
+                phases=_rebooting(5, 7),
+                ends="START_FAILED",
+                failed_reasons={
+                    "code": "ModelArts.6360",
+                    "message": "There are not enough resources.",
+                    "detail": {"flavor": "modelarts.bm.gpu.v100NV32"},
+                },
+            ),
+        ),
+        ScriptedInstance(
+            id="e2f64b18-9d37-4a5c-b0f1-6c8e3a7d2594",
+            name="notebook-2",
+            owner="raj.patel",
+            status="STOPPED",
+        ),
+        ScriptedInstance(
+            id="5c3d8e91-07ab-4e62-93d5-b4f2a6c1087d",
+            name="stale-3",
+            owner="mia.rossi",
+            reboot=Reboot(phases=_rebooting(9, 11), stale_s=4.0),
+        ),
+        ScriptedInstance(
+            id="f7a1c6d0-3e84-4b29-a5c7-9d0b8e2f4163",
+            name="gated-1",
+            owner="mia.rossi",
+            reboot=Reboot(phases=_rebooting(7, 9)),
+        ),
+    )
+
+
+def _development() -> tuple[ScriptedInstance, ...]:
+    return (
+        ScriptedInstance(
+            id="DE-29b8d4f6-1a7c-4e53-8f90-c6e1a3b5d742",
+            name="sandbox-1",
+            owner="raj.patel",
+            reboot=Reboot(phases=_rebooting(4, 6)),
+        ),
+        ScriptedInstance(
+            id="DE-a6e0f3c9-84b2-4d17-9c5e-7f1d2b8a6034",
+            name="sandbox-2",
+            owner="mia.rossi",
+            status="RUNNING",
+            reboot=Reboot(
+                phases=(("REBOOTING", 3.0), ("REATTACHING_DISK", 3.0)), ends="RUNNING"
+            ),
+        ),
+    )

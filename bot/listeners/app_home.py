@@ -1,0 +1,112 @@
+"""App Home: what waits for somebody, what is under way, and what he may restart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from bot.config import Settings
+from bot.errors import BotError
+from bot.ledger import Ledger
+from bot.listeners.tasks import Tasks
+from bot.model import UNDER_WAY, Record, State, Target, Verdict
+from bot.policy.authorizer import Authority
+from bot.slack.client import Chat
+from bot.slack.messages import dialogs
+
+log = structlog.get_logger()
+
+LATELY_S = 1800.0  # who opened the page within this time sees it change
+VIEWERS = 50
+LAST = 10
+
+
+class Home:
+    """Draws home pages, and draws them anew for those who looked lately."""
+
+    def __init__(
+        self,
+        *,
+        settings: Callable[[], Settings],
+        authority: Authority,
+        ledger: Ledger,
+        chat: Chat,
+        tasks: Tasks,
+        home_team: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._authority = authority
+        self._ledger = ledger
+        self._chat = chat
+        self._tasks = tasks
+        self._home_team = home_team
+        self._clock = clock
+        self._viewers: dict[str, float] = {}
+
+    async def on_opened(self, event: dict[str, Any]) -> None:
+        """Draw the page of who opened it."""
+        if event.get("tab", "home") == "home":
+            user_id = str(event["user"])
+            self._viewers[user_id] = self._clock()
+            self._tasks.start(self._draw(user_id), "home")
+
+    async def refresh(self) -> None:
+        """Draw the pages anew of all who looked lately."""
+        since = self._clock() - LATELY_S
+        recent = {u: at for u, at in self._viewers.items() if at > since}
+        self._viewers = dict(
+            sorted(recent.items(), key=lambda seen: -seen[1])[:VIEWERS]
+        )
+        for user_id in self._viewers:
+            await self._draw(user_id)
+
+    async def _draw(self, user_id: str) -> None:
+        try:
+            await self._chat.publish_home(user_id, await self._view(user_id))
+        except BotError as error:
+            log.info("home not drawn", error=str(error))
+
+    async def _view(self, user_id: str) -> dialogs.View:
+        if await self._authority.outsider(user_id, self._home_team):
+            return dialogs.home_view()
+        records = await self._ledger.open_requests()
+        return dialogs.home_view(
+            waiting=[
+                (record, await self._mentions(record))
+                for record in records
+                if record.state is State.PENDING and await self._may(user_id, record)
+            ],
+            mine=[one for one in records if one.request.user_id == user_id],
+            rebooting=[one for one in records if one.state in UNDER_WAY],
+            last=await self._ledger.recent(limit=LAST),
+            may_restart=await self._targets(user_id),
+        )
+
+    async def _may(self, user_id: str, record: Record) -> bool:
+        approval = record.request.approval
+        if approval is None:
+            return False
+        requester = record.request.user_id
+        could = await self._authority.approvers(approval, requester_id=requester)
+        return user_id != requester if could is None else user_id in could
+
+    async def _mentions(self, record: Record) -> list[str]:
+        approval = record.request.approval
+        return await self._authority.mentions(approval.by) if approval else []
+
+    async def _targets(self, user_id: str) -> list[Target]:
+        """Return what somebody may restart from somewhere, as far as rules can tell."""
+        settings = self._settings()
+        found = []
+        for project in settings.projects:
+            for target in settings.targets(project):
+                decision = await self._authority.decide(
+                    user_id, "", target, channel_id=None, reason=None
+                )
+                if decision.verdict is not Verdict.DENY:
+                    found.append(target)
+        return found

@@ -1,0 +1,173 @@
+"""The buttons of an approval request: who clicks is asked for his right anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from bot.errors import ChatError, LedgerError, StateConflict
+from bot.ledger import Entry, Ledger, entry_of
+from bot.listeners.payloads import Asker, who_clicked
+from bot.listeners.refusal_limit import Refusals
+from bot.listeners.responses import Replies
+from bot.listeners.tasks import Tasks, in_time
+from bot.model import Decision, Message, Record, State, Verdict
+from bot.policy.authorizer import Authority
+from bot.restarts import Restarts
+from bot.restarts.approval import Approvals
+from bot.slack.client import Chat
+from bot.slack.messages import dialogs, replies
+from bot.slack.messages.approval import APPROVE
+from bot.slack.messages.batch import what_of
+
+log = structlog.get_logger()
+
+
+class Clicks:
+    """Takes Approve and Deny; the ledger decides which word was the first."""
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        ledger: Ledger,
+        approvals: Approvals,
+        restarts: Restarts,
+        chat: Chat,
+        replies: Replies,
+        tasks: Tasks,
+        refusals: Refusals,
+    ) -> None:
+        self._authority = authority
+        self._ledger = ledger
+        self._approvals = approvals
+        self._restarts = restarts
+        self._chat = chat
+        self._replies = replies
+        self._tasks = tasks
+        self._refusals = refusals
+
+    async def on_click(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Take a click: recorded before it is acknowledged, and always answered."""
+        await in_time(self._tasks.start(self._take(body), "click"))
+        await ack()
+
+    async def _take(self, body: dict[str, Any]) -> None:
+        asker, action = who_clicked(body), body["actions"][0]
+        request_id = str(action.get("value") or "")
+        with structlog.contextvars.bound_contextvars(
+            user=asker.user_id, request=request_id
+        ):
+            answer = await self._decide(asker, request_id, action["action_id"], body)
+            if answer is not None:
+                await self._replies.whisper(asker, answer)
+            await self._tidy(asker, request_id, body)
+
+    async def _tidy(self, asker: Asker, request_id: str, body: dict[str, Any]) -> None:
+        """Take the buttons off a card that a crash has left beside the real one."""
+        clicked = str((body.get("container") or {}).get("message_ts") or "")
+        try:
+            await self._approvals.close_copy(request_id, asker.channel_id, clicked)
+        except LedgerError as error:
+            log.warning("card not looked at", error=str(error))
+
+    async def _decide(
+        self, asker: Asker, request_id: str, action_id: str, body: dict[str, Any]
+    ) -> Message | None:
+        try:
+            record = await self._ledger.get(request_id)
+            if record is None or record.request.approval is None:
+                return await self._unknown(asker, request_id)
+            if record.state is not State.PENDING:
+                return await self._too_late(asker, record)
+            decision = self._refusals.limit(
+                asker.user_id
+            ) or await self._authority.may_approve(
+                asker.user_id,
+                asker.team_id,
+                record.request.approval,
+                requester_id=record.request.user_id,
+            )
+            if decision.verdict is Verdict.DENY:
+                return await self._refuse(asker, record, decision)
+            return await self._vote(asker, record, action_id == APPROVE, body)
+        except StateConflict as conflict:
+            return await self._too_late(asker, conflict.record)
+        except LedgerError as error:
+            log.error("click not recorded", error=str(error))
+            return replies.plain(
+                "Your click could not be recorded, so it does not count.",
+                "Click again in a minute.",
+            )
+        except ChatError as error:
+            log.warning("clicker not known", error=str(error))
+            return replies.plain(
+                f"Your click does not count: {error}", "Click again in a minute."
+            )
+
+    async def _vote(
+        self,
+        asker: Asker,
+        record: Record,
+        approve: bool,  # noqa: FBT001
+        body: dict[str, Any],
+    ) -> Message | None:
+        """Count the click, wake the story, and ask for the reason of a denial."""
+        again = any(v.approve and v.user_id == asker.user_id for v in record.votes)
+        record = await self._ledger.vote(
+            record.request.id, asker.person, approve=approve
+        )
+        self._restarts.wake(record.request.speaks)
+        if not approve:
+            await self._ask_why(record, str(body.get("trigger_id") or ""))
+            return None
+        if record.state is State.PENDING:
+            return replies.decided(record, asker.user_id if again else "")
+        return None
+
+    async def _ask_why(self, record: Record, trigger_id: str) -> None:
+        """Open the dialog for a reason; the denial stands without it."""
+        try:
+            view = dialogs.deny_view(record, await self._what(record))
+            await self._chat.open_view(trigger_id, view)
+        except (ChatError, LedgerError) as error:
+            log.info("reason not asked for", error=str(error))
+
+    async def on_reason(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Take the reason of a denial from its dialog."""
+        await in_time(self._tasks.start(self._note(body), "reason"))
+        await ack()
+
+    async def _note(self, body: dict[str, Any]) -> None:
+        view, person = body["view"], who_clicked(body).person
+        note = dialogs.filled(view).note.strip()
+        request_id = str(view.get("private_metadata") or "")
+        if note and await self._ledger.explain_denial(request_id, person, note):
+            await self._approvals.close_card(request_id)
+
+    async def _unknown(self, asker: Asker, request_id: str) -> Message:
+        """Answer a click on what the ledger does not know."""
+        entry = Entry(kind="unknown click", request_id=request_id[:32])
+        await self._ledger.note(entry.by(asker.person))
+        return replies.unknown_request()
+
+    async def _too_late(self, asker: Asker, record: Record) -> Message:
+        """Answer a late click; take the buttons off a card that still shows them."""
+        entry = entry_of(record.request, "late click", detail=str(record.state))
+        await self._ledger.note(entry.by(asker.person))
+        await self._approvals.close_card(record.request.id)
+        return replies.decided(record, asker.user_id, await self._what(record))
+
+    async def _what(self, record: Record) -> str:
+        """Return what a request asks for, where it was asked for with others."""
+        return what_of(await self._ledger.batch(record.request.batch))
+
+    async def _refuse(
+        self, asker: Asker, record: Record, decision: Decision
+    ) -> Message:
+        self._refusals.count(asker.user_id, decision, "click")
+        entry = entry_of(record.request, "click refused", detail=decision.why)
+        await self._ledger.note(entry.by(asker.person))
+        return replies.click_refused(decision)

@@ -1,0 +1,128 @@
+"""The private answers to what people ask: status, list, history, can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from bot.cloud import Cloud
+from bot.config import Settings
+from bot.errors import CloudError
+from bot.ledger import Ledger
+from bot.listeners.payloads import Asker
+from bot.model import Decision, Instance, Message, Target, Verdict
+from bot.policy.authorizer import Authority
+from bot.slack import command as words
+from bot.slack.messages import queries
+from bot.slack.messages.formatting import mention
+
+AT_ONCE = 5  # reads of instances for one list
+LIST_WITHIN_S = 20.0
+LAST = 5
+HISTORY = 20
+GLASS_SINCE = timedelta(days=30)  # as lookups.history says
+
+
+class Answering:
+    """Answers questions; changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        settings: Callable[[], Settings],
+        authority: Authority,
+        ledger: Ledger,
+        cloud: Cloud,
+    ) -> None:
+        self._settings = settings
+        self._authority = authority
+        self._ledger = ledger
+        self._cloud = cloud
+
+    async def status(self, asker: Asker, command: words.Status) -> Message:
+        """Return an instance's status now, its last restarts, and who may restart."""
+        target = self._settings().target(command.project, command.instance)
+        instance, problem = await self._read(target)
+        decision = await self._would(asker, asker.user_id, target)
+        who = self._authority.who_may(target)
+        return queries.status(
+            target,
+            instance,
+            records=await self._ledger.recent(instance_key=target.key, limit=LAST),
+            decision=decision,
+            problem=problem,
+            who=await self._authority.mentions(who),
+        )
+
+    async def listing(self, command: words.List) -> Message:
+        """Return the instances of a project with their status, read side by side."""
+        targets = self._settings().targets(command.project)
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def row(target: Target) -> queries.Row:
+            async with gate:
+                instance, problem = await self._read(target, can_wait=True)
+            return queries.Row(target, instance, problem)
+
+        shown = targets[: queries.MOST_ROWS]
+        rows = await asyncio.gather(*map(row, shown))
+        return queries.listing(command.project, rows, more=len(targets) - len(shown))
+
+    async def history(self, command: words.History) -> Message:
+        """Return the last restarts, of everything or of one project or instance."""
+        settings = self._settings()
+        project = box = key = ""
+        if command.project:
+            project = settings.project(command.project)
+        if command.instance:
+            target = settings.target(project, command.instance)
+            box, key = target.instance, target.key
+        records = await self._ledger.recent(
+            project=project, instance_key=key, limit=HISTORY
+        )
+        glass = await self._ledger.broken_glass(
+            since=datetime.now(UTC) - GLASS_SINCE, project=project, instance=key
+        )
+        return queries.history(records, project=project, box=box, glass=glass)
+
+    async def can(self, asker: Asker, command: words.Can) -> Message:
+        """Return the rule that decides for somebody, and why."""
+        target = self._settings().target(command.project, command.instance)
+        user_id = command.user_id or asker.user_id
+        decision = await self._would(asker, user_id, target)
+        return queries.can(
+            decision,
+            target,
+            person=mention(user_id),
+            approvers=await self._approvers(decision),
+        )
+
+    async def _would(self, asker: Asker, user_id: str, target: Target) -> Decision:
+        """Return what a restart by *user_id* would be told, asked for from here."""
+        return await self._authority.decide(
+            user_id,
+            asker.team_id if user_id == asker.user_id else "",
+            target,
+            channel_id=asker.channel_id,
+            reason=None,
+        )
+
+    async def _approvers(self, decision: Decision) -> list[str]:
+        if decision.verdict is not Verdict.ASK or decision.approval is None:
+            return []
+        return await self._authority.mentions(decision.approval.by)
+
+    async def _read(
+        self, target: Target, *, can_wait: bool = False
+    ) -> tuple[Instance | None, str]:
+        """Return the instance, or the sentence that says why it cannot be read."""
+        try:
+            async with asyncio.timeout(LIST_WITHIN_S):
+                instance = await self._cloud.read(target, can_wait=can_wait)
+        except CloudError as error:
+            return None, str(error)
+        except TimeoutError:
+            return None, "The cloud did not answer in time."
+        self._authority.saw(target, instance)
+        return instance, ""

@@ -1,0 +1,237 @@
+"""The restart dialog: opened, searched, checked, and submitted like a command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from bot.config import Settings
+from bot.errors import BotError, ChatError, LedgerError, UsageError
+from bot.listeners.payloads import Asker, who_clicked, who_submitted
+from bot.listeners.requests import DECIDE_WITHIN_S, Asking
+from bot.listeners.responses import Replies, Submitted
+from bot.listeners.status_cache import Looks
+from bot.listeners.tasks import Tasks
+from bot.model import Target, Verdict
+from bot.policy.authorizer import Authority
+from bot.slack import command as words
+from bot.slack.client import Chat
+from bot.slack.messages import dialogs, queries, replies
+from bot.slack.messages.buttons import target_names
+from bot.slack.messages.dialogs import Opened, opened
+
+log = structlog.get_logger()
+
+
+class Dialogs:
+    """Opens the restart dialog and takes what comes back from it."""
+
+    def __init__(
+        self,
+        *,
+        settings: Callable[[], Settings],
+        authority: Authority,
+        asking: Asking,
+        chat: Chat,
+        replies: Replies,
+        tasks: Tasks,
+        looks: Looks,
+    ) -> None:
+        self._settings = settings
+        self._authority = authority
+        self._asking = asking
+        self._chat = chat
+        self._replies = replies
+        self._tasks = tasks
+        self._looks = looks
+
+    async def open_restart(
+        self, asker: Asker, trigger_id: str, command: words.Restart
+    ) -> None:
+        """Open the dialog with what was typed already; the trigger lives 3 s."""
+        settings = self._settings()
+        project = command.project
+        if project and project not in settings.projects:
+            project = settings.project(project)
+        fields = dialogs.Filled(project, command.instance, command.reason)
+        where = Opened(asker.channel_id, asker.thread_ts, command.break_glass)
+        view = await self._view(asker, fields, where)
+        await self._chat.open_view(trigger_id, view)
+
+    async def on_button(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Open the dialog for the instance of a list's button."""
+        await ack()
+        self._tasks.start(self._open_for_button(body), "dialog")
+
+    async def _open_for_button(self, body: dict[str, Any]) -> None:
+        asker = who_clicked(body)
+        try:
+            project, instance = target_names(str(body["actions"][0].get("value")))
+            target = self._settings().target(project, instance)
+        except UsageError as error:
+            await self._replies.whisper(asker, replies.plain(str(error)))
+            return
+        command = words.Restart(project=project, instance=target.instance)
+        await self._open(asker, str(body["trigger_id"]), command)
+
+    async def on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Open the dialog from a shortcut; one on a message answers in its thread."""
+        await ack()
+        self._tasks.start(self._open_for_shortcut(body), "dialog")
+
+    async def _open_for_shortcut(self, body: dict[str, Any]) -> None:
+        message = body.get("message") or {}
+        asker = who_clicked(body)
+        if message:
+            asker = _in_thread(asker, message)
+        reason = await self._link(asker, message)
+        command = words.Restart(reason=reason)
+        await self._open(asker, str(body["trigger_id"]), command)
+
+    async def _open(
+        self, asker: Asker, trigger_id: str, command: words.Restart
+    ) -> None:
+        """Open the dialog, but not for somebody whom no rule can let in."""
+        try:
+            outsider = await self._authority.outsider(asker.user_id, asker.team_id)
+            if outsider is None:
+                await self.open_restart(asker, trigger_id, command)
+                return
+            refusal = await self._asking.turn_away(asker, outsider)
+        except BotError as error:
+            refusal = replies.plain(str(error))
+        await self._replies.whisper(asker, refusal)
+
+    async def _link(self, asker: Asker, message: dict[str, Any]) -> str:
+        """Return the address of the message that a shortcut was used on."""
+        if not message:
+            return ""
+        try:
+            return await self._chat.permalink(asker.channel_id, str(message["ts"]))
+        except ChatError as error:
+            log.info("no link to the message", error=str(error))
+            return ""
+
+    async def on_change(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Draw the dialog anew for another project, or say which rule will decide."""
+        await ack()
+        self._tasks.start(self._redraw(body), "dialog")
+
+    async def _redraw(self, body: dict[str, Any]) -> None:
+        view = body["view"]
+        drawn = await self._view(_asker(body), dialogs.filled(view), opened(view))
+        try:
+            await self._chat.update_view(str(view["id"]), drawn)
+        except ChatError as error:
+            log.info("dialog not redrawn", error=str(error))
+
+    async def on_options(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Answer the search for an instance from the configuration."""
+        project = dialogs.project_of(str(body.get("block_id") or ""))
+        targets = await self._targets(_asker(body), project)
+        statuses = await self._looks.statuses(targets)
+        names = [target.instance for target in targets]
+        await ack(
+            options=dialogs.options(names, str(body.get("value") or ""), statuses)
+        )
+
+    async def _targets(self, asker: Asker, project: str) -> list[Target]:
+        """Return what there is to choose from, to whom names may be told in time."""
+        try:
+            async with asyncio.timeout(DECIDE_WITHIN_S):
+                outsider = await self._authority.outsider(asker.user_id, asker.team_id)
+        except (ChatError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+            log.warning("who searches is not known", error=why)
+            return []
+        known = outsider is None and project in self._settings().projects
+        return self._settings().targets(project) if known else []
+
+    async def on_submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Ask for what the dialog says; what is wrong is said in the dialog."""
+        asker, view = _asker(body), body["view"]
+        work = self._tasks.start(self._submit(asker, view), "submit")
+        await self._replies.submitted(ack, asker, work)
+
+    async def _submit(self, asker: Asker, view: dict[str, Any]) -> Submitted:
+        """Return the answer to the request, or the problems of its fields."""
+        fields, where = dialogs.filled(view), opened(view)
+        if not asker.channel_id:
+            problem = "Choose the channel that the restart is shown in."
+            return Submitted.wrong(dialogs.CHANNEL, problem)
+        try:
+            target = self._settings().target(fields.project, fields.instance)
+        except UsageError as error:
+            block = dialogs.instance_block(fields.project)
+            return Submitted.wrong(block, str(error))
+        with suppress(ChatError, LedgerError):  # said, and recorded, by what follows
+            decision = await self._authority.decide(
+                asker.user_id,
+                asker.team_id,
+                target,
+                channel_id=asker.channel_id,
+                reason=fields.reason,
+                break_glass=where.break_glass,
+            )
+            if decision.verdict is Verdict.DENY and decision.wants_reason:
+                await self._asking.refuse(asker.person, [(target, decision)])
+                problem = f"{decision.why} {decision.remedy}".strip()
+                return Submitted.wrong(dialogs.REASON, problem)
+        return Submitted(
+            await self._asking.restart(
+                asker,
+                fields.project,
+                fields.instance,
+                reason=fields.reason,
+                break_glass=where.break_glass,
+            )
+        )
+
+    async def _view(
+        self, asker: Asker, fields: dialogs.Filled, where: Opened
+    ) -> dialogs.View:
+        """Return the dialog with the rule that will decide as its hint."""
+        settings, instance = self._settings(), fields.instance
+        hint, required = "", False
+        if fields.project and instance:
+            try:
+                decision = await self._authority.decide(
+                    asker.user_id,
+                    asker.team_id,
+                    settings.target(fields.project, instance),
+                    channel_id=asker.channel_id,
+                    reason=None,
+                    break_glass=where.break_glass,
+                )
+            except BotError as error:
+                hint, instance = str(error), ""
+            else:
+                hint = queries.outlook(decision)
+                required = decision.wants_reason
+        return dialogs.restart_view(
+            sorted(settings.projects),
+            project=fields.project,
+            instance=instance,
+            reason=fields.reason,
+            reason_required=required,
+            hint=hint,
+            where=where,
+        )
+
+
+def _asker(body: dict[str, Any]) -> Asker:
+    """Return who uses a dialog, and where it was opened or is to speak."""
+    view = body["view"]
+    where = opened(view)
+    channel_id = where.channel or dialogs.filled(view).channel
+    return who_submitted(body, channel_id, where.thread)
+
+
+def _in_thread(asker: Asker, message: dict[str, Any]) -> Asker:
+    return replace(asker, thread_ts=str(message.get("thread_ts") or message["ts"]))

@@ -1,0 +1,56 @@
+"""Who may approve what somebody else has asked for."""
+
+from __future__ import annotations
+
+from bot.model import Approval, Decision, Person, Verdict
+from bot.policy.subjects import (
+    EVERYBODY,
+    MEND_GROUP,
+    Groups,
+    closed_group,
+    in_words,
+    is_group,
+    lists,
+    outsider,
+)
+
+
+def may_approve(
+    approval: Approval,
+    *,
+    person: Person,
+    home_team: str,
+    requester_id: str,
+    groups: Groups,
+) -> Decision:
+    """Say whether *person* may decide on what *requester_id* asked for."""
+    by = in_words(approval.by)
+    if refusal := outsider(person, home_team):
+        return refusal
+    if person.user_id == requester_id:
+        return Decision(
+            Verdict.DENY,
+            "The requester never counts as an approver.",
+            f"Somebody else of {by} has to decide.",
+        )
+    if lists(approval.by, person.user_id, groups):
+        return Decision(Verdict.ALLOW, f"Approvers are {by}.")
+    if closed := closed_group(approval.by, groups, "the list of approvers"):
+        return Decision(Verdict.DENY, closed, MEND_GROUP)
+    return Decision(
+        Verdict.DENY,
+        f"This may be approved by {by} only.",
+        f"Ask {by} to decide.",
+    )
+
+
+def approvers(
+    approval: Approval, *, requester_id: str, groups: Groups
+) -> frozenset[str] | None:
+    """Return the user ids that could approve, or None for every full member."""
+    if EVERYBODY in approval.by:
+        return None
+    people = {entry for entry in approval.by if not is_group(entry)}
+    return frozenset(
+        people.union(*(groups.get(entry) or () for entry in approval.by))
+    ) - {requester_id}

@@ -1,0 +1,181 @@
+"""What the rule that matched says: no, not without a reason, not yet, ask, yes."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.model import Approval, Decision, Person, Rule, Target, Verdict
+from bot.policy.approvers import approvers
+from bot.policy.subjects import MEND_GROUP, Groups, closed_group, in_words, lists
+
+MEND_RULES = "Whoever keeps the bot's configuration can change that."
+# Letters and a symbol that show as nothing: Hangul fillers, the empty braille cell.
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A request under the rule that matched it."""
+
+    rule: Rule
+    person: Person
+    target: Target
+    reason: str | None
+    break_glass: bool
+    groups: Groups
+    last_restart: datetime | None
+    now: datetime
+
+    @property
+    def named(self) -> str:
+        return f"the rule “{self.rule.name}”"
+
+    @property
+    def breaks_glass(self) -> bool:
+        """Whether the person breaks the glass of this rule, and is listed for that.
+
+        The list is one of its own: who is on it need not be in *who* as well.
+        """
+        approval = self.rule.approval
+        listed = approval.break_glass if approval else ()
+        return self.break_glass and lists(listed, self.person.user_id, self.groups)
+
+    def decided(
+        self,
+        verdict: Verdict,
+        why: str,
+        remedy: str = "",
+        *,
+        approval: Approval | None = None,
+        break_glass: bool = False,
+    ) -> Decision:
+        name, version = self.rule.name, self.rule.version
+        why = why[0].upper() + why[1:]  # no sentence begins with a name
+        wants_reason = self.rule.reason == "required" and self.reason is None
+        return Decision(
+            verdict, why, remedy, name, version, approval, break_glass, wants_reason
+        )
+
+    def refused(self, why: str, remedy: str) -> Decision:
+        return self.decided(Verdict.DENY, why, remedy)
+
+
+def ruling(case: Case) -> Decision:
+    """Return what the matching rule says; break-glass comes before the cooldown."""
+    return (
+        _forbidden(case)
+        or _unexplained(case)
+        or _broken_glass(case)
+        or _cooling(case)
+        or _asking(case)
+        or case.decided(
+            Verdict.ALLOW, f"{case.named} lets {in_words(case.rule.who)} restart it."
+        )
+    )
+
+
+def _forbidden(case: Case) -> Decision | None:
+    if not case.rule.deny:
+        return None
+    why = f"{case.named} forbids restarting {case.target.instance}."
+    return case.refused(why, MEND_RULES)
+
+
+def _unexplained(case: Case) -> Decision | None:
+    if case.reason is None:
+        return None
+    pattern = case.rule.reason_pattern
+    matching = f" that matches “{pattern}”" if pattern else ""
+    if not case.reason:
+        fine = case.rule.reason == "optional"
+    else:
+        fine = not pattern or re.search(pattern, case.reason) is not None
+    if fine:
+        return None
+    why = f"{case.named} requires a reason{matching}."
+    remedy = f"Type a reason{matching}: after the instance, or in the dialog."
+    return replace(case.refused(why, remedy), wants_reason=True)
+
+
+def explained(reason: str) -> str:
+    """Return *reason*, or nothing where it holds nothing that can be seen."""
+    return reason.strip() if any(map(_is_seen, reason)) else ""
+
+
+def _is_seen(char: str) -> bool:
+    """Say whether a character leaves a mark: no blank, joiner, filler, accent alone."""
+    return unicodedata.category(char)[0] in "LNPS" and char not in _FILLERS
+
+
+def _broken_glass(case: Case) -> Decision | None:
+    """Decide on break-glass, which means something only where approval is due."""
+    approval = case.rule.approval
+    if not case.break_glass or approval is None:
+        return None
+    listed = f"the break-glass list of {case.named}"
+    if not lists(approval.break_glass, case.person.user_id, case.groups):
+        return case.refused(
+            closed_group(approval.break_glass, case.groups, listed)
+            or f"Break-glass needs a place on {listed}.",
+            f"Without --break-glass, {in_words(approval.by)} can approve it.",
+        )
+    if case.reason == "":
+        why = f"{case.named} grants break-glass only with a reason."
+        return case.refused(why, "Type a reason after the instance.")
+    return case.decided(
+        Verdict.ALLOW,
+        f"{in_words(approval.break_glass)} may break the glass by {case.named}.",
+        approval=approval,
+        break_glass=True,
+    )
+
+
+def _cooling(case: Case) -> Decision | None:
+    cooldown = case.rule.cooldown
+    if cooldown is None or case.last_restart is None:
+        return None
+    # Another replica's clock may run ahead of ours.
+    since = max(0.0, (case.now - case.last_restart).total_seconds())
+    if since >= cooldown:
+        return None
+    return case.refused(
+        f"The last restart of {case.target.instance} was {_span(since)} ago, and"
+        f" {case.named} wants {_span(cooldown)} between two restarts.",
+        f"Ask again in {_span(cooldown - since)}.",
+    )
+
+
+def _asking(case: Case) -> Decision | None:
+    approval = case.rule.approval
+    if approval is None:
+        return None
+    could = approvers(approval, requester_id=case.person.user_id, groups=case.groups)
+    if could is not None and len(could) < approval.needed:
+        closed = closed_group(approval.by, case.groups, "the list of approvers")
+        return case.refused(
+            f"{case.named} needs {approval.needed} of {in_words(approval.by)} to"
+            f" approve, and only {len(could)} besides the requester could.",
+            f"{closed} {MEND_GROUP}" if closed else MEND_RULES,
+        )
+    return case.decided(
+        Verdict.ASK,
+        f"{case.named} lets {in_words(case.rule.who)} restart it after"
+        f" {approval.needed} of {in_words(approval.by)} approved.",
+        f"The request waits {_span(approval.expires)} for that.",
+        approval=approval,
+    )
+
+
+def _span(seconds: float) -> str:
+    """Return *seconds* in words, rounded up so that waiting that long is enough."""
+    if seconds <= 60:  # noqa: PLR2004
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    if minutes < 60:  # noqa: PLR2004
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

@@ -1,0 +1,136 @@
+"""The workflow engine's life: configure, launch, prune, stop.
+
+Only this package knows that the engine is DBOS. Why each setting is what it is:
+DESIGN, "The engine", rules 4 to 6 and 9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+from bot.ledger.schema import drop_read_only, url_of
+from bot.restarts.engine.identity import FileIdentity, Identity
+from bot.restarts.engine.replicas import SessionIdentity
+from bot.restarts.engine.steps import Teller
+from bot.restarts.engine.workflows import Stories
+
+__all__ = ["STORY_VERSION", "Engine", "Stories", "Teller"]
+
+log = structlog.get_logger()
+
+# A constant of ours: stories of another version would stay pending for ever, silently.
+STORY_VERSION = "1"
+UNIXEPOCH_SINCE = (3, 42)  # the SQLite that knows 'subsec'
+STOP_WITHIN_S = 1.5
+PRUNE_AT_ONCE = 500
+
+
+class Engine:
+    """DBOS on *database*; *poll_s* is how soon a story on SQLite notices a message."""
+
+    def __init__(self, database: str, *, poll_s: float = 0.25) -> None:
+        self._url = url_of(database)
+        self._poll_s = poll_s
+        sqlite = self._url.get_backend_name() == "sqlite"
+        # Few writers at once: who meets SQLite's lock sleeps, and acks wait behind it.
+        self._pool_size = 2 if sqlite else 5
+        self.identity: Identity = (
+            FileIdentity(Path(self._url.database or ""))
+            if sqlite
+            else SessionIdentity(self._url)
+        )
+        self._nurse: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Become an executor and configure DBOS; register the stories after this.
+
+        Raises ConfigError when another process already uses a SQLite database.
+        """
+        await self.identity.take()
+        if sqlite3.sqlite_version_info < UNIXEPOCH_SINCE:
+            sa.event.listen(sa.Engine, "connect", _teach_unixepoch)
+        # All engines of this process, for DBOS makes its own.
+        sa.event.listen(sa.Engine, "handle_error", drop_read_only)
+        # With a handler of its own, DBOS adds none, and its records reach ours.
+        logging.getLogger("dbos").addHandler(logging.NullHandler())
+        config: DBOSConfig = {
+            "name": "mlstudio-bot",
+            "system_database_url": self._url.render_as_string(hide_password=False),
+            "application_version": STORY_VERSION,
+            "executor_id": self.identity.executor_id,
+            "serializer": DBOSPortableJSONSerializer(),
+            "max_executor_threads": 16,
+            "sys_db_pool_size": self._pool_size,
+            "notification_listener_polling_interval_sec": self._poll_s,
+            "log_level": "WARNING",
+        }
+        DBOS(config=config)
+
+    def launch(self) -> None:
+        """Start the engine in the running loop: recorded stories go on from here."""
+        DBOS.launch()
+        self._nurse = asyncio.create_task(self.identity.look_after_peers())
+
+    async def stop(self) -> None:
+        """Stop; what is going on stays recorded and goes on at the next start.
+
+        Close nothing that a story uses before this has returned.
+        """
+        if self._nurse is not None:
+            self._nurse.cancel()
+            await asyncio.wait([self._nurse])
+        # A thread of our own: DBOS lends its threads to the loop and ends them here.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="engine stop")
+        with suppress(TimeoutError):
+            end = asyncio.get_running_loop().run_in_executor(thread, _destroy)
+            await asyncio.wait_for(asyncio.shield(end), STOP_WITHIN_S)
+
+    async def release(self) -> None:
+        """Be nobody again; the last thing, when nothing of ours acts any more."""
+        await self.identity.give_back()
+
+    async def prune(self, *, before: datetime) -> None:
+        """Forget finished stories that ended before a time."""
+        old = await DBOS.list_workflows_async(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=PRUNE_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        )
+        if old:
+            await DBOS.delete_workflows_async([story.workflow_id for story in old])
+            log.info("old stories forgotten", stories=len(old))
+
+    async def right_to_act(self, story_id: str) -> None:
+        """Return once this process may act for *story_id*; never, if another does.
+
+        A step with an effect asks first: a process that lost its database for a
+        while may have been succeeded by another one.
+        """
+        await self.identity.right_to_act(story_id)
+
+
+def _teach_unixepoch(connection: object, _record: object) -> None:
+    """Let an old SQLite (Debian 12, Ubuntu 22.04) tell milliseconds as DBOS asks it to.
+
+    On Python 3.12 and later DBOS has ``unixepoch('subsec')`` in the defaults of its
+    tables, which an SQLite before 3.42 takes for NULL: nothing could be begun.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        connection.create_function("unixepoch", 1, lambda _: round(time.time(), 3))
+
+
+def _destroy() -> None:
+    DBOS.destroy(destroy_registry=True)

@@ -1,0 +1,150 @@
+"""What a story is told with: recorded steps, and waits that a crash does not lengthen.
+
+Between these a story may do nothing that could come out differently when the engine
+replays it (DESIGN, "The engine", rule 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, repeat
+from typing import Generic, TypeVar
+
+import structlog
+from dbos import DBOS, error
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.ledger.retry import patiently
+from bot.restarts.engine.concurrency import Pace
+from bot.telemetry.traces import Traces
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Step = TypeVar("Step", bound=str)  # the names that steps may have
+
+WAKE = "wake"  # the topic of the message that says: look at your record
+# Waits between tries to say something, in seconds: growing, then a day of patience.
+WAITS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+PATIENT_TRIES = 24 * 60
+AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # stories that get going at the same time
+
+
+class Teller(Generic[Step]):
+    """Takes the *steps* of stories; nobody waits for the *long* ones at a stop.
+
+    *right_to_act* returns once this process may act for a story.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: Collection[Step],
+        long: Collection[Step],
+        right_to_act: Callable[[str], Awaitable[None]],
+        traces: Traces,
+    ) -> None:
+        self.pace = Pace(AT_ONCE, AT_ONCE_WITHIN_S)
+        self._steps = frozenset(steps)
+        self._long = frozenset(long)
+        self._right_to_act = right_to_act
+        self._traces = traces
+        self._stopping = False
+        self._in_hand = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def step(
+        self, name: Step, work: Callable[[str], Awaitable[T]], request_id: str
+    ) -> T:
+        """Run *work* as a recorded step, as soon as this process may act."""
+        if name not in self._steps:
+            raise AssertionError(f"{name} is missing among the steps")
+        if self._stopping:
+            await asyncio.Event().wait()  # until the story is let go of
+
+        async def step() -> T:
+            await self._right_to_act(request_id)
+            with (
+                structlog.contextvars.bound_contextvars(request=request_id, step=name),
+                self._traces.step(name, request_id),
+            ):
+                outcome = await patiently(lambda: work(request_id))
+                log.info("step done", **_told(outcome))
+                return outcome
+
+        if name in self._long:
+            self.pace.rest()
+            return await DBOS.run_step_async({"name": name}, step)
+        with self._counted():
+            return await DBOS.run_step_async({"name": name}, step)
+
+    async def until_done(
+        self,
+        name: Step,
+        work: Callable[[str], Awaitable[float | None]],
+        request_id: str,
+        tries: int = PATIENT_TRIES,
+    ) -> bool:
+        """Repeat a step until it returns None; say whether it did within *tries*."""
+        for wait in _waits(tries):
+            least = await self.step(name, work, request_id)
+            if least is None:
+                return True
+            await self.sleep(max(wait, least))
+        return False
+
+    async def sleep(self, wait_s: float) -> None:
+        """Wait so many seconds, which a crash does not make longer."""
+        self.pace.rest()
+        await DBOS.sleep_async(wait_s)
+
+    async def until_woken(self, at_most_s: float) -> None:
+        """Wait until somebody wakes the story, or for so many seconds."""
+        self.pace.rest()
+        await DBOS.recv_async(WAKE, at_most_s)
+
+    async def faultless(
+        self, act: Callable[[str], Awaitable[None]], request_id: str
+    ) -> bool:
+        """Act; say whether no fault of the bot came in between."""
+        try:
+            await act(request_id)
+        except (error.DBOSException, SQLAlchemyError):
+            raise  # of the engine, not of the story, which is told on by ``revive``
+        except Exception:
+            # A fault of ours must not swallow the end: the story still has to tell it.
+            log.exception("story failed", request=request_id)
+            return False
+        return True
+
+    async def stop(self, within_s: float) -> None:
+        """Begin no further step, and wait for those in hand."""
+        self._stopping = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), within_s)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a step as in hand until it is recorded."""
+        self._in_hand += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._idle.set()
+
+
+def _waits(tries: int) -> Iterator[float]:
+    """Yield *tries* waits between two tries, in seconds."""
+    waits = chain(WAITS_S, repeat(60.0))
+    return (wait for wait, _ in zip(waits, range(tries), strict=False))
+
+
+def _told(outcome: object) -> dict[str, object]:
+    """Return what a step returned, for the log; most return nothing."""
+    return {} if outcome is None else {"outcome": outcome}

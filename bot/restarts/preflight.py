@@ -1,0 +1,269 @@
+"""Before the restart: is it still allowed, still sensible, and nobody else's?
+
+Two steps of the story: ``examine`` before approval is asked for, ``prepare`` before
+the restart is announced. Both read anew what they decide on (contract 4.4); where the
+announcement has taken its time, ``still_right`` does so once more before the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+
+from bot.cloud import Cloud
+from bot.errors import (
+    ChatError,
+    ChatRefused,
+    CloudBusy,
+    CloudError,
+    CloudMisfit,
+    CloudUnknown,
+    InstanceBusy,
+)
+from bot.ledger import Ledger
+from bot.model import (
+    HOPELESS,
+    UNDER_WAY,
+    Approval,
+    Decision,
+    Instance,
+    Record,
+    State,
+    StatusClass,
+    Verdict,
+    class_of,
+    digest,
+)
+from bot.policy.authorizer import Authority
+from bot.slack.messages.formatting import status as shown
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+TRIES = 3
+WAIT_S = 1.0
+LONGEST_WAIT_S = 10.0
+# What was decided this long ago is read anew even where nobody had to approve.
+FRESH_FOR_S = 30.0
+
+
+class Preflight:
+    """Checks a request against what is true now; every no is recorded with its why."""
+
+    def __init__(self, *, ledger: Ledger, cloud: Cloud, authority: Authority) -> None:
+        self._ledger = ledger
+        self._cloud = cloud
+        self._authority = authority
+
+    async def examine(self, request_id: str) -> bool:
+        """Say whether approval has to be waited for now.
+
+        An instance that cannot be restarted needs nobody's approval: the request ends.
+        One that is busy already is followed, for which nobody's approval is needed.
+        """
+        record = await self._ledger.existing(request_id)
+        if not record.request.waits or record.state is not State.ASKED:
+            return record.state is State.PENDING
+        instance = await self._read(record)
+        if instance is None or class_of(instance.status) is StatusClass.BUSY:
+            return False
+        record = await self._ledger.wait_for_approval(request_id, instance)
+        return record.state is State.PENDING
+
+    async def prepare(self, request_id: str) -> bool:
+        """Claim the instance, if everything still holds; say whether it is ours now."""
+        record = await self._ledger.existing(request_id)
+        if record.state not in {State.ASKED, State.APPROVED}:
+            return record.state in UNDER_WAY
+        # Read first: a rule may name the instance as the cloud does.
+        instance = await self._read(record)
+        if instance is None:
+            return False
+        if why := await self._no_longer(record) or await self._changed(
+            record, instance
+        ):
+            await self._ledger.move(request_id, State.VOIDED, detail=why)
+            return False
+        if why := _idle_again(record, instance):
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+            return False
+        return await self._claim(record, instance)
+
+    async def _claim(self, record: Record, instance: Instance) -> bool:
+        busy = class_of(instance.status) is StatusClass.BUSY
+        state = State.FOLLOWING if busy else State.RESTARTING
+        status = instance.status
+        while True:
+            try:
+                await self._ledger.move(
+                    record.request.id, state, baseline=instance, last_status=status
+                )
+            except InstanceBusy as busy_error:
+                host = busy_error.record.request.id
+                if await self._ledger.join(record.request.id, host):
+                    return False
+            else:
+                return True
+
+    async def _read(self, record: Record) -> Instance | None:
+        """Return the instance if a restart makes sense, else end the request."""
+        target = record.request.target
+        try:
+            instance = await _few_times(lambda: self._cloud.read(target))
+        except CloudError as error:
+            why = str(error)
+            tell = log.error if isinstance(error, CloudMisfit) else log.warning
+            tell("the instance could not be read", error=why)
+        else:
+            self._authority.saw(target, instance)
+            why = _pointless(target.instance, instance.status)
+        if not why:
+            return instance
+        await self._ledger.move(record.request.id, State.NOT_RESTARTED, detail=why)
+        return None
+
+    async def still_right(self, record: Record) -> bool:
+        """Say whether what ``prepare`` found still holds; else end or follow it."""
+        request_id = record.request.id
+        if why := await self._no_longer(record):
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+            return False
+        try:
+            now = await self._cloud.read(record.request.target)
+        except CloudError as error:  # it could be read a moment ago
+            log.info("not read right before the restart", error=str(error))
+            return True
+        why = _pointless(record.request.target.instance, now.status)
+        if not why and class_of(now.status) is StatusClass.BUSY:
+            status = now.status
+            await self._ledger.move(request_id, State.FOLLOWING, last_status=status)
+            return False
+        if why := why or _other_status(record, now):
+            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+        return not why
+
+    async def _no_longer(self, record: Record) -> str:
+        """Return why what was allowed is so no longer, or nothing."""
+        try:
+            return await _few_times(lambda: self._lost_right(record))
+        except ChatError as error:
+            return f"Slack did not tell who may restart it: {error}"
+
+    async def _lost_right(self, record: Record) -> str:
+        request = record.request
+        age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
+        decision = await self._authority.decide(
+            request.user_id,
+            request.team_id,
+            request.target,
+            channel_id=request.channel_id,
+            reason=request.reason,
+            break_glass=request.break_glass,
+            fresh=request.waits or age_s > FRESH_FOR_S,
+            but=request.id,
+        )
+        if decision.verdict is Verdict.DENY:
+            return decision.why
+        if request.waits:
+            return await self._lost_approval(record, decision)
+        if decision.verdict is Verdict.ASK:
+            return f"The rule “{decision.rule}” now asks for approval; ask again."
+        return ""
+
+    async def _lost_approval(self, record: Record, decision: Decision) -> str:
+        """Return why the approvals no longer carry the restart, or nothing."""
+        request, approval = record.request, record.request.approval
+        if approval is None or decision.rule_version != request.rule_version:
+            return f"The rule “{request.rule}” was changed since it was asked for."
+        last = await self._ledger.last_restart(request.target.key, but=request.id)
+        if last and last.sent_at and last.sent_at > request.asked_at:
+            return "The instance was restarted meanwhile."
+        still = [
+            vote.user_id
+            for vote in record.votes
+            if vote.approve and await self._may_approve(record, vote.user_id, approval)
+        ]
+        if record.state is not State.ASKED and len(still) < approval.needed:
+            return "Somebody who approved it may no longer do so."
+        return ""
+
+    async def _changed(self, record: Record, instance: Instance) -> str:
+        """Return how this is not what was approved, or nothing.
+
+        The trail holds the digest of what was asked and approved: it also tells of a
+        record that was changed behind the bot's back.
+        """
+        request = record.request
+        if record.state is not State.APPROVED or record.baseline is None:
+            return ""
+        if why := _other_status(record, instance):
+            return why
+        if await self._ledger.digests(request.id) != {digest(request, instance.status)}:
+            return "What is on record is no longer what was approved; ask again."
+        return ""
+
+    async def _may_approve(
+        self, record: Record, user_id: str, approval: Approval
+    ) -> bool:
+        decision = await self._authority.may_approve(
+            user_id,
+            record.request.team_id,
+            approval,
+            requester_id=record.request.user_id,
+        )
+        return decision.verdict is Verdict.ALLOW
+
+
+def _pointless(name: str, status: str) -> str:
+    """Return why a restart in this *status* is pointless, or nothing."""
+    if class_of(status) is StatusClass.STOPPED:
+        return f"{name} is stopped: it has to be started, not restarted."
+    if status in HOPELESS:
+        return f"{name} is {shown(status)} and cannot be restarted."
+    return ""
+
+
+def _other_status(record: Record, now: Instance) -> str:
+    """Return that this is not the status whose restart was approved, or nothing."""
+    before = record.baseline
+    if before is None or not record.request.waits:
+        return ""
+    if class_of(before.status) is class_of(now.status):
+        return ""
+    return (
+        f"Its status changed from {shown(before.status)} to {shown(now.status)} since"
+        " approval was asked for."
+    )
+
+
+def _idle_again(record: Record, instance: Instance) -> str:
+    """Return that what was to be followed has ended, or nothing.
+
+    A busy instance is followed without approval; more nobody has agreed to.
+    """
+    busy = class_of(instance.status) is StatusClass.BUSY
+    if busy or not record.request.waits or record.state is State.APPROVED:
+        return ""
+    return (
+        f"{record.request.target.instance} was busy when it was asked for and is"
+        f" {shown(instance.status)} now. Ask again if it is still to be restarted."
+    )
+
+
+async def _few_times(work: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a read that failed for a passing reason; raise what lasts."""
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except (ChatRefused, ChatError, CloudBusy, CloudUnknown) as error:
+            if isinstance(error, ChatRefused):
+                raise
+            wait = getattr(error, "retry_after", None) or WAIT_S
+            log.info("reading again", error=str(error), wait_s=wait)
+        await asyncio.sleep(min(wait, LONGEST_WAIT_S))
+    return await work()

@@ -1,0 +1,143 @@
+"""The one restart call of a request: claimed, sent once, and its answer kept.
+
+The claim is a compare-and-set in the ledger right before the call. Whoever finds it
+taken, after a crash or in another replica, knows that the call may have been made,
+and never makes it again (DESIGN, "The engine", rule 2).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.cloud import Cloud
+from bot.errors import CloudBusy, CloudError, CloudFollow, CloudMisfit, CloudRefused
+from bot.ledger import Ledger
+from bot.ledger.retry import patiently
+from bot.model import Answer, Record, State
+
+log = structlog.get_logger()
+
+WAITS_S = (2.0, 4.0, 8.0, 8.0)  # between tries of a call that was surely not made
+LONGEST_WAIT_S = 60.0
+FRESH_FOR_S = 2.0  # what was checked longer ago is checked again before the call
+
+
+class Sending:
+    """Sends restarts on behalf of this process life, which has an id of its own."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        cloud: Cloud,
+        still_right: Callable[[Record], Awaitable[bool]],
+    ) -> None:
+        self._ledger = ledger
+        self._still_right = still_right
+        self._cloud = cloud
+        self._life = uuid.uuid4().hex
+
+    async def send(self, request_id: str, attempt: int) -> float | None:
+        """Send the restart; return seconds until it may be tried again, or None.
+
+        It is tried again only when it was surely not carried out. What was checked a
+        while ago, before that, before a slow announcement or a crash, is checked again.
+        """
+        record = await self._ledger.existing(request_id)
+        if record.state is not State.RESTARTING or record.answered:
+            return None
+        stale = record.sent_at is None and (attempt > 0 or _is_old(record))
+        if stale and not await self._still_right(record):
+            return None
+        if not await self._ledger.take_send(request_id, self._life):
+            log.warning("the restart may have been sent before; it is not sent again")
+            await self._ledger.answered(request_id, "lost")
+            return None
+        return await self._call(record, attempt)
+
+    async def _call(self, record: Record, attempt: int) -> float | None:
+        """Make the call. From here on only the ledger may keep us waiting."""
+        request_id = record.request.id
+        try:
+            answer = await self._cloud.restart(record.request.target)
+        except CloudBusy as error:
+            return await self._not_sent(record, error, attempt)
+        except CloudFollow as error:
+            await self._follow(record, error)
+        except CloudRefused as error:
+            await self._refused(record, error)
+        except CloudError as error:  # nobody knows whether it was carried out
+            log.warning("the answer was lost", error=str(error))
+            ref = error.ref
+            await patiently(lambda: self._ledger.answered(request_id, "lost", ref=ref))
+        else:
+            await self._accepted(record, answer)
+        return None
+
+    async def _accepted(self, record: Record, answer: Answer) -> None:
+        known = record.baseline.status if record.baseline else ""
+        await patiently(
+            lambda: self._ledger.answered(
+                record.request.id,
+                "accepted",
+                previous=answer.previous or known,
+                current=answer.current,
+                ref=answer.ref,
+            )
+        )
+
+    async def _not_sent(
+        self, record: Record, error: CloudBusy, attempt: int
+    ) -> float | None:
+        """Give the claim back; return the wait before the next try, if there is one."""
+        await self._give_back(record, error)
+        if attempt >= min(error.attempts, len(WAITS_S)):
+            why = str(error)
+            await patiently(
+                lambda: self._ledger.move(
+                    record.request.id, State.NOT_RESTARTED, detail=why
+                )
+            )
+            return None
+        return min(error.retry_after or WAITS_S[attempt], LONGEST_WAIT_S)
+
+    async def _follow(self, record: Record, error: CloudFollow) -> None:
+        """The cloud says it is busy already: watch it instead."""
+        log.info("the cloud is busy with it already", error=str(error))
+        await self._give_back(record, error)
+        await patiently(
+            lambda: self._ledger.move(
+                record.request.id, State.FOLLOWING, detail=str(error)
+            )
+        )
+
+    async def _refused(self, record: Record, error: CloudRefused) -> None:
+        tell = log.error if isinstance(error, CloudMisfit) else log.warning
+        tell("the cloud refused the restart", error=str(error))
+        await self._give_back(record, error)
+        await patiently(
+            lambda: self._ledger.move(
+                record.request.id,
+                State.NOT_RESTARTED,
+                detail=str(error),
+                ref=error.ref,
+            )
+        )
+
+    async def _give_back(self, record: Record, error: CloudError) -> None:
+        await patiently(
+            lambda: self._ledger.give_back_send(
+                record.request.id, self._life, str(error)
+            )
+        )
+
+
+def _is_old(record: Record) -> bool:
+    """Say whether the checks before this restart were made a while ago."""
+    since = record.changed_at
+    # Its own past may be the future: the clock was put back.
+    return since is None or abs(datetime.now(UTC) - since).total_seconds() > FRESH_FOR_S

@@ -1,0 +1,256 @@
+"""Watching an instance until its restart has ended.
+
+One story at a time is under way for an instance, so one watch looks at it, however
+many people wait. ``readiness`` says when to look and what has been seen; here is the
+looking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.cloud import Cloud
+from bot.config import WatchSettings
+from bot.errors import CloudBusy, CloudError, CloudRefused
+from bot.ledger import Ledger
+from bot.model import Instance, Record, State, class_of
+from bot.policy.authorizer import Authority
+from bot.restarts.batch_message import Boards
+from bot.restarts.polling import next_look
+from bot.restarts.progress import Progress
+from bot.restarts.readiness import Evidence, Look, Phase, judge
+from bot.slack.client import Chat
+from bot.slack.messages.formatting import duration
+
+log = structlog.get_logger()
+
+LONGEST_WAIT_S = 60.0  # that the cloud may ask for, in seconds
+GONE_AFTER = 3  # looks in a row that found no such instance
+NO_SUCH_INSTANCE = ".6309"
+
+ENDS = {
+    Phase.READY: State.READY,
+    Phase.FAILED: State.FAILED,
+    Phase.STOPPED: State.FAILED,
+    Phase.UNCHANGED: State.UNKNOWN,
+    Phase.LOST: State.UNKNOWN,
+    Phase.TIMED_OUT: State.TIMED_OUT,
+}
+
+
+class Watcher:
+    """Follows restarts to their end; one for all stories."""
+
+    def __init__(
+        self,
+        *,
+        cloud: Cloud,
+        chat: Chat,
+        ledger: Ledger,
+        authority: Authority,
+        boards: Boards,
+        settings: WatchSettings,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.cloud = cloud
+        self.ledger = ledger
+        self.authority = authority
+        self.settings = settings
+        self.sleep = sleep
+        self._chat = chat
+        self._boards = boards
+
+    async def until_end(self, record: Record) -> None:
+        """Watch until the restart has ended, then move its record to that end."""
+        durations = await self.ledger.durations(record.request.target.key)
+        progress = Progress(
+            self._chat,
+            self.authority,
+            self._boards,
+            durations=durations,
+            poll_s=self.settings.poll,
+        )
+        try:
+            await _Watch(self, record, progress, durations).run()
+        finally:
+            await progress.close()
+
+
+class _Watch:
+    """One restart being watched: what has been seen of it so far."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        record: Record,
+        progress: Progress,
+        durations: tuple[float, ...],
+    ) -> None:
+        self._of = watcher
+        self._record = record
+        self._progress = progress
+        self._durations = durations
+        self._evidence = evidence_of(record)
+        self._seen: Instance | CloudError | None = None
+        self._status = record.current or record.last_status
+        self._gone = 0
+        started = record.sent_at or record.request.asked_at
+        passed = (datetime.now(UTC) - started).total_seconds()
+        # From here on a monotonic clock counts: the wall clock may jump.
+        self._zero = time.monotonic() - max(0.0, passed)
+        # After a crash nobody has looked for a while: look at once.
+        self._resumed = passed > self._of.settings.poll
+        self._begun = time.monotonic()
+
+    async def run(self) -> None:
+        """Look again and again until it has ended; record the end."""
+        phase = Phase.GOING_ON
+        wait_s = 0.0 if self._resumed else self._wait_s()
+        while phase is Phase.GOING_ON:
+            self._progress.show(self._record, self._status, self._at_s())
+            await self._of.sleep(wait_s)
+            phase = await self._look()
+            wait_s = self._wait_s()
+        unread = phase is Phase.TIMED_OUT and isinstance(self._seen, CloudError)
+        await self._of.ledger.move(
+            self._record.request.id,
+            State.UNKNOWN if unread else ENDS[phase],
+            last_status=self._status,
+            duration_s=self._at_s(),
+            detail=self._detail(phase),
+        )
+
+    def _at_s(self) -> float:
+        """Return the seconds since the restart call."""
+        return time.monotonic() - self._zero
+
+    def _wait_s(self) -> float:
+        """Return the seconds until the next look, which is not after the limit."""
+        settings, at_s = self._of.settings, self._at_s()
+        wait = next_look(
+            at_s,
+            self._durations,
+            settings.poll,
+            evidence=self._evidence,
+            settle_s=settings.settle,
+        )
+        if isinstance(self._seen, CloudBusy):
+            asked_for = min(self._seen.retry_after or 0.0, LONGEST_WAIT_S)
+            wait = max(wait, asked_for)
+        left = settings.timeout - at_s
+        return wait if self._is_late else max(0.0, min(wait, left))
+
+    async def _look(self) -> Phase:
+        """Look once and judge; a read that fails is survived."""
+        begun_s = self._at_s()
+        try:
+            target = self._record.request.target
+            self._seen = await self._of.cloud.read(target, can_wait=True)
+        except CloudError as error:
+            log.info("look failed", error=str(error))
+            self._seen = error
+            self._gone = self._gone + 1 if _is_gone(error) else 0
+            return Phase.FAILED if self._gone >= GONE_AFTER else self._judge(None)
+        self._gone, self._status = 0, self._seen.status
+        self._of.authority.saw(target, self._seen)
+        look = Look(begun_s, self._seen.status, self._seen.updated_ms)
+        await self._learn(self._evidence.after(look))
+        return self._judge(look)
+
+    async def _learn(self, evidence: Evidence) -> None:
+        """Keep new evidence; what a crash must not forget goes into the record."""
+        before, self._evidence = self._evidence, evidence
+        fields: dict[str, str | bool] = {}
+        if evidence.seen_other and not before.seen_other:
+            fields["seen_other"] = True
+        baseline = self._record.baseline
+        seen = before.doubtful and not evidence.doubtful
+        if seen and baseline and class_of(self._status) != class_of(baseline.status):
+            # The cloud's answer was lost, but the restart is seen to happen.
+            fields["previous"] = baseline.status
+            fields["current"] = self._status
+        if not fields:
+            return
+        await self._of.ledger.update(self._record.request.id, **fields)
+        self._record = replace(self._record, **fields)  # type: ignore[arg-type]
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether nobody looked for so long that no time limit says anything yet.
+
+        The bot was down, or its host's clock has jumped: it looks for a while before
+        it gives up.
+        """
+        limit_s = min(self._of.settings.lost, self._of.settings.timeout)
+        looked_s = time.monotonic() - self._begun
+        return self._resumed and looked_s < limit_s
+
+    def _judge(self, look: Look | None) -> Phase:
+        settings = self._of.settings
+        limits = (settings.timeout, settings.lost, settings.unchanged)
+        if self._is_late:
+            limits = (math.inf, math.inf, math.inf)
+        timeout_s, lost_s, unchanged_s = limits
+        return judge(
+            self._evidence,
+            look,
+            at_s=self._at_s(),
+            settle_s=settings.settle,
+            timeout_s=timeout_s,
+            lost_s=lost_s,
+            unchanged_s=unchanged_s,
+        )
+
+    def _detail(self, phase: Phase) -> str:
+        """Return one sentence on how it ended, where the status does not say it."""
+        if phase is Phase.LOST:
+            return (
+                "The cloud's answer was lost and the instance shows no restart."
+                " Nothing more was sent; ask again if you still want it."
+            )
+        if phase is Phase.UNCHANGED and self._record.state is State.FOLLOWING:
+            return (
+                "The cloud said it is busy and did not take the restart, but its status"
+                " never changed, so I cannot tell what it is busy with."
+            )
+        if phase is Phase.UNCHANGED:
+            return (
+                "The cloud accepted the restart, but its status never changed, so I"
+                " cannot tell whether it happened."
+            )
+        if isinstance(self._seen, CloudError):
+            return self._unread(self._seen, phase)
+        if phase is Phase.TIMED_OUT:
+            return f"The time limit of {duration(self._of.settings.timeout)} is over."
+        return self._seen.failure if self._seen and phase is Phase.FAILED else ""
+
+    def _unread(self, error: CloudError, phase: Phase) -> str:
+        """Return how it ended where the last look failed."""
+        if phase is Phase.FAILED:
+            return "The cloud says that there is no such instance any more."
+        limit = duration(self._of.settings.timeout)
+        return f"At the time limit of {limit} its status could not be read: {error}"
+
+
+def evidence_of(record: Record) -> Evidence:
+    """Return what the record holds of what has been seen."""
+    accepted = True if record.answered == "accepted" else None
+    return Evidence(
+        baseline_status=record.baseline.status if record.baseline else "",
+        baseline_updated_ms=record.baseline.updated_ms if record.baseline else None,
+        sent=False if record.state is State.FOLLOWING else accepted,
+        seen_other=record.seen_other,
+        changed=record.answered == "lost" and bool(record.current),
+    )
+
+
+def _is_gone(error: CloudError) -> bool:
+    """Say whether the cloud says for certain that there is no such instance."""
+    return isinstance(error, CloudRefused) and error.code.endswith(NO_SUCH_INSTANCE)

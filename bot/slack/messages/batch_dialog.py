@@ -1,0 +1,133 @@
+"""The dialog that confirms several restarts, and what comes back from it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.model import REASON_LIMIT, Decision, Target, canonical
+from bot.slack.messages import blocks as b
+from bot.slack.messages import formatting as t
+from bot.slack.messages.approval import losses
+from bot.slack.messages.dialogs import REASON, View, filled, glass, labelled, text_input
+from bot.slack.messages.queries import outlook
+
+CONFIRM = "confirm"  # callback id
+GO_ON = "go_on"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What somebody confirmed; *instances* are ids, *channel* where to speak."""
+
+    project: str
+    instances: tuple[str, ...]
+    channel: str
+    reason: str = ""
+    break_glass: bool = False
+    go_on: bool = False
+
+
+def confirm_view(
+    targets: Sequence[Target],
+    decisions: Sequence[Decision],
+    *,
+    statuses: Mapping[str, str],
+    parallel: int,
+    asked: Confirmed,
+) -> View:
+    """Return the dialog that lists *targets* with their *statuses* by name.
+
+    *decisions* are what the rules will say to each, *parallel* how many are restarted
+    at a time; *asked* comes back with the submission.
+    """
+    needs_reason = any(decision.wants_reason for decision in decisions)
+    several = "1 instance" if len(targets) == 1 else f"{len(targets)} instances"
+    return {
+        "type": "modal",
+        "callback_id": CONFIRM,
+        "title": b.plain_text(f"Restart {several}", 24),
+        "submit": b.plain_text("Restart", 24),
+        "close": b.plain_text("Cancel", 24),
+        "private_metadata": _metadata(asked),
+        "blocks": [
+            *b.drawn([b.marked(_opening(targets, parallel))]),
+            *b.drawn([_row(one, statuses.get(one.instance, "")) for one in targets]),
+            *b.drawn(_outlooks(targets, decisions)),
+            text_input(
+                REASON,
+                "Reason",
+                asked.reason,
+                limit=REASON_LIMIT,
+                optional=not needs_reason,
+            ),
+            _go_on(),
+            *b.drawn([glass(asked.break_glass), b.note(losses(None))]),
+        ],
+    }
+
+
+def confirmed(view: Mapping[str, Any]) -> Confirmed:
+    """Return what somebody confirmed, from Slack's *view* payload."""
+    try:
+        known = dict(json.loads(str(view.get("private_metadata") or "{}")))
+    except (TypeError, ValueError):
+        known = {}
+    values = (view.get("state") or {}).get("values") or {}
+    chosen = (values.get(GO_ON) or {}).get(GO_ON) or {}
+    return Confirmed(
+        project=str(known.get("project", "")),
+        instances=tuple(known.get("instances", ())),
+        channel=str(known.get("channel", "")),
+        reason=filled(view).reason,
+        break_glass=bool(known.get("glass")),
+        go_on=bool(chosen.get("selected_options")),
+    )
+
+
+def _metadata(asked: Confirmed) -> str:
+    """Return what has to come back with the dialog."""
+    return canonical(
+        {
+            "project": asked.project,
+            "instances": asked.instances,
+            "channel": asked.channel,
+            "glass": asked.break_glass,
+        }
+    )
+
+
+def _opening(targets: Sequence[Target], parallel: int) -> str:
+    """Return what will happen, as our own markup."""
+    where = t.code(targets[0].project)
+    if len(targets) == 1:
+        return f"In {where} this one is restarted:"
+    pace = "one after the other" if parallel == 1 else f"at most {parallel} at a time"
+    return f"In {where} these are restarted, {pace}:"
+
+
+def _row(target: Target, status: str) -> b.Part:
+    """Return one instance with its status."""
+    return b.row(t.code(target.instance), status or "status not known")
+
+
+def _outlooks(targets: Sequence[Target], decisions: Sequence[Decision]) -> list[b.Part]:
+    """Return what the rules will say; once, where it is the same for several."""
+    groups: dict[str, list[str]] = {}
+    for target, decision in zip(targets, decisions, strict=True):
+        groups.setdefault(outlook(decision), []).append(target.instance)
+    if len(groups) == 1:
+        return [b.ruling(said) for said in groups]
+    return [b.ruling(f"{', '.join(names)}: {said}") for said, names in groups.items()]
+
+
+def _go_on() -> b.Block:
+    """Return the choice of what happens after a failure."""
+    option = {"text": b.plain_text("Go on after a failure", 75), "value": GO_ON}
+    element = {"type": "checkboxes", "action_id": GO_ON, "options": [option]}
+    return labelled(GO_ON, "If one of them fails", element) | {
+        "optional": True,
+        "hint": b.plain_text("Otherwise no further one is restarted.", 150),
+    }

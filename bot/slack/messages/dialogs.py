@@ -1,0 +1,301 @@
+"""The dialogs and the home page, and what comes back from the dialogs. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.model import REASON_LIMIT, Record, Target, canonical
+from bot.slack.messages import blocks as b
+from bot.slack.messages import formatting as t
+from bot.slack.messages.approval import asks, losses, verdict_buttons
+from bot.slack.messages.buttons import restart_button
+
+View = dict[str, Any]
+
+RESTART, DENY = "restart", "deny"  # callback ids
+PROJECT, INSTANCE, REASON, NOTE = "project", "instance", "reason", "note"
+CHANNEL = "channel"
+_OPTIONS = 100  # a select takes no more
+_LABEL, _VALUE = 75, 150  # characters of an option
+_NOTE = 300  # characters that may be typed
+_HOME_ROWS = 10  # of each list: a home page has 100 blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Where a restart dialog was opened, which comes back with its submission."""
+
+    channel: str = ""  # "" = from nowhere, so where to speak has to be chosen
+    thread: str = ""
+    break_glass: bool = False
+
+    @property
+    def metadata(self) -> str:
+        """It as a dialog's ``private_metadata``."""
+        return canonical(asdict(self))
+
+
+def opened(view: Mapping[str, Any]) -> Opened:
+    """Return where Slack's *view* was opened; from nowhere if it does not say."""
+    try:
+        known = dict(json.loads(str(view.get("private_metadata") or "{}")))
+    except (TypeError, ValueError):
+        return Opened()
+    return Opened(
+        channel=str(known.get("channel") or ""),
+        thread=str(known.get("thread") or ""),
+        break_glass=known.get("break_glass") is True,
+    )
+
+
+def restart_view(
+    projects: Sequence[str],
+    *,
+    project: str = "",
+    instance: str = "",
+    reason: str = "",
+    reason_required: bool = False,
+    hint: str = "",
+    where: Opened,
+) -> View:
+    """Return the restart dialog, with what is known already filled in.
+
+    *hint* says what the rule asks for.
+    """
+    return {
+        "type": "modal",
+        "callback_id": RESTART,
+        "title": b.plain_text("Restart an instance", 24),
+        "submit": b.plain_text("Restart", 24),
+        "close": b.plain_text("Cancel", 24),
+        "private_metadata": where.metadata,
+        "blocks": [
+            _project_input(projects, project),
+            _instance_input(project, instance),
+            *([] if where.channel else [_channel_input()]),
+            text_input(
+                REASON,
+                "Reason",
+                reason,
+                limit=REASON_LIMIT,
+                optional=not reason_required,
+            ),
+            *b.drawn([b.note(hint) if hint else None, glass(where.break_glass)]),
+            *b.drawn([b.note(losses(None))]),
+        ],
+    }
+
+
+def glass(break_glass: bool) -> b.Part | None:  # noqa: FBT001
+    """Return the line of a dialog whose submission breaks the glass."""
+    if not break_glass:
+        return None
+    return b.words("Break-glass: approval is skipped, and everybody sees it.")
+
+
+def instance_block(project: str) -> str:
+    """Return the instance field's block id: another project empties the field.
+
+    Slack keeps what was chosen as long as block and action keep their ids.
+    """
+    return f"{INSTANCE} {project}"[:255]
+
+
+def project_of(block_id: str) -> str:
+    """Return the project that an instance field's block id was made for."""
+    return block_id.removeprefix(INSTANCE).strip()
+
+
+def _project_input(projects: Sequence[str], chosen: str) -> b.Block:
+    """Return the field for the project; choosing one is reported at once."""
+    select: b.Block = {
+        "type": "static_select",
+        "action_id": PROJECT,
+        "placeholder": b.plain_text("Choose a project", 150),
+        "options": options(projects) or [_option("–")],
+    }
+    if chosen in projects and len(chosen) <= _VALUE:
+        select["initial_option"] = _option(chosen)
+    return labelled(PROJECT, "Project", select) | {"dispatch_action": True}
+
+
+def _instance_input(project: str, chosen: str) -> b.Block:
+    """Return the searchable field for the instance, asked for from the bot."""
+    select: b.Block = {
+        "type": "external_select",
+        "action_id": INSTANCE,
+        "min_query_length": 0,
+        "placeholder": b.plain_text("Type to search", 150),
+    }
+    if chosen and len(chosen) <= _VALUE:
+        select["initial_option"] = _option(chosen)
+    field = labelled(instance_block(project), "Instance", select)
+    return field | {"dispatch_action": True}  # so that the rule can be shown
+
+
+def _channel_input() -> b.Block:
+    """Return the field for the channel that the restart is shown in."""
+    select: b.Block = {
+        "type": "conversations_select",
+        "action_id": CHANNEL,
+        "default_to_current_conversation": True,
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    return labelled(CHANNEL, "Channel to show it in", select)
+
+
+def text_input(
+    name: str, label: str, value: str = "", *, limit: int, optional: bool
+) -> b.Block:
+    """Return a field for free text of at most *limit* characters."""
+    field: b.Block = {
+        "type": "plain_text_input",
+        "action_id": name,
+        "multiline": True,
+        "max_length": limit,
+    }
+    if value:
+        field["initial_value"] = value[:limit]
+    return labelled(name, label, field) | {"optional": optional}
+
+
+def labelled(block_id: str, label: str, element: b.Block) -> b.Block:
+    """Return *element* as a labelled field."""
+    text = b.plain_text(label, 2000)
+    return {"type": "input", "block_id": block_id, "label": text, "element": element}
+
+
+def options(
+    names: Sequence[str], typed: str = "", beside: Mapping[str, str] | None = None
+) -> list[b.Block]:
+    """Return the first hundred *names* that contain *typed* as options of a select.
+
+    *beside* holds what to show beside a name, such as a status.
+    """
+    sought = typed.strip().casefold()
+    fitting = [name for name in names if sought in name.casefold()]
+    known = beside or {}
+    return [
+        _option(name, known.get(name, "")) for name in fitting if len(name) <= _VALUE
+    ][:_OPTIONS]
+
+
+def _option(name: str, beside: str = "") -> b.Block:
+    """Return *name* as an option that carries itself."""
+    label = f"{name} · {beside}" if beside else name
+    return {"text": b.plain_text(label, _LABEL), "value": name}
+
+
+def deny_view(record: Record, what: str = "") -> View:
+    """Return the dialog for the reason of a denial, which stands without it.
+
+    *what*, markup, is what was denied (default: its place).
+    """
+    request = record.request
+    asked = (
+        f"You have denied what {t.mention(request.user_id)} asked for, to restart"
+        f" {what or t.place(request.target)}."
+    )
+    return {
+        "type": "modal",
+        "callback_id": DENY,
+        "title": b.plain_text("Denied. Say why?", 24),
+        "submit": b.plain_text("Add the reason", 24),
+        "close": b.plain_text("Leave it", 24),
+        "private_metadata": request.id,
+        "blocks": [
+            *b.drawn([b.marked(asked), b.words(t.reason(request))]),
+            text_input(NOTE, "Why (everybody sees it)", limit=_NOTE, optional=True),
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What stands in a dialog: names may be empty while it is being filled in."""
+
+    project: str = ""
+    instance: str = ""
+    reason: str = ""
+    note: str = ""
+    channel: str = ""
+
+
+def filled(view: Mapping[str, Any]) -> Filled:
+    """Return what stands in the dialog of Slack's *view* payload."""
+    state = view.get("state") or {}
+    fields: dict[str, str] = {}
+    for block in (state.get("values") or {}).values():
+        for action_id, element in block.items():
+            option = element.get("selected_option") or {}
+            chosen = option.get("value") or element.get("selected_conversation")
+            fields[action_id] = chosen or element.get("value") or ""
+    known = (PROJECT, INSTANCE, REASON, NOTE, CHANNEL)
+    return Filled(**{name: fields[name] for name in known if name in fields})
+
+
+def home_view(
+    *,
+    waiting: Sequence[tuple[Record, Sequence[str]]] = (),
+    mine: Sequence[Record] = (),
+    rebooting: Sequence[Record] = (),
+    last: Sequence[Record] = (),
+    may_restart: Sequence[Target] = (),
+) -> View:
+    """Return the home page of one person.
+
+    *waiting* are the requests that the person may decide, each with its approvers'
+    mentions; *mine* the person's own open ones; *last* the last restarts.
+    """
+    decide = [
+        part
+        for together in _together(waiting)[:_HOME_ROWS]
+        for part in _decidable(together)
+    ]
+    boxes = [b.beside(b.words(t.spot(x)), restart_button(x)) for x in may_restart]
+    parts = [
+        *_listed("Waiting for your decision", decide),
+        *_listed("Your open requests", list(map(_line, mine))[:_HOME_ROWS]),
+        *_listed("Restarting now", list(map(_line, rebooting))[:_HOME_ROWS]),
+        *_listed("You may restart", boxes[:_HOME_ROWS]),
+        *_listed("Last restarts", list(map(_line, last))[:_HOME_ROWS]),
+        b.note(f"Type {t.COMMAND} help for all commands."),
+    ]
+    return {"type": "home", "blocks": b.drawn(parts, limit=100)}
+
+
+def _listed(heading: str, lines: Sequence[b.Part]) -> Iterator[b.Part]:
+    """Return *lines* below their *heading*."""
+    yield b.title(heading)
+    yield from lines or [b.words("Nothing.")]
+
+
+Waiting = Sequence[tuple[Record, Sequence[str]]]
+
+
+def _together(waiting: Waiting) -> list[Waiting]:
+    """Return what *waiting* holds, with what is decided on together in one piece."""
+    pieces: dict[str, list[tuple[Record, Sequence[str]]]] = {}
+    for record, approvers in waiting:
+        pieces.setdefault(record.request.speaks, []).append((record, approvers))
+    return list(pieces.values())
+
+
+def _decidable(waiting: Waiting) -> Iterator[b.Part]:
+    """Return a request, or a batch, with two buttons and what has to be known first."""
+    record, approvers = waiting[0]
+    targets = [one.request.target for one, _ in waiting]
+    yield from asks(record, approvers, t.places(targets))
+    ids = ", ".join(target.instance_id for target in targets)
+    yield b.note(f"Instance id {ids}. {losses(None)}")
+    yield verdict_buttons(record, ", ".join(map(t.spot, targets)))
+
+
+def _line(record: Record) -> b.Part:
+    """Return one request: when, by whom, what, where it stands."""
+    request = record.request
+    who = f"{t.date(request.asked_at)}, {t.mention(request.user_id)}"
+    return b.row(who, f"{t.spot(request.target)}: {t.outcome(record)}.")

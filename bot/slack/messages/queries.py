@@ -1,0 +1,152 @@
+"""The private answers to what people ask: status, list, history, can. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.model import Decision, Instance, Message, Record, Target, Verdict
+from bot.slack.messages import blocks as b
+from bot.slack.messages import formatting as t
+from bot.slack.messages.buttons import restart_button
+from bot.slack.messages.replies import rule_note
+
+MOST_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
+_MAY = {
+    Verdict.ALLOW: "may restart {}",
+    Verdict.ASK: "may restart {}, once that is approved",
+    Verdict.DENY: "may not restart {}",
+}
+
+
+def outlook(decision: Decision) -> str:
+    """Return, raw, what policy will say to a restart: the hint of the dialog."""
+    rule = f" Rule: {decision.rule}." if decision.rule else ""
+    return (
+        f"You {_MAY[decision.verdict].format('it')}. {t.sentence(decision.why)}{rule}"
+    )
+
+
+def status(
+    target: Target,
+    instance: Instance | None,
+    *,
+    records: Sequence[Record],
+    decision: Decision | None = None,
+    who: Sequence[str] = (),
+    problem: str = "",
+) -> Message:
+    """Answer ``status``: *instance* now (None: *problem* says why not), *records*.
+
+    *decision* is what policy says to the person who asks, *who* are the mentions of
+    those who may restart it.
+    """
+    return b.message(
+        b.title(f"{target.instance}: {_status_now(instance)}"),
+        b.words(problem) if problem else None,
+        b.facts(*_about(target, instance)),
+        b.marked(f"Who may restart it: {t.together(who)}.") if who else None,
+        _mine(decision) if decision else None,
+        *_past(records),
+    )
+
+
+def _status_now(instance: Instance | None) -> str:
+    """Return the status, raw, or that it could not be read."""
+    return t.status(instance.status) if instance else "status could not be read"
+
+
+def _about(target: Target, instance: Instance | None) -> list[str]:
+    """Return what is known about the instance, raw."""
+    known = {
+        "Project": target.project,
+        "Instance id": target.instance_id,
+        "Name in the cloud": instance.name if instance else "",
+        "Owner": instance.owner if instance else "",
+        "Flavor": instance.flavor if instance else "",
+        "Failure": instance.failure if instance else "",
+        "Warning": instance.warning if instance else "",
+    }
+    return [f"{label}: {value}" for label, value in known.items() if value]
+
+
+def _mine(decision: Decision) -> b.Part:
+    """Return what policy says to the person who asks."""
+    return b.ruling(outlook(decision))
+
+
+def _past(records: Sequence[Record]) -> list[b.Part]:
+    """Return a line for each of *records*, or that there are none."""
+    shown = [_line(record) for record in records[:MOST_ROWS]]
+    if len(records) > MOST_ROWS:
+        shown.append(b.note(f"… and {len(records) - MOST_ROWS} more"))
+    return shown or [b.words("No restarts on record.")]
+
+
+def _line(record: Record) -> b.Part:
+    """Return one restart: when, by whom, what, how it ended, why."""
+    request = record.request
+    glass = " (break-glass)" if request.break_glass else ""
+    reason = f" Reason: {request.reason}" if request.reason else ""
+    what = f"{t.spot(request.target)}: {t.outcome(record)}{glass}.{reason}"
+    who = f"{t.date(request.asked_at)}, {t.mention(request.user_id)}"
+    return b.row(who, t.clean(what)[:300])
+
+
+def history(
+    records: Sequence[Record], *, project: str = "", box: str = "", glass: int = 0
+) -> Message:
+    """Answer ``history``, newest first, of everything or of *project* and *box*.
+
+    *glass* is how often an approval was passed by break-glass in the last 30 days.
+    """
+    scope = f" of {box} in {project}" if box else f" in {project}" if project else ""
+    count = b.note(f"Break-glass in the last 30 days: {glass}.") if glass else None
+    return b.message(b.title(f"Last restarts{scope}"), *_past(records), count)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instance in a list; *instance* is None where *problem* says why."""
+
+    target: Target
+    instance: Instance | None
+    problem: str = ""
+
+
+def listing(project: str, rows: Sequence[Row], *, more: int = 0) -> Message:
+    """Answer ``list``: the instances of *project*, each with a restart button.
+
+    *rows* are at most MOST_ROWS; *more* is how many instances are not among them.
+    """
+    lines = [_listed(row) for row in rows]
+    if not rows:
+        lines = [b.words("The configuration names no instance in this project.")]
+    if more:
+        lines.append(b.note(f"… and {more} more; use status for those."))
+    return b.message(b.title(f"Instances in {project}"), *lines)
+
+
+def _listed(row: Row) -> b.Part:
+    """Return one instance with its status and its button."""
+    problem = f" ({row.problem})" if row.problem else ""
+    line = f"{row.target.instance}: {_status_now(row.instance)}{problem}"
+    return b.beside(b.words(line), restart_button(row.target))
+
+
+def can(
+    decision: Decision,
+    target: Target,
+    *,
+    person: str,
+    approvers: Sequence[str] = (),
+) -> Message:
+    """Answer ``can``: what policy says about *person* (a mention), and why."""
+    may = _MAY[decision.verdict].format(t.place(target))
+    return b.message(
+        b.marked(f"{person} {may}."),
+        b.marked(f"Approvers: {t.together(approvers, 'or')}.") if approvers else None,
+        b.ruling(t.sentence(decision.why)),
+        b.ruling(t.sentence(decision.remedy)) if decision.remedy else None,
+        rule_note(decision),
+    )

@@ -1,0 +1,192 @@
+"""The private answers to what people want done: refusals, acknowledgements. Pure."""
+
+from __future__ import annotations
+
+from bot.model import Decision, Message, Record, State, Target
+from bot.slack.messages import blocks as b
+from bot.slack.messages import formatting as t
+from bot.slack.messages.approval import decision as how_decided
+
+# Every command of the contract, and what it is for.
+COMMANDS = {
+    "restart <project> <instance> [reason …]": (
+        "restart the instance; everything after its name is the reason"
+    ),
+    "restart <project> <instance>,<instance> [reason …]": (
+        "restart several in one go, or a pattern such as trainer-*: one dialog lists"
+        " them, one message shows them all"
+    ),
+    "restart": "open a dialog with project, instance and reason",
+    "status <project> <instance>": (
+        "its status now, its last restarts, and who may restart it"
+    ),
+    "list <project>": "the project's instances, each with a restart button",
+    "history [project] [instance]": "the last restarts, by whom and how long",
+    "can [@user] <project> <instance>": "the rule that decides, and why",
+    "cancel <project> <instance>": "withdraw a request that waits for approval",
+    "help": "this text",
+}
+
+
+def plain(sentence: str, *more: str) -> Message:
+    """Say *sentence* and *more*, raw: what happened, what it means, what to do."""
+    return b.message(*(b.words(raw) for raw in (sentence, *more) if raw))
+
+
+def mistake(sentence: str, guess: str = "") -> Message:
+    """Explain what was wrong with a command, and what was probably meant."""
+    return plain(sentence, f"Did you mean: {t.COMMAND} {guess}" if guess else "")
+
+
+def help_text(guess: str = "", said: str = "") -> Message:
+    """List the commands; *guess* is the one that a misspelt word probably meant.
+
+    *said* explains, before them, what was not understood.
+    """
+    return b.message(
+        b.words(said) if said else None,
+        b.words(f"Did you mean: {t.COMMAND} {guess}") if guess else None,
+        b.words("I restart ModelArts instances and say how it ended."),
+        *(
+            b.words(f"{t.COMMAND} {usage} – {purpose}")
+            for usage, purpose in COMMANDS.items()
+        ),
+        b.note(
+            "--break-glass may stand anywhere in a restart: it skips the approval, for"
+            " those whom the rule lists, with a reason, and everybody sees it."
+        ),
+    )
+
+
+def refusal(
+    decision: Decision, target: Target | None = None, *, opening: str = ""
+) -> Message:
+    """Say why policy refused, and what would help.
+
+    *opening*, raw, says what was refused where it was not the restart itself.
+    """
+    about = f" {t.spot(target)}" if target else ""
+    first = opening or f"I did not restart{about}."
+    return b.message(
+        b.ruling(f"{first} {t.sentence(decision.why)}"),
+        b.ruling(t.sentence(decision.remedy)) if decision.remedy else None,
+        rule_note(decision),
+    )
+
+
+def rule_note(decision: Decision) -> b.Part | None:
+    """Return the name of the rule that decided."""
+    return b.note(f"Rule: {decision.rule}") if decision.rule else None
+
+
+def cannot_record() -> Message:
+    """Say that nothing was done because it could not be written down."""
+    return plain(
+        "Nothing was restarted: I could not record your request.",
+        "The bot's database does not answer. Try again in a minute; if it stays so,"
+        " tell whoever runs the bot.",
+    )
+
+
+def accepted(record: Record) -> Message:
+    """Acknowledge a recorded request, privately."""
+    where = t.place(record.request.target)
+    if record.request.waits:
+        line = (
+            f"Recorded: your request to restart {where}. It needs approval first;"
+            " I ask for it in the channel and tell you what is decided."
+        )
+    else:
+        line = (
+            f"Recorded: your request to restart {where}. I show it in the channel and"
+            " mention you there when it has ended."
+        )
+    return b.message(b.marked(line))
+
+
+def busy_already(running: Record) -> Message:
+    """Say that the instance is being restarted by *running*, whose end is told."""
+    request = running.request
+    return b.message(
+        b.marked(
+            f"{t.place(request.target)} is being restarted already: asked by"
+            f" {t.mention(request.user_id)}, {t.date(request.asked_at)}."
+            " No second restart is sent; you are mentioned when this one has ended."
+        )
+    )
+
+
+def joined_already(host: Record) -> Message:
+    """Say which open request a new one has joined; its end is told."""
+    return pending_already(host) if host.state is State.PENDING else busy_already(host)
+
+
+def pending_already(waiting: Record) -> Message:
+    """Say that *waiting* asks for the same already; its end is told."""
+    request = waiting.request
+    return b.message(
+        b.marked(
+            f"A restart of {t.place(request.target)} waits for approval already: asked"
+            f" by {t.mention(request.user_id)}, {t.date(request.asked_at)}."
+            " Your request joins that one; you are mentioned when it has ended."
+        )
+    )
+
+
+def nothing_pending(target: Target) -> Message:
+    """Say that there is nothing to cancel."""
+    return b.message(
+        b.marked(
+            f"No request for {t.place(target)} waits for approval, so there is nothing"
+            " to cancel. A restart that has been sent cannot be taken back."
+        )
+    )
+
+
+def cancelled(record: Record, what: str = "") -> Message:
+    """Confirm to whoever cancelled a request that it is cancelled.
+
+    *what*, markup, is what was cancelled (default: its place).
+    """
+    request = record.request
+    return b.message(
+        b.marked(
+            f"Cancelled: the request of {t.mention(request.user_id)} to restart"
+            f" {what or t.place(request.target)}. Nothing was restarted."
+        )
+    )
+
+
+def cancel_refused(decision: Decision, target: Target) -> Message:
+    """Say why somebody may not withdraw a request."""
+    return refusal(decision, opening=f"The request for {t.spot(target)} still stands.")
+
+
+def click_refused(decision: Decision) -> Message:
+    """Say why a click on an approval request does not count."""
+    return refusal(decision, opening="Your click does not count.")
+
+
+def decided(record: Record, user_id: str = "", what: str = "") -> Message:
+    """Answer a click that came late, or the second one of *user_id*.
+
+    *what*, markup, is what it was about (default: its place).
+    """
+    if record.state is not State.PENDING:
+        line = f"{what or t.place(record.request.target)} was decided already."
+        return b.message(b.marked(f"{line} {how_decided(record)}"))
+    needed = record.request.approval.needed if record.request.approval else 1
+    agreed = t.approvals(record)
+    so_far = f"{len(agreed)} of {needed} approvals so far."
+    if t.mention(user_id) in agreed:
+        return plain(f"You have approved already; one person counts once: {so_far}")
+    return plain(f"Your click is noted: {so_far}")
+
+
+def unknown_request() -> Message:
+    """Answer a click on something that the database does not know."""
+    return plain(
+        "This request is not known any more: it has expired, and nothing was restarted"
+        " by your click.",
+        f"Ask again with {t.COMMAND} restart <project> <instance>.",
+    )

@@ -1,0 +1,285 @@
+"""Who somebody is and which user groups he is in, read from Slack; fails closed.
+
+A person who cannot be read is an error; a group that cannot be read is None, which
+policy takes for nobody. Both are kept for *ttl_s* seconds unless read *fresh*.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from pydantic import BaseModel, ValidationError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import ChatError, ChatUnknown
+from bot.model import Person
+from bot.slack.errors import OnCall, translated, unreported
+
+_GROUP_ID = re.compile(r"S[A-Z0-9]+")
+# The one bot that Slack does not mark as one.
+_SLACKBOT = "USLACKBOT"
+
+log = structlog.get_logger(__name__)
+
+
+class _Profile(BaseModel):
+    """The names in a profile."""
+
+    display_name: str | None = None
+    real_name: str | None = None
+
+
+class _Enterprise(BaseModel):
+    """What Enterprise Grid adds: the workspaces that somebody belongs to."""
+
+    teams: list[str] = []
+
+
+class _User(BaseModel):
+    """What users.info says (https://docs.slack.dev/reference/objects/user-object)."""
+
+    team_id: str | None = None
+    name: str | None = None
+    real_name: str | None = None
+    profile: _Profile = _Profile()
+    deleted: bool = False
+    is_admin: bool = False
+    is_owner: bool = False
+    is_bot: bool = False
+    is_workflow_bot: bool = False
+    is_restricted: bool = False
+    is_ultra_restricted: bool = False
+    is_invited_user: bool = False
+    is_stranger: bool = False
+    enterprise_user: _Enterprise = _Enterprise()
+
+    def shown(self) -> str:
+        """Return the name that Slack shows."""
+        names = (self.profile.display_name, self.profile.real_name)
+        return next(filter(None, (*names, self.real_name, self.name)), "")
+
+
+class _Group(BaseModel):
+    """What usergroups.list says of one group; *users* may be missing."""
+
+    id: str
+    handle: str = ""
+    date_delete: int = 0
+    users: list[str] | None = None
+
+
+class _Members(BaseModel):
+    """What usergroups.users.list says."""
+
+    users: list[str]
+
+
+class _Listing(BaseModel):
+    """What usergroups.list says."""
+
+    usergroups: list[_Group]
+
+
+@dataclass(slots=True)
+class _Book:
+    """All user groups as read at once; *members* fills with what was asked apart."""
+
+    groups: dict[str, _Group]
+    members: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def find(self, reference: str) -> _Group | None:
+        """Return the one enabled group of an id or @handle; two of a name are none."""
+        handle = reference.removeprefix("@").casefold()
+        found = [
+            group
+            for group in self.groups.values()
+            if not group.date_delete
+            and (group.id == reference or group.handle.casefold() == handle)
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+class People:
+    """Reads and remembers people and user groups; *home_team* is our workspace."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        home_team: str,
+        ttl_s: float = 120.0,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        on_call: OnCall = unreported,
+    ) -> None:
+        self._client = client
+        self._home = home_team
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._on_call = on_call
+        self._users: dict[str, tuple[float, _User]] = {}
+        self._kept: tuple[float, _Book] | None = None
+        self._reading: asyncio.Task[_Book | None] | None = None
+        self._asking: set[asyncio.Task[_User]] = set()
+
+    async def person(
+        self, user_id: str, *, team_id: str = "", fresh: bool = False
+    ) -> Person:
+        """Return who *user_id* is; *team_id* is the team that Slack's payload named.
+
+        Raises ChatError: ChatRefused for somebody unknown.
+        """
+        user = await self._user(user_id, fresh=fresh)
+        return Person(
+            user_id=user_id,
+            team_id=user.team_id or team_id,
+            name=user.shown(),
+            deleted=user.deleted,
+            is_bot=user.is_bot or user.is_workflow_bot or user_id == _SLACKBOT,
+            is_guest=user.is_restricted
+            or user.is_ultra_restricted
+            or user.is_invited_user,
+            is_stranger=user.is_stranger or not self._is_home(user, team_id),
+        )
+
+    async def is_admin(self, user_id: str) -> bool:
+        """Say whether somebody may change the workspace, or is Slack itself.
+
+        Raises ChatError as ``person`` does.
+        """
+        if user_id == _SLACKBOT:
+            return True
+        user = await self._user(user_id, fresh=False)
+        return user.is_admin or user.is_owner
+
+    def _is_home(self, user: _User, team_id: str) -> bool:
+        """Say whether all that is known of somebody's team is ours.
+
+        On Enterprise Grid a person of ours may come in from a sister workspace.
+        """
+        teams = {team for team in (user.team_id, team_id) if team}
+        return teams == {self._home} or self._home in user.enterprise_user.teams
+
+    async def _user(self, user_id: str, *, fresh: bool) -> _User:
+        """Return what Slack says of *user_id*, kept or read."""
+        now = self._clock()
+        until, kept = self._users.get(user_id, (now, None))
+        if kept is not None and not fresh and now < until:
+            return kept
+        asking = asyncio.create_task(self._ask_user(user_id), name="users.info")
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        # One who gives up waiting finds the answer kept when he tries again.
+        return await asyncio.shield(asking)
+
+    def _asked(self, asking: asyncio.Task[_User]) -> None:
+        """Let go of a question that is answered; nobody may wait for it any more."""
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()
+
+    async def _ask_user(self, user_id: str) -> _User:
+        """Return what Slack says of *user_id* now, and keep it."""
+        now = self._clock()
+        with translated("users.info", self._on_call):
+            answer = await self._client.users_info(user=user_id)
+        try:
+            user = _User.model_validate(answer.get("user"))
+        except ValidationError as error:
+            raise ChatUnknown(
+                "Slack's answer about a person makes no sense."
+            ) from error
+        self._users[user_id] = (now + self._ttl_s, user)
+        return user
+
+    async def groups(
+        self, references: Iterable[str], *, fresh: bool = False
+    ) -> dict[str, frozenset[str] | None]:
+        """Return the members of each of *references* (ids S… or @handles).
+
+        None stands for a group that is unknown, disabled, empty or cannot be read.
+        All come from one call, shared by all who wait for it; it never raises for
+        what Slack does.
+        """
+        wanted = dict.fromkeys(references)
+        book = await self._book(fresh=fresh) if wanted else None
+        if book is None:
+            return dict(wanted)
+        return {name: await self._members(book, name) for name in wanted}
+
+    async def group_id(self, reference: str) -> str | None:
+        """Return the id of the group that *reference* names, for a mention."""
+        book = await self._book(fresh=False)
+        group = book.find(reference) if book else None
+        if group is not None:
+            return group.id
+        return reference if book is None and _GROUP_ID.fullmatch(reference) else None
+
+    def forget(self, group_id: str) -> None:
+        """Read anew next time because *group_id* has changed.
+
+        An answer that is still under way is given to who waits for it, not kept.
+        """
+        log.debug("group_changed", group_id=group_id)
+        self._kept = self._reading = None
+
+    async def _book(self, *, fresh: bool) -> _Book | None:
+        """Return all groups, kept or read; None if they cannot be read."""
+        if not fresh and self._kept is not None and self._clock() < self._kept[0]:
+            return self._kept[1]
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read(), name="usergroups.list")
+        # One who gives up waiting must not take the answer from the others.
+        return await asyncio.shield(self._reading)
+
+    async def _read(self) -> _Book | None:
+        """Read all groups in one call; None, and a line in the log, if that fails."""
+        me, began = asyncio.current_task(), self._clock()
+        try:
+            with translated("usergroups.list", self._on_call):
+                answer = await self._client.usergroups_list(
+                    include_users=True, include_disabled=True
+                )
+            listing = _Listing.model_validate(answer.data)
+        except (ChatError, ValidationError) as error:
+            log.warning("groups_unread", why=_why(error))
+            book = None
+        else:
+            book = _Book({group.id: group for group in listing.usergroups})
+        if self._reading is me:
+            self._reading = None
+            self._kept = (began + self._ttl_s, book) if book else self._kept
+        return book
+
+    async def _members(self, book: _Book, reference: str) -> frozenset[str] | None:
+        """Return the members of one group in *book*, None for none."""
+        group = book.find(reference)
+        if group is None:
+            return None
+        if group.users is not None:
+            return frozenset(group.users) or None
+        if group.id not in book.members:
+            asked = await self._ask_members(group.id)
+            if asked is None:
+                return None  # not kept: the next one may have more luck
+            book.members[group.id] = asked
+        return book.members[group.id] or None
+
+    async def _ask_members(self, group_id: str) -> frozenset[str] | None:
+        """Ask for one group's members where the list left them out."""
+        try:
+            with translated("usergroups.users.list", self._on_call):
+                answer = await self._client.usergroups_users_list(usergroup=group_id)
+            return frozenset(_Members.model_validate(answer.data).users)
+        except (ChatError, ValidationError) as error:
+            log.warning("group_unread", group_id=group_id, why=_why(error))
+            return None
+
+
+def _why(error: ChatError | ValidationError) -> str:
+    """Return *error* in words, without the data that pydantic quotes."""
+    return str(error) if isinstance(error, ChatError) else "the answer makes no sense"

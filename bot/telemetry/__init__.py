@@ -1,0 +1,1 @@
+"""What the bot tells about itself: logs, figures, traces, health, and the canary."""

@@ -1,0 +1,157 @@
+"""/livez, /readyz and /metrics on a listener of their own; it only reports.
+
+Apart from Slack's listener, because Bolt's web app would open POST /slack/events here
+as well (reference/slack.md section 8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+
+import structlog
+from aiohttp import web
+
+from bot.config import host_port
+from bot.telemetry.metrics import CONTENT_TYPE, Metrics
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[bool]]
+
+_LIMIT_S = 2.0  # a probe's patience; a check that takes longer has failed
+_FRESH_S = 1.0  # so that many probes cost the database one look
+_LAG_EVERY_S = 1.0
+_LARGEST = 2048  # bytes of a request line or a header
+
+
+class Health:
+    """The three pages; *checks* by name say what ready means.
+
+    Set *stopping* when nothing new is taken any more, *watchdog_gave_up* when only a
+    new process can help: the first ends readiness, the second liveness.
+    """
+
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        metrics: Metrics,
+        *,
+        limit_s: float = _LIMIT_S,
+        fresh_s: float = _FRESH_S,
+        lag_every_s: float = _LAG_EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stopping = False
+        self.watchdog_gave_up = False
+        self._checks = dict(checks)
+        self._metrics = metrics
+        self._limit_s = limit_s
+        self._fresh_s = fresh_s
+        self._lag_every_s = lag_every_s
+        self._clock = clock
+        self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._results: Mapping[str, bool] = MappingProxyType({})
+        self._runner: web.AppRunner | None = None
+        self._lag: asyncio.Task[None] | None = None
+
+    async def start(self, listen: str) -> str:
+        """Serve on *listen* (``host:port``) and return the address, port 0 resolved.
+
+        Raises OSError when it is taken.
+        """
+        app = web.Application(client_max_size=_LARGEST)
+        for path, page in (
+            ("/livez", self._livez),
+            ("/readyz", self._readyz),
+            ("/metrics", self._figures),
+        ):
+            app.router.add_get(path, page)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            max_line_size=_LARGEST,
+            max_field_size=_LARGEST,
+            max_headers=32,
+            keepalive_timeout=15.0,
+            shutdown_timeout=1.0,
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, *host_port(listen)).start()
+        self._lag = asyncio.create_task(self._watch_lag(), name="loop lag")
+        host, port = self._runner.addresses[0][:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def look_at(self, checks: Mapping[str, Check]) -> None:
+        """Let other *checks* say from now on what ready means."""
+        self._checks = dict(checks)
+        self._looked_at = float("-inf")
+
+    def stop(self) -> None:
+        """Be unready from now on: nothing new is taken any more."""
+        self.stopping = True
+
+    async def close(self) -> None:
+        """Stop serving; may be called twice."""
+        if self._lag is not None:
+            self._lag.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._lag
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        live = not self.watchdog_gave_up
+        return _answer(good=live, body={"live": live})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        results = await self._look()
+        ready = all(results.values()) and not self.stopping
+        return _answer(
+            good=ready,
+            body={"ready": ready, "stopping": self.stopping, "checks": dict(results)},
+        )
+
+    async def _figures(self, _request: web.Request) -> web.Response:
+        await self._look()  # nobody may be probing /readyz
+        return web.Response(
+            body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE}
+        )
+
+    async def _look(self) -> Mapping[str, bool]:
+        """Return what every check says, at most *fresh_s* old; one look at a time."""
+        async with self._looking:
+            if self._clock() - self._looked_at >= self._fresh_s:
+                names = list(self._checks)
+                answers = await asyncio.gather(*map(self._ask, names))
+                self._results = dict(zip(names, answers, strict=True))
+                self._looked_at = self._clock()
+                for name, result in self._results.items():
+                    self._metrics.check_ok.labels(name).set(result)
+            return self._results
+
+    async def _ask(self, name: str) -> bool:
+        """Return what the check *name* says; late or broken means no."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                return bool(await self._checks[name]())
+        except Exception as error:  # noqa: BLE001 a broken check is an answer: no
+            log.warning("check_failed", check=name, error=repr(error))
+            return False
+
+    async def _watch_lag(self) -> None:
+        """Measure how late the loop wakes; one that hangs answers no probe at all."""
+        while True:
+            due = self._clock() + self._lag_every_s
+            await asyncio.sleep(self._lag_every_s)
+            self._metrics.loop_lag.set(max(0.0, self._clock() - due))
+
+
+def _answer(*, good: bool, body: object) -> web.Response:
+    return web.json_response(
+        body, status=200 if good else 503, headers={"Cache-Control": "no-store"}
+    )
