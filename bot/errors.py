@@ -116,7 +116,7 @@ class CloudUnknown(CloudError):
     """Nobody knows whether it was carried out: never send it again, read instead."""
 
 
-class ChatError(BotError):
+class SlackError(BotError):
     """Slack did not do what was asked; *code* is Slack's error word, may be empty."""
 
     def __init__(self, sentence: str, *, code: str = "") -> None:
@@ -124,11 +124,11 @@ class ChatError(BotError):
         self.code = code
 
 
-class ChatRefused(ChatError):
+class SlackRefused(SlackError):
     """Final: Slack refused, and would again."""
 
 
-class ChatBusy(ChatError):
+class SlackBusy(SlackError):
     """Slack is throttling; try again after *retry_after* seconds."""
 
     def __init__(self, sentence: str, *, code: str = "", retry_after: float) -> None:
@@ -136,5 +136,5 @@ class ChatBusy(ChatError):
         self.retry_after = retry_after
 
 
-class ChatUnknown(ChatError):
+class SlackUnknown(SlackError):
     """Nobody knows whether Slack took it."""

@@ -10,7 +10,8 @@ import hypothesis
 import pytest
 import pytest_asyncio
 import structlog
-from restart_bench import Bench, benched
+
+from tests.support.bot_world import Bench, benched
 
 # How quick a machine is says nothing about the code.
 hypothesis.settings.register_profile(
@@ -52,5 +53,5 @@ async def make_bench(tmp_path: Path, hurried: None) -> AsyncIterator[MakeBench]:
 
 @pytest_asyncio.fixture
 async def bench(make_bench: MakeBench) -> Bench:
-    """Return a bench with the usual rules; see ``restart_bench``."""
+    """Return a bench with the usual rules; see ``bot_world``."""
     return await make_bench()

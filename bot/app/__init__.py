@@ -14,10 +14,10 @@ from pathlib import Path
 import structlog
 
 from bot.app.bolt_app import app_of, listen
-from bot.app.clients import Wires, introduce, open_wires
-from bot.app.maintenance import Upkeep
-from bot.app.servers import Front, health_of
-from bot.app.services import Parts, restarts_of
+from bot.app.clients import Clients, introduce, open_clients
+from bot.app.maintenance import Maintenance
+from bot.app.servers import Servers, health_of
+from bot.app.services import Services, restarts_of
 from bot.config import Secrets, Settings, load
 from bot.errors import BotError, ConfigError
 from bot.ledger import Entry
@@ -62,11 +62,13 @@ class Bot:
     async def run(self) -> None:
         """Serve until ``stop``; raise BotError when it cannot start or go on."""
         async with AsyncExitStack() as closing:
-            wires = await open_wires(
+            clients = await open_clients(
                 closing, self.settings, self._secrets, self.metrics, poll_s=self._poll_s
             )
-            health = await health_of(closing, self.settings, wires.ledger, self.metrics)
-            await self._serve(closing, await self._parts(wires), health)
+            health = await health_of(
+                closing, self.settings, clients.ledger, self.metrics
+            )
+            await self._serve(closing, await self._services(clients), health)
             self.ready.set()
             log.info("ready", mode=self.settings.slack.mode)
             await self._stop.wait()
@@ -94,11 +96,11 @@ class Bot:
 
     # --- opening, in the reverse order of closing ------------------------------------
 
-    async def _parts(self, wires: Wires) -> Parts:
+    async def _services(self, clients: Clients) -> Services:
         """Learn who we are, and make what all others share."""
-        return Parts.of(
-            wires,
-            await introduce(wires.idem, self.metrics.slack_called),
+        return Services.of(
+            clients,
+            await introduce(clients.idem, self.metrics.slack_called),
             settings=lambda: self.settings,
             metrics=self.metrics,
             tasks=self._tasks,
@@ -106,32 +108,32 @@ class Bot:
         )
 
     async def _serve(
-        self, closing: AsyncExitStack, parts: Parts, health: Health
+        self, closing: AsyncExitStack, services: Services, health: Health
     ) -> None:
         """Resume recorded stories, then let Slack in."""
-        wires = parts.wires
-        restarts = restarts_of(parts)
+        clients = services.clients
+        restarts = restarts_of(services)
         restarts.register()
         closing.push_async_callback(restarts.stop, STORIES_WITHIN_S)
-        app = app_of(wires.poster, parts.me)
-        home = listen(app, parts, restarts)
-        await _note_configuration(parts, "start")
-        self._reloaded = lambda: _use(parts)
-        closing.push_async_callback(parts.bell.close)
-        await parts.bell.start()
-        wires.engine.launch()
+        app = app_of(clients.poster, services.me)
+        home = listen(app, services, restarts)
+        await _note_configuration(services, "start")
+        self._reloaded = lambda: _use(services)
+        closing.push_async_callback(services.wakeups.close)
+        await services.wakeups.start()
+        clients.engine.launch()
         closing.push_async_callback(self._tasks.finish, LISTENERS_WITHIN_S)
-        upkeep = Upkeep(
-            ledger=wires.ledger,
+        maintenance = Maintenance(
+            ledger=clients.ledger,
             restarts=restarts,
-            engine=wires.engine,
+            engine=clients.engine,
             home=home,
             metrics=self.metrics,
             retention_s=self.settings.retention,
         )
-        closing.push_async_callback(upkeep.close)
-        upkeep.start()
-        front = Front(app, parts, self._secrets, health, fail=self._fail)
+        closing.push_async_callback(maintenance.close)
+        maintenance.start()
+        front = Servers(app, services, self._secrets, health, fail=self._fail)
         await front.open(closing)
 
     def _fail(self, why: str) -> None:
@@ -140,20 +142,20 @@ class Bot:
         self.stop()
 
 
-def _use(parts: Parts) -> None:
+def _use(services: Services) -> None:
     """Put reloaded settings to use everywhere."""
-    parts.wires.cloud.use(parts.settings().endpoints)
-    noted = patiently(lambda: _note_configuration(parts, "reload"))
-    parts.tasks.start(noted, "configuration")
+    services.clients.cloud.use(services.settings().endpoints)
+    noted = patiently(lambda: _note_configuration(services, "reload"))
+    services.tasks.start(noted, "configuration")
 
 
-async def _note_configuration(parts: Parts, why: str) -> None:
+async def _note_configuration(services: Services, why: str) -> None:
     """Put the version of the rules in force on record; it was the bot's act."""
     entry = Entry(
         kind="configuration",
-        team_id=parts.me.team_id,
-        user_id=parts.me.user_id,
-        rule_version=parts.settings().version,
+        team_id=services.me.team_id,
+        user_id=services.me.user_id,
+        rule_version=services.settings().version,
         detail=why,
     )
-    await parts.wires.ledger.note(entry)
+    await services.clients.ledger.note(entry)

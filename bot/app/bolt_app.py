@@ -9,23 +9,23 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.app.clients import Me
-from bot.app.services import Parts
+from bot.app.clients import BotIdentity
+from bot.app.services import Services
 from bot.listeners import register
-from bot.listeners.app_home import Home
-from bot.listeners.approval_buttons import Clicks
+from bot.listeners.app_home import AppHome
+from bot.listeners.approval_buttons import ApprovalButtons
 from bot.listeners.batch_dialog import Several
 from bot.listeners.commands import Commands
-from bot.listeners.queries import Answering
-from bot.listeners.refusal_limit import Refusals
-from bot.listeners.requests import Asking
-from bot.listeners.responses import Replies
-from bot.listeners.restart_dialog import Dialogs
-from bot.listeners.status_cache import Looks
+from bot.listeners.queries import QueryListeners
+from bot.listeners.refusal_limit import RefusalLimit
+from bot.listeners.requests import RequestListeners
+from bot.listeners.responses import Responses
+from bot.listeners.restart_dialog import RestartDialog
+from bot.listeners.status_cache import StatusCache
 from bot.restarts import Restarts
 
 
-def app_of(client: AsyncWebClient, me: Me) -> AsyncApp:
+def app_of(client: AsyncWebClient, me: BotIdentity) -> AsyncApp:
     """Return Bolt's app, which asks nobody who it is (reference/slack.md 4)."""
     result = AuthorizeResult(
         enterprise_id=me.enterprise_id or None,
@@ -56,103 +56,103 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "will be ignored" not in told and not told.startswith("As you gave")
 
 
-def listen(app: AsyncApp, parts: Parts, restarts: Restarts) -> Home:
+def listen(app: AsyncApp, services: Services, restarts: Restarts) -> AppHome:
     """Make the listeners and connect them with *app*; return what draws home pages."""
-    wires = parts.wires
-    refusals = Refusals(metrics=parts.metrics)
-    replies = Replies(wires.chat, parts.tasks)
-    asking = Asking(
-        settings=parts.settings,
-        authority=parts.authority,
-        ledger=wires.ledger,
+    clients = services.clients
+    refusals = RefusalLimit(metrics=services.metrics)
+    replies = Responses(clients.slack, services.tasks)
+    asking = RequestListeners(
+        settings=services.settings,
+        authorizer=services.authorizer,
+        ledger=clients.ledger,
         restarts=restarts,
-        tasks=parts.tasks,
+        tasks=services.tasks,
         refusals=refusals,
-        metrics=parts.metrics,
+        metrics=services.metrics,
     )
-    looks = Looks(wires.cloud, parts.authority)
-    dialogs = Dialogs(
-        settings=parts.settings,
-        authority=parts.authority,
+    looks = StatusCache(clients.cloud, services.authorizer)
+    dialogs = RestartDialog(
+        settings=services.settings,
+        authorizer=services.authorizer,
         asking=asking,
-        chat=wires.chat,
+        slack=clients.slack,
         replies=replies,
-        tasks=parts.tasks,
+        tasks=services.tasks,
         looks=looks,
     )
     several = Several(
-        settings=parts.settings,
-        authority=parts.authority,
+        settings=services.settings,
+        authorizer=services.authorizer,
         asking=asking,
-        ledger=wires.ledger,
+        ledger=clients.ledger,
         restarts=restarts,
-        chat=wires.chat,
+        slack=clients.slack,
         replies=replies,
-        tasks=parts.tasks,
+        tasks=services.tasks,
         looks=looks,
         refusals=refusals,
-        metrics=parts.metrics,
+        metrics=services.metrics,
     )
-    home = _home(parts)
+    home = _home(services)
     register(
         app,
-        commands=_commands(parts, asking, dialogs, several, replies),
-        clicks=_clicks(parts, restarts, refusals, replies),
+        commands=_commands(services, asking, dialogs, several, replies),
+        clicks=_clicks(services, restarts, refusals, replies),
         dialogs=dialogs,
         several=several,
         home=home,
-        people=parts.people,
-        metrics=parts.metrics,
+        users=services.users,
+        metrics=services.metrics,
     )
     return home
 
 
 def _commands(
-    parts: Parts,
-    asking: Asking,
-    dialogs: Dialogs,
+    services: Services,
+    asking: RequestListeners,
+    dialogs: RestartDialog,
     several: Several,
-    replies: Replies,
+    replies: Responses,
 ) -> Commands:
-    answering = Answering(
-        settings=parts.settings,
-        authority=parts.authority,
-        ledger=parts.wires.ledger,
-        cloud=parts.wires.cloud,
+    answering = QueryListeners(
+        settings=services.settings,
+        authorizer=services.authorizer,
+        ledger=services.clients.ledger,
+        cloud=services.clients.cloud,
     )
     return Commands(
-        authority=parts.authority,
+        authorizer=services.authorizer,
         asking=asking,
         answering=answering,
         dialogs=dialogs,
         several=several,
         replies=replies,
-        tasks=parts.tasks,
-        metrics=parts.metrics,
+        tasks=services.tasks,
+        metrics=services.metrics,
     )
 
 
 def _clicks(
-    parts: Parts, restarts: Restarts, refusals: Refusals, replies: Replies
-) -> Clicks:
-    return Clicks(
-        authority=parts.authority,
-        ledger=parts.wires.ledger,
-        approvals=parts.approvals,
+    services: Services, restarts: Restarts, refusals: RefusalLimit, replies: Responses
+) -> ApprovalButtons:
+    return ApprovalButtons(
+        authorizer=services.authorizer,
+        ledger=services.clients.ledger,
+        approvals=services.approvals,
         restarts=restarts,
-        chat=parts.wires.chat,
+        slack=services.clients.slack,
         replies=replies,
-        tasks=parts.tasks,
+        tasks=services.tasks,
         refusals=refusals,
     )
 
 
-def _home(parts: Parts) -> Home:
-    return Home(
-        settings=parts.settings,
-        authority=parts.authority,
-        ledger=parts.wires.ledger,
-        chat=parts.wires.chat,
-        tasks=parts.tasks,
-        home_team=parts.me.team_id,
+def _home(services: Services) -> AppHome:
+    return AppHome(
+        settings=services.settings,
+        authorizer=services.authorizer,
+        ledger=services.clients.ledger,
+        slack=services.clients.slack,
+        tasks=services.tasks,
+        home_team=services.me.team_id,
     )

@@ -13,10 +13,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cloud import Cloud, http_client
 from bot.config import Secrets, Settings
-from bot.errors import BotError, ChatError, ChatRefused
+from bot.errors import BotError, SlackError, SlackRefused
 from bot.ledger import Ledger
 from bot.restarts.engine import Engine
-from bot.slack.client import TIMEOUT, Chat, clients
+from bot.slack.client import TIMEOUT, SlackClient, clients
 from bot.slack.errors import OnCall, translated
 from bot.telemetry.metrics import Metrics
 from bot.telemetry.traces import Traces, traces_of
@@ -27,12 +27,12 @@ INTRODUCE_WAITS_S = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Wires:
+class Clients:
     """What reaches the outside; closed last, after all that uses it."""
 
     poster: AsyncWebClient
     idem: AsyncWebClient
-    chat: Chat
+    slack: SlackClient
     cloud: Cloud
     ledger: Ledger
     engine: Engine
@@ -40,7 +40,7 @@ class Wires:
 
 
 @dataclass(frozen=True, slots=True)
-class Me:
+class BotIdentity:
     """Who Slack says we are; what it does not say is empty."""
 
     team_id: str
@@ -49,14 +49,14 @@ class Me:
     bot_id: str
 
 
-async def open_wires(
+async def open_clients(
     closing: AsyncExitStack,
     settings: Settings,
     secrets: Secrets,
     metrics: Metrics,
     *,
     poll_s: float,
-) -> Wires:
+) -> Clients:
     """Open the database and the clients; what fails says why."""
     engine = Engine(settings.database, poll_s=poll_s)
     closing.push_async_callback(engine.release)
@@ -72,25 +72,25 @@ async def open_wires(
     token = secrets.slack_bot_token.get_secret_value()
     poster, idem = clients(token, settings.slack.api_url, session)
     cloud = Cloud.of(settings, secrets, http, on_call=metrics.cloud_called)
-    chat = Chat(poster, idem, session, on_call=metrics.slack_called)
-    return Wires(poster, idem, chat, cloud, ledger, engine, traces)
+    slack = SlackClient(poster, idem, session, on_call=metrics.slack_called)
+    return Clients(poster, idem, slack, cloud, ledger, engine, traces)
 
 
-async def introduce(client: AsyncWebClient, on_call: OnCall) -> Me:
+async def introduce(client: AsyncWebClient, on_call: OnCall) -> BotIdentity:
     """Return who Slack says we are; a token that is refused ends the start."""
     for wait in (*INTRODUCE_WAITS_S, None):
         try:
             with translated("auth.test", on_call):
                 answer = await client.auth_test()
-            return Me(
+            return BotIdentity(
                 team_id=str(answer.get("team_id") or ""),
                 enterprise_id=str(answer.get("enterprise_id") or ""),
                 user_id=str(answer.get("user_id") or ""),
                 bot_id=str(answer.get("bot_id") or ""),
             )
-        except ChatRefused as error:
+        except SlackRefused as error:
             raise BotError(f"Slack refused SLACK_BOT_TOKEN: {error}") from error
-        except ChatError as error:
+        except SlackError as error:
             if wait is None:
                 raise BotError(f"Slack cannot be reached: {error}") from error
             log.warning("Slack not reached yet", error=str(error), wait_s=wait)

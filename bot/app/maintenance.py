@@ -15,7 +15,7 @@ import structlog
 
 from bot.errors import BotError
 from bot.ledger import Ledger
-from bot.listeners.app_home import Home
+from bot.listeners.app_home import AppHome
 from bot.restarts import Restarts
 from bot.restarts.engine import Engine
 from bot.telemetry.metrics import Metrics
@@ -31,7 +31,7 @@ HASH_EVERY_S = 3600.0
 PRUNE_EVERY_S = 3600.0
 
 
-class Upkeep:
+class Maintenance:
     """Runs the loops from ``start`` to ``close``; *retention_s* is in seconds."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Upkeep:
         ledger: Ledger,
         restarts: Restarts,
         engine: Engine,
-        home: Home,
+        home: AppHome,
         metrics: Metrics,
         retention_s: float,
     ) -> None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.app.services import Parts
+from bot.app.services import Services
 from bot.config import Secrets, Settings
 from bot.errors import BotError, LedgerError
 from bot.ledger import Ledger
@@ -20,20 +20,20 @@ from bot.telemetry.metrics import Metrics
 GAVE_UP = "the socket to Slack stayed down; a new process may do better"
 
 
-class Front:
+class Servers:
     """What is opened last and closed first; *fail* ends a bot that Slack is lost to."""
 
     def __init__(
         self,
         app: AsyncApp,
-        parts: Parts,
+        services: Services,
         secrets: Secrets,
         health: Health,
         *,
         fail: Callable[[str], None],
     ) -> None:
-        settings = parts.settings()
-        self._parts = parts
+        settings = services.settings()
+        self._services = services
         self._fail = fail
         self._health = health
         self._slack_listen = settings.slack.listen
@@ -41,7 +41,7 @@ class Front:
             SocketMode(
                 app,
                 secrets.slack_app_token.get_secret_value(),
-                parts.wires.idem,
+                services.clients.idem,
                 give_up=self._give_up,
             )
             if settings.slack.mode == "socket"
@@ -49,7 +49,7 @@ class Front:
         )
         self._checks = {
             "slack": self._slack.is_connected,
-            "database": _answers(parts.wires.ledger),
+            "database": _answers(services.clients.ledger),
         }
         self._canary: Canary | None = None
         if settings.canary is not None:
@@ -72,10 +72,10 @@ class Front:
 
     def _proofs(self) -> Mapping[str, Proof]:
         """Return what the canary has to prove now."""
-        projects = self._parts.settings().projects
+        projects = self._services.settings().projects
         return {
             "slack": self._slack.prove,
-            **cloud_proofs(self._parts.wires.cloud, projects),
+            **cloud_proofs(self._services.clients.cloud, projects),
         }
 
     def _give_up(self) -> None:

@@ -6,46 +6,46 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from bot.app.clients import Me, Wires
+from bot.app.clients import BotIdentity, Clients
 from bot.config import Settings
 from bot.listeners.tasks import Tasks
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
-from bot.restarts.batch_message import Boards
-from bot.restarts.batch_notifications import BatchSpeech
-from bot.restarts.batch_schedule import Batches, Pulse
-from bot.restarts.batch_workflow import BatchStory
-from bot.restarts.engine import Stories, Teller
-from bot.restarts.notifications import Speech
+from bot.restarts.batch_message import BatchMessages
+from bot.restarts.batch_notifications import BatchNotifications
+from bot.restarts.batch_schedule import BatchSchedule, Pulse
+from bot.restarts.batch_workflow import BatchWorkflow
+from bot.restarts.engine import StepRunner, Workflows
+from bot.restarts.notifications import Notifications
 from bot.restarts.preflight import Preflight
-from bot.restarts.send import Sending
-from bot.restarts.wakeups import Bell
+from bot.restarts.send import Sender
+from bot.restarts.wakeups import Wakeups
 from bot.restarts.watch import Watcher
-from bot.restarts.workflow import LONG, STEPS, RestartStory, Step
-from bot.slack.users import People
+from bot.restarts.workflow import LONG, STEPS, RestartWorkflow, Step
+from bot.slack.users import Users
 from bot.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """One of each; *settings* returns those in force now, which a reload changes."""
 
     settings: Callable[[], Settings]
-    wires: Wires
-    me: Me
+    clients: Clients
+    me: BotIdentity
     metrics: Metrics
     tasks: Tasks
-    people: People
-    authority: Authority
+    users: Users
+    authorizer: Authorizer
     approvals: Approvals
-    bell: Bell
+    wakeups: Wakeups
 
     @classmethod
     def of(
         cls,
-        wires: Wires,
-        me: Me,
+        clients: Clients,
+        me: BotIdentity,
         *,
         settings: Callable[[], Settings],
         metrics: Metrics,
@@ -53,104 +53,111 @@ class Parts:
         poll_s: float,
     ) -> Self:
         """Put the shared parts together."""
-        people = People(wires.idem, me.team_id, on_call=metrics.slack_called)
-        authority = Authority(
+        users = Users(clients.idem, me.team_id, on_call=metrics.slack_called)
+        authorizer = Authorizer(
             settings=settings,
-            people=people,
-            ledger=wires.ledger,
-            cloud=wires.cloud,
+            users=users,
+            ledger=clients.ledger,
+            cloud=clients.cloud,
             home_team=me.team_id,
         )
-        bell = Bell(wires.ledger, every_s=poll_s)
+        wakeups = Wakeups(clients.ledger, every_s=poll_s)
         approvals = Approvals(
-            ledger=wires.ledger,
-            chat=wires.chat,
-            authority=authority,
+            ledger=clients.ledger,
+            slack=clients.slack,
+            authorizer=authorizer,
             metrics=metrics,
-            bell=bell,
+            wakeups=wakeups,
         )
         return cls(
-            settings, wires, me, metrics, tasks, people, authority, approvals, bell
+            settings, clients, me, metrics, tasks, users, authorizer, approvals, wakeups
         )
 
 
-def restarts_of(parts: Parts) -> Restarts:
+def restarts_of(services: Services) -> Restarts:
     """Return all restarts; they have to be registered before the engine launches."""
-    wires = parts.wires
-    teller = Teller[Step](
+    clients = services.clients
+    runner = StepRunner[Step](
         steps=STEPS,
         long=LONG,
-        right_to_act=wires.engine.right_to_act,
-        traces=wires.traces,
+        right_to_act=clients.engine.right_to_act,
+        traces=clients.traces,
     )
     preflight = Preflight(
-        ledger=wires.ledger, cloud=wires.cloud, authority=parts.authority
+        ledger=clients.ledger, cloud=clients.cloud, authorizer=services.authorizer
     )
-    boards = Boards(chat=wires.chat, ledger=wires.ledger, authority=parts.authority)
-    single = _single(parts, teller, preflight, boards)
-    batch = _batch(parts, teller, preflight, boards, single)
+    batch_messages = BatchMessages(
+        slack=clients.slack, ledger=clients.ledger, authorizer=services.authorizer
+    )
+    single = _single(services, runner, preflight, batch_messages)
+    batch = _batch(services, runner, preflight, batch_messages, single)
     return Restarts(
-        Stories(teller),
-        ledger=wires.ledger,
+        Workflows(runner),
+        ledger=clients.ledger,
         single=single,
         batch=batch,
-        bell=parts.bell,
+        wakeups=services.wakeups,
     )
 
 
 def _single(
-    parts: Parts, teller: Teller[Step], preflight: Preflight, boards: Boards
-) -> RestartStory:
-    wires = parts.wires
-    return RestartStory(
-        teller,
-        ledger=wires.ledger,
+    services: Services,
+    runner: StepRunner[Step],
+    preflight: Preflight,
+    batch_messages: BatchMessages,
+) -> RestartWorkflow:
+    clients = services.clients
+    return RestartWorkflow(
+        runner,
+        ledger=clients.ledger,
         preflight=preflight,
-        approvals=parts.approvals,
-        sending=Sending(
-            ledger=wires.ledger, cloud=wires.cloud, still_right=preflight.still_right
+        approvals=services.approvals,
+        sending=Sender(
+            ledger=clients.ledger,
+            cloud=clients.cloud,
+            still_right=preflight.still_right,
         ),
         watcher=Watcher(
-            cloud=wires.cloud,
-            chat=wires.chat,
-            ledger=wires.ledger,
-            authority=parts.authority,
-            boards=boards,
-            settings=parts.settings().watch,
+            cloud=clients.cloud,
+            slack=clients.slack,
+            ledger=clients.ledger,
+            authorizer=services.authorizer,
+            batch_messages=batch_messages,
+            settings=services.settings().watch,
         ),
-        speech=Speech(
-            chat=wires.chat,
-            ledger=wires.ledger,
-            authority=parts.authority,
-            metrics=parts.metrics,
+        speech=Notifications(
+            slack=clients.slack,
+            ledger=clients.ledger,
+            authorizer=services.authorizer,
+            metrics=services.metrics,
         ),
-        traces=wires.traces,
+        traces=clients.traces,
     )
 
 
 def _batch(
-    parts: Parts,
-    teller: Teller[Step],
+    services: Services,
+    runner: StepRunner[Step],
     preflight: Preflight,
-    boards: Boards,
-    single: RestartStory,
-) -> BatchStory:
-    wires, pulse = parts.wires, Pulse()
-    return BatchStory(
-        teller,
+    batch_messages: BatchMessages,
+    single: RestartWorkflow,
+) -> BatchWorkflow:
+    clients, pulse = services.clients, Pulse()
+    return BatchWorkflow(
+        runner,
         single=single,
-        batches=Batches(
-            ledger=wires.ledger,
+        batches=BatchSchedule(
+            ledger=clients.ledger,
             preflight=preflight,
             pulse=pulse,
-            parallel=lambda: parts.settings().max_parallel,
+            parallel=lambda: services.settings().max_parallel,
         ),
-        speech=BatchSpeech(
-            chat=wires.chat,
-            ledger=wires.ledger,
-            authority=parts.authority,
-            metrics=parts.metrics,
-            boards=boards,
+        speech=BatchNotifications(
+            slack=clients.slack,
+            ledger=clients.ledger,
+            authorizer=services.authorizer,
+            metrics=services.metrics,
+            batch_messages=batch_messages,
             pulse=pulse,
         ),
     )

@@ -14,10 +14,10 @@ from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
 from bot.model import Decision, Target
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.errors import translated
-from bot.slack.users import People
+from bot.slack.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,14 @@ async def explain(
     when Slack does not say who somebody is, LedgerError without a database.
     """
     target = settings.target(project, instance)
-    async with _authority(settings, secrets) as (authority, people, home_team):
-        user_id = await _user_id(people, user)
-        decision = await authority.decide(
+    async with _authorizer(settings, secrets) as (authorizer, users, home_team):
+        user_id = await _user_id(users, user)
+        decision = await authorizer.decide(
             user_id, home_team, target, channel_id=channel, reason=None
         )
         approvers: tuple[str, ...] = ()
         if decision.approval is not None:
-            found = await authority.approvers(decision.approval, requester_id=user_id)
+            found = await authorizer.approvers(decision.approval, requester_id=user_id)
             approvers = ("*",) if found is None else tuple(sorted(found))
         by = decision.approval.by if decision.approval else ()
         channels = _channels(settings, decision) if channel is None else ()
@@ -119,9 +119,9 @@ def _channels(settings: Settings, decision: Decision) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def _authority(
+async def _authorizer(
     settings: Settings, secrets: Secrets
-) -> AsyncIterator[tuple[Authority, People, str]]:
+) -> AsyncIterator[tuple[Authorizer, Users, str]]:
     """Open what a decision needs, and close it again."""
     async with AsyncExitStack() as closing:
         ledger = Ledger(settings.database)
@@ -135,21 +135,21 @@ async def _authority(
         _, client = clients(token, settings.slack.api_url, session)
         with translated("auth.test"):
             team = str((await client.auth_test())["team_id"])
-        people = People(client, team)
+        users = Users(client, team)
         yield (
-            Authority(
+            Authorizer(
                 settings=lambda: settings,
-                people=people,
+                users=users,
                 ledger=ledger,
                 cloud=Cloud.of(settings, secrets, http),
                 home_team=team,
             ),
-            people,
+            users,
             team,
         )
 
 
-async def _user_id(people: People, user: str) -> str:
+async def _user_id(users: Users, user: str) -> str:
     """Return the user id of somebody named by it, as U… or <@U…>."""
     user_id = user.strip().removeprefix("<@").removesuffix(">").partition("|")[0]
     if not user_id.startswith(("U", "W")) or not user_id.isalnum():
@@ -157,5 +157,5 @@ async def _user_id(people: People, user: str) -> str:
             f"“{user}” is not a user id; copy it from the profile in Slack"
             " (⋮, Copy member ID): it starts with U or W"
         )
-    await people.person(user_id)
+    await users.person(user_id)
     return user_id

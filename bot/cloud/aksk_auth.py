@@ -18,7 +18,7 @@ from bot.cloud.endpoint import Endpoint, Login, host_of
 from bot.cloud.error_mapping import Asked, sentence_of
 from bot.cloud.error_response import Problem, problem_of, skew_of
 from bot.cloud.error_table import Act, row_of
-from bot.cloud.login_backoff import Pause
+from bot.cloud.login_backoff import LoginBackoff
 from bot.errors import CloudMisfit
 
 ALGORITHM = "SDK-HMAC-SHA256"
@@ -103,7 +103,11 @@ class SigningAuth(httpx.Auth):
     """
 
     def __init__(
-        self, endpoint: Endpoint, login: Login, pause: Pause, now: Callable[[], float]
+        self,
+        endpoint: Endpoint,
+        login: Login,
+        pause: LoginBackoff,
+        now: Callable[[], float],
     ) -> None:
         self._endpoint = endpoint
         self._login = login

@@ -15,8 +15,8 @@ from bot.cloud.aksk_auth import KEY_PAUSE_S, SigningAuth
 from bot.cloud.endpoint import Endpoint, Login, host_of
 from bot.cloud.error_mapping import Asked, broken, failure, lost, result_of
 from bot.cloud.error_response import body_of, problem_of, ref_of
-from bot.cloud.login_backoff import Pause
-from bot.cloud.rate_limiter import Limiter
+from bot.cloud.login_backoff import LoginBackoff
+from bot.cloud.rate_limiter import RateLimiter
 from bot.cloud.schemas import InstanceAnswer, RestartAnswer
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Secrets, Settings
@@ -66,8 +66,8 @@ class Cloud:
         self._now = now
         self._on_call = on_call
         self._hidden = tuple(hidden)
-        self._limiter = Limiter(calls_per_minute, clock=clock, sleep=sleep)
-        self._key_pause = Pause(KEY_PAUSE_S, clock)
+        self._limiter = RateLimiter(calls_per_minute, clock=clock, sleep=sleep)
+        self._key_pause = LoginBackoff(KEY_PAUSE_S, clock)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
         self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
 
@@ -173,7 +173,7 @@ class Cloud:
         login = self._login.at(point.cloud)
         account = self._accounts.setdefault(
             (point.iam_url, point.cloud),
-            Account(login, Pause(LOGIN_PAUSE_S, self._clock)),
+            Account(login, LoginBackoff(LOGIN_PAUSE_S, self._clock)),
         )
         return TokenAuth(
             point,

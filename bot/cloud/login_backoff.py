@@ -11,7 +11,7 @@ from bot.errors import CloudError
 E = TypeVar("E", bound=CloudError)
 
 
-class Pause:
+class LoginBackoff:
     """Raises the error that started it, again and at once, for *length_s* seconds."""
 
     def __init__(self, length_s: float, clock: Callable[[], float]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-class Limiter:
+class RateLimiter:
     """Lets *burst* calls through at once and *per_minute* calls a minute after that.
 
     A public report names "limit:100, time:1 minute" (reference/modelarts.md section

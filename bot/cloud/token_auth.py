@@ -20,7 +20,7 @@ from bot.cloud.endpoint import Endpoint, Login, host_of
 from bot.cloud.error_mapping import result_of
 from bot.cloud.error_response import problem_of, ref_of, skew_of
 from bot.cloud.error_table import Act, row_of
-from bot.cloud.login_backoff import Pause
+from bot.cloud.login_backoff import LoginBackoff
 from bot.errors import CloudBusy, CloudError, CloudMisfit
 
 LOGIN_PAUSE_S = 60.0  # accounts may lock, so a refused login rests this long
@@ -77,7 +77,7 @@ class Account:
     """
 
     login: Login
-    pause: Pause
+    pause: LoginBackoff
     proven: bool = False
     refused: TokenAuth | None = None  # the one project that was, since it was proven
 
@@ -115,8 +115,8 @@ class TokenAuth(httpx.Auth):
         self._now = now
         self._on_call = on_call
         self._lock = asyncio.Lock()
-        self._pause = Pause(LOGIN_PAUSE_S, clock)
-        self._busy = Pause(LOGIN_PAUSE_S, clock)
+        self._pause = LoginBackoff(LOGIN_PAUSE_S, clock)
+        self._busy = LoginBackoff(LOGIN_PAUSE_S, clock)
         self._token = ""
         self._renew_at = self._ends_at = 0.0
         self._failures = 0
@@ -177,7 +177,7 @@ class TokenAuth(httpx.Auth):
         return self._token
 
     @property
-    def _resting(self) -> Pause:
+    def _resting(self) -> LoginBackoff:
         """The pause that a refused login starts."""
         return self._pause if self._account.proven else self._account.pause
 

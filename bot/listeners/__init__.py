@@ -16,16 +16,16 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.listeners.app_home import Home
-from bot.listeners.approval_buttons import Clicks
+from bot.listeners.app_home import AppHome
+from bot.listeners.approval_buttons import ApprovalButtons
 from bot.listeners.batch_dialog import Several
 from bot.listeners.commands import Commands, ephemeral
-from bot.listeners.restart_dialog import Dialogs
+from bot.listeners.restart_dialog import RestartDialog
 from bot.slack.messages import batch_dialog, replies
 from bot.slack.messages import dialogs as views
 from bot.slack.messages.approval import APPROVE, DENY
 from bot.slack.messages.buttons import RESTART_DIALOG
-from bot.slack.users import People
+from bot.slack.users import Users
 from bot.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -43,11 +43,11 @@ def register(
     app: AsyncApp,
     *,
     commands: Commands,
-    clicks: Clicks,
-    dialogs: Dialogs,
+    clicks: ApprovalButtons,
+    dialogs: RestartDialog,
     several: Several,
-    home: Home,
-    people: People,
+    home: AppHome,
+    users: Users,
     metrics: Metrics,
 ) -> None:
     """Connect everything that Slack sends with what answers it."""
@@ -66,8 +66,8 @@ def register(
     app.shortcut(GLOBAL_SHORTCUT)(dialogs.on_shortcut)
     app.shortcut(MESSAGE_SHORTCUT)(dialogs.on_shortcut)
     app.event("app_home_opened")(home.on_opened)
-    app.event("subteam_updated")(_forget(people))
-    app.event("subteam_members_changed")(_forget(people))
+    app.event("subteam_updated")(_forget(users))
+    app.event("subteam_members_changed")(_forget(users))
     # The last ones acknowledge whatever else there is: silence looks like a failure.
     app.command(ANYTHING)(_unknown_command)
     app.action(ANYTHING)(_unknown)
@@ -100,12 +100,12 @@ async def _on_error(
     return BoltResponse(status=200, body=FAULT)
 
 
-def _forget(people: People) -> Callable[..., Awaitable[None]]:
+def _forget(users: Users) -> Callable[..., Awaitable[None]]:
     """Return a listener that drops what is remembered of a changed group."""
 
     async def on_group(event: dict[str, Any]) -> None:
         changed = event.get("subteam_id") or (event.get("subteam") or {}).get("id")
-        people.forget(str(changed or ""))
+        users.forget(str(changed or ""))
 
     return on_group
 

@@ -13,8 +13,8 @@ from bot.errors import BotError
 from bot.ledger import Ledger
 from bot.listeners.tasks import Tasks
 from bot.model import UNDER_WAY, Record, State, Target, Verdict
-from bot.policy.authorizer import Authority
-from bot.slack.client import Chat
+from bot.policy.authorizer import Authorizer
+from bot.slack.client import SlackClient
 from bot.slack.messages import dialogs
 
 log = structlog.get_logger()
@@ -24,24 +24,24 @@ VIEWERS = 50
 LAST = 10
 
 
-class Home:
+class AppHome:
     """Draws home pages, and draws them anew for those who looked lately."""
 
     def __init__(
         self,
         *,
         settings: Callable[[], Settings],
-        authority: Authority,
+        authorizer: Authorizer,
         ledger: Ledger,
-        chat: Chat,
+        slack: SlackClient,
         tasks: Tasks,
         home_team: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._authority = authority
+        self._authorizer = authorizer
         self._ledger = ledger
-        self._chat = chat
+        self._slack = slack
         self._tasks = tasks
         self._home_team = home_team
         self._clock = clock
@@ -66,12 +66,12 @@ class Home:
 
     async def _draw(self, user_id: str) -> None:
         try:
-            await self._chat.publish_home(user_id, await self._view(user_id))
+            await self._slack.publish_home(user_id, await self._view(user_id))
         except BotError as error:
             log.info("home not drawn", error=str(error))
 
     async def _view(self, user_id: str) -> dialogs.View:
-        if await self._authority.outsider(user_id, self._home_team):
+        if await self._authorizer.outsider(user_id, self._home_team):
             return dialogs.home_view()
         records = await self._ledger.open_requests()
         return dialogs.home_view(
@@ -91,12 +91,12 @@ class Home:
         if approval is None:
             return False
         requester = record.request.user_id
-        could = await self._authority.approvers(approval, requester_id=requester)
+        could = await self._authorizer.approvers(approval, requester_id=requester)
         return user_id != requester if could is None else user_id in could
 
     async def _mentions(self, record: Record) -> list[str]:
         approval = record.request.approval
-        return await self._authority.mentions(approval.by) if approval else []
+        return await self._authorizer.mentions(approval.by) if approval else []
 
     async def _targets(self, user_id: str) -> list[Target]:
         """Return what somebody may restart from somewhere, as far as rules can tell."""
@@ -104,7 +104,7 @@ class Home:
         found = []
         for project in settings.projects:
             for target in settings.targets(project):
-                decision = await self._authority.decide(
+                decision = await self._authorizer.decide(
                     user_id, "", target, channel_id=None, reason=None
                 )
                 if decision.verdict is not Verdict.DENY:

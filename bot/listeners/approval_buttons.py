@@ -7,17 +7,17 @@ from typing import Any
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.errors import ChatError, LedgerError, StateConflict
+from bot.errors import LedgerError, SlackError, StateConflict
 from bot.ledger import Entry, Ledger, entry_of
-from bot.listeners.payloads import Asker, who_clicked
-from bot.listeners.refusal_limit import Refusals
-from bot.listeners.responses import Replies
+from bot.listeners.payloads import Actor, who_clicked
+from bot.listeners.refusal_limit import RefusalLimit
+from bot.listeners.responses import Responses
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Decision, Message, Record, State, Verdict
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
-from bot.slack.client import Chat
+from bot.slack.client import SlackClient
 from bot.slack.messages import dialogs, replies
 from bot.slack.messages.approval import APPROVE
 from bot.slack.messages.batch import what_of
@@ -25,26 +25,26 @@ from bot.slack.messages.batch import what_of
 log = structlog.get_logger()
 
 
-class Clicks:
+class ApprovalButtons:
     """Takes Approve and Deny; the ledger decides which word was the first."""
 
     def __init__(
         self,
         *,
-        authority: Authority,
+        authorizer: Authorizer,
         ledger: Ledger,
         approvals: Approvals,
         restarts: Restarts,
-        chat: Chat,
-        replies: Replies,
+        slack: SlackClient,
+        replies: Responses,
         tasks: Tasks,
-        refusals: Refusals,
+        refusals: RefusalLimit,
     ) -> None:
-        self._authority = authority
+        self._authorizer = authorizer
         self._ledger = ledger
         self._approvals = approvals
         self._restarts = restarts
-        self._chat = chat
+        self._slack = slack
         self._replies = replies
         self._tasks = tasks
         self._refusals = refusals
@@ -55,53 +55,53 @@ class Clicks:
         await ack()
 
     async def _take(self, body: dict[str, Any]) -> None:
-        asker, action = who_clicked(body), body["actions"][0]
+        actor, action = who_clicked(body), body["actions"][0]
         request_id = str(action.get("value") or "")
         with structlog.contextvars.bound_contextvars(
-            user=asker.user_id, request=request_id
+            user=actor.user_id, request=request_id
         ):
-            answer = await self._decide(asker, request_id, action["action_id"], body)
+            answer = await self._decide(actor, request_id, action["action_id"], body)
             if answer is not None:
-                await self._replies.whisper(asker, answer)
-            await self._tidy(asker, request_id, body)
+                await self._replies.whisper(actor, answer)
+            await self._tidy(actor, request_id, body)
 
-    async def _tidy(self, asker: Asker, request_id: str, body: dict[str, Any]) -> None:
+    async def _tidy(self, actor: Actor, request_id: str, body: dict[str, Any]) -> None:
         """Take the buttons off a card that a crash has left beside the real one."""
         clicked = str((body.get("container") or {}).get("message_ts") or "")
         try:
-            await self._approvals.close_copy(request_id, asker.channel_id, clicked)
+            await self._approvals.close_copy(request_id, actor.channel_id, clicked)
         except LedgerError as error:
             log.warning("card not looked at", error=str(error))
 
     async def _decide(
-        self, asker: Asker, request_id: str, action_id: str, body: dict[str, Any]
+        self, actor: Actor, request_id: str, action_id: str, body: dict[str, Any]
     ) -> Message | None:
         try:
             record = await self._ledger.get(request_id)
             if record is None or record.request.approval is None:
-                return await self._unknown(asker, request_id)
+                return await self._unknown(actor, request_id)
             if record.state is not State.PENDING:
-                return await self._too_late(asker, record)
+                return await self._too_late(actor, record)
             decision = self._refusals.limit(
-                asker.user_id
-            ) or await self._authority.may_approve(
-                asker.user_id,
-                asker.team_id,
+                actor.user_id
+            ) or await self._authorizer.may_approve(
+                actor.user_id,
+                actor.team_id,
                 record.request.approval,
                 requester_id=record.request.user_id,
             )
             if decision.verdict is Verdict.DENY:
-                return await self._refuse(asker, record, decision)
-            return await self._vote(asker, record, action_id == APPROVE, body)
+                return await self._refuse(actor, record, decision)
+            return await self._vote(actor, record, action_id == APPROVE, body)
         except StateConflict as conflict:
-            return await self._too_late(asker, conflict.record)
+            return await self._too_late(actor, conflict.record)
         except LedgerError as error:
             log.error("click not recorded", error=str(error))
             return replies.plain(
                 "Your click could not be recorded, so it does not count.",
                 "Click again in a minute.",
             )
-        except ChatError as error:
+        except SlackError as error:
             log.warning("clicker not known", error=str(error))
             return replies.plain(
                 f"Your click does not count: {error}", "Click again in a minute."
@@ -109,30 +109,30 @@ class Clicks:
 
     async def _vote(
         self,
-        asker: Asker,
+        actor: Actor,
         record: Record,
         approve: bool,  # noqa: FBT001
         body: dict[str, Any],
     ) -> Message | None:
         """Count the click, wake the story, and ask for the reason of a denial."""
-        again = any(v.approve and v.user_id == asker.user_id for v in record.votes)
+        again = any(v.approve and v.user_id == actor.user_id for v in record.votes)
         record = await self._ledger.vote(
-            record.request.id, asker.person, approve=approve
+            record.request.id, actor.person, approve=approve
         )
         self._restarts.wake(record.request.speaks)
         if not approve:
             await self._ask_why(record, str(body.get("trigger_id") or ""))
             return None
         if record.state is State.PENDING:
-            return replies.decided(record, asker.user_id if again else "")
+            return replies.decided(record, actor.user_id if again else "")
         return None
 
     async def _ask_why(self, record: Record, trigger_id: str) -> None:
         """Open the dialog for a reason; the denial stands without it."""
         try:
             view = dialogs.deny_view(record, await self._what(record))
-            await self._chat.open_view(trigger_id, view)
-        except (ChatError, LedgerError) as error:
+            await self._slack.open_view(trigger_id, view)
+        except (SlackError, LedgerError) as error:
             log.info("reason not asked for", error=str(error))
 
     async def on_reason(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -147,27 +147,27 @@ class Clicks:
         if note and await self._ledger.explain_denial(request_id, person, note):
             await self._approvals.close_card(request_id)
 
-    async def _unknown(self, asker: Asker, request_id: str) -> Message:
+    async def _unknown(self, actor: Actor, request_id: str) -> Message:
         """Answer a click on what the ledger does not know."""
         entry = Entry(kind="unknown click", request_id=request_id[:32])
-        await self._ledger.note(entry.by(asker.person))
+        await self._ledger.note(entry.by(actor.person))
         return replies.unknown_request()
 
-    async def _too_late(self, asker: Asker, record: Record) -> Message:
+    async def _too_late(self, actor: Actor, record: Record) -> Message:
         """Answer a late click; take the buttons off a card that still shows them."""
         entry = entry_of(record.request, "late click", detail=str(record.state))
-        await self._ledger.note(entry.by(asker.person))
+        await self._ledger.note(entry.by(actor.person))
         await self._approvals.close_card(record.request.id)
-        return replies.decided(record, asker.user_id, await self._what(record))
+        return replies.decided(record, actor.user_id, await self._what(record))
 
     async def _what(self, record: Record) -> str:
         """Return what a request asks for, where it was asked for with others."""
         return what_of(await self._ledger.batch(record.request.batch))
 
     async def _refuse(
-        self, asker: Asker, record: Record, decision: Decision
+        self, actor: Actor, record: Record, decision: Decision
     ) -> Message:
-        self._refusals.count(asker.user_id, decision, "click")
+        self._refusals.count(actor.user_id, decision, "click")
         entry = entry_of(record.request, "click refused", detail=decision.why)
-        await self._ledger.note(entry.by(asker.person))
+        await self._ledger.note(entry.by(actor.person))
         return replies.click_refused(decision)

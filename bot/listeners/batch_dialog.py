@@ -14,11 +14,11 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from bot.config import Settings
 from bot.errors import LedgerError, UsageError
 from bot.ledger import Ledger
-from bot.listeners.payloads import Asker, who_submitted
-from bot.listeners.refusal_limit import Refusals
-from bot.listeners.requests import RECORD_WITHIN_S, Asking
-from bot.listeners.responses import Replies, Submitted
-from bot.listeners.status_cache import Looks
+from bot.listeners.payloads import Actor, who_submitted
+from bot.listeners.refusal_limit import RefusalLimit
+from bot.listeners.requests import RECORD_WITHIN_S, RequestListeners
+from bot.listeners.responses import Responses, Submitted
+from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.model import (
     Decision,
@@ -32,10 +32,10 @@ from bot.model import (
     request_id,
 )
 from bot.policy import explained
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.slack import command as words
-from bot.slack.client import Chat
+from bot.slack.client import SlackClient
 from bot.slack.messages import batch, replies
 from bot.slack.messages import batch_dialog as dialog
 from bot.slack.messages.batch_dialog import Confirmed
@@ -54,23 +54,23 @@ class Several:
         self,
         *,
         settings: Callable[[], Settings],
-        authority: Authority,
-        asking: Asking,
+        authorizer: Authorizer,
+        asking: RequestListeners,
         ledger: Ledger,
         restarts: Restarts,
-        chat: Chat,
-        replies: Replies,
-        looks: Looks,
+        slack: SlackClient,
+        replies: Responses,
+        looks: StatusCache,
         tasks: Tasks,
-        refusals: Refusals,
+        refusals: RefusalLimit,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._authority = authority
+        self._authorizer = authorizer
         self._asking = asking
         self._ledger = ledger
         self._restarts = restarts
-        self._chat = chat
+        self._slack = slack
         self._replies = replies
         self._looks = looks
         self._tasks = tasks
@@ -80,13 +80,13 @@ class Several:
     # --- before -----------------------------------------------------------------------
 
     async def open(
-        self, asker: Asker, trigger_id: str, command: words.Several
+        self, actor: Actor, trigger_id: str, command: words.Several
     ) -> Message | None:
         """Open the confirmation; the trigger lives 3 s. One alone needs none."""
         targets = self._settings().several(command.project, command.instances)
         if len(targets) == 1 and len(command.instances) > 1:
             return await self._asking.restart(
-                asker,
+                actor,
                 targets[0].project,
                 targets[0].instance,
                 reason=command.reason,
@@ -95,18 +95,18 @@ class Several:
         asked = Confirmed(
             project=targets[0].project,
             instances=tuple(target.instance_id for target in targets),
-            channel=asker.channel_id,
+            channel=actor.channel_id,
             reason=command.reason,
             break_glass=command.break_glass,
         )
-        await self._chat.open_view(trigger_id, await self._view(asker, targets, asked))
+        await self._slack.open_view(trigger_id, await self._view(actor, targets, asked))
         return None
 
     async def _view(
-        self, asker: Asker, targets: Sequence[Target], asked: Confirmed
+        self, actor: Actor, targets: Sequence[Target], asked: Confirmed
     ) -> dict[str, Any]:
         """Return the confirmation, with the statuses that are known in time."""
-        outlooks = (self._outlook(asker, target, asked) for target in targets)
+        outlooks = (self._outlook(actor, target, asked) for target in targets)
         statuses, decisions = await asyncio.gather(
             self._looks.statuses(targets), asyncio.gather(*outlooks)
         )
@@ -119,14 +119,14 @@ class Several:
         )
 
     async def _outlook(
-        self, asker: Asker, target: Target, asked: Confirmed
+        self, actor: Actor, target: Target, asked: Confirmed
     ) -> Decision:
         """Return what the rules will say to a restart with a reason that fits."""
-        return await self._authority.decide(
-            asker.user_id,
-            asker.team_id,
+        return await self._authorizer.decide(
+            actor.user_id,
+            actor.team_id,
             target,
-            channel_id=asker.channel_id,
+            channel_id=actor.channel_id,
             reason=None,
             break_glass=asked.break_glass,
         )
@@ -136,20 +136,20 @@ class Several:
     async def on_submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Ask for what was confirmed; a wrong reason is said in the dialog."""
         asked = dialog.confirmed(body["view"])
-        asker = who_submitted(body, asked.channel)
-        work = self._tasks.start(self._submit(asker, asked), "submit several")
-        await self._replies.submitted(ack, asker, work)
+        actor = who_submitted(body, asked.channel)
+        work = self._tasks.start(self._submit(actor, asked), "submit several")
+        await self._replies.submitted(ack, actor, work)
 
-    async def _submit(self, asker: Asker, asked: Confirmed) -> Submitted:
+    async def _submit(self, actor: Actor, asked: Confirmed) -> Submitted:
         """Decide on each, record all or none, and begin their stories."""
         try:
-            requests = self._requests(asker, asked)
+            requests = self._requests(actor, asked)
             async with asyncio.timeout(RECORD_WITHIN_S):
                 known = await self._ledger.known([one.id for one in requests])
         except UsageError as error:
             return Submitted.wrong(REASON, str(error))
         except (LedgerError, TimeoutError) as error:
-            log.error("not recorded", error=str(error), user=asker.user_id)
+            log.error("not recorded", error=str(error), user=actor.user_id)
             return Submitted(replies.cannot_record())
         if known:  # the same delivery again
             return Submitted(await self._begin(known))
@@ -160,17 +160,17 @@ class Several:
         decisions = [one for one in verdicts if isinstance(one, Decision)]
         return await self._decided(list(zip(requests, decisions, strict=True)))
 
-    def _requests(self, asker: Asker, asked: Confirmed) -> list[Request]:
+    def _requests(self, actor: Actor, asked: Confirmed) -> list[Request]:
         """Return one request for each instance, in the order of the dialog."""
         now = datetime.now(UTC)
         targets = [self._settings().target(asked.project, i) for i in asked.instances]
         return [
             Request(
-                id=request_id(f"{asker.delivery} {target.key}"),
-                team_id=asker.team_id,
-                user_id=asker.user_id,
+                id=request_id(f"{actor.delivery} {target.key}"),
+                team_id=actor.team_id,
+                user_id=actor.user_id,
                 target=target,
-                channel_id=asker.channel_id,
+                channel_id=actor.channel_id,
                 asked_at=now,
                 reason=explained(asked.reason),
                 break_glass=asked.break_glass,

@@ -12,7 +12,7 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Actor:
     """Who asks, and from where; *delivery* is Slack's id of this one interaction."""
 
     user_id: str
@@ -28,9 +28,9 @@ class Asker:
         return Person(self.user_id, self.team_id)
 
 
-def who_typed(body: Body) -> Asker:
+def who_typed(body: Body) -> Actor:
     """Return who typed a slash command, and where."""
-    return Asker(
+    return Actor(
         user_id=str(body["user_id"]),
         team_id=str(body.get("team_id") or ""),
         channel_id=str(body["channel_id"]),
@@ -39,10 +39,10 @@ def who_typed(body: Body) -> Asker:
     )
 
 
-def who_clicked(body: Body) -> Asker:
+def who_clicked(body: Body) -> Actor:
     """Return who clicked, or used a shortcut, and where."""
     action = (body.get("actions") or [{}])[0]
-    return Asker(
+    return Actor(
         user_id=str(body["user"]["id"]),
         team_id=_team(body),
         channel_id=str((body.get("channel") or {}).get("id") or ""),
@@ -51,12 +51,12 @@ def who_clicked(body: Body) -> Asker:
     )
 
 
-def who_submitted(body: Body, channel_id: str, thread_ts: str = "") -> Asker:
+def who_submitted(body: Body, channel_id: str, thread_ts: str = "") -> Actor:
     """Return who uses a dialog that was opened for a channel.
 
     The dialog's own id is the delivery: one that comes back twice is one request.
     """
-    return Asker(
+    return Actor(
         user_id=str(body["user"]["id"]),
         team_id=_team(body),
         channel_id=channel_id,

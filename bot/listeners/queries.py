@@ -10,9 +10,9 @@ from bot.cloud import Cloud
 from bot.config import Settings
 from bot.errors import CloudError
 from bot.ledger import Ledger
-from bot.listeners.payloads import Asker
+from bot.listeners.payloads import Actor
 from bot.model import Decision, Instance, Message, Target, Verdict
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.slack import command as words
 from bot.slack.messages import queries
 from bot.slack.messages.formatting import mention
@@ -24,35 +24,35 @@ HISTORY = 20
 GLASS_SINCE = timedelta(days=30)  # as lookups.history says
 
 
-class Answering:
+class QueryListeners:
     """Answers questions; changes nothing."""
 
     def __init__(
         self,
         *,
         settings: Callable[[], Settings],
-        authority: Authority,
+        authorizer: Authorizer,
         ledger: Ledger,
         cloud: Cloud,
     ) -> None:
         self._settings = settings
-        self._authority = authority
+        self._authorizer = authorizer
         self._ledger = ledger
         self._cloud = cloud
 
-    async def status(self, asker: Asker, command: words.Status) -> Message:
+    async def status(self, actor: Actor, command: words.Status) -> Message:
         """Return an instance's status now, its last restarts, and who may restart."""
         target = self._settings().target(command.project, command.instance)
         instance, problem = await self._read(target)
-        decision = await self._would(asker, asker.user_id, target)
-        who = self._authority.who_may(target)
+        decision = await self._would(actor, actor.user_id, target)
+        who = self._authorizer.who_may(target)
         return queries.status(
             target,
             instance,
             records=await self._ledger.recent(instance_key=target.key, limit=LAST),
             decision=decision,
             problem=problem,
-            who=await self._authority.mentions(who),
+            who=await self._authorizer.mentions(who),
         )
 
     async def listing(self, command: words.List) -> Message:
@@ -86,11 +86,11 @@ class Answering:
         )
         return queries.history(records, project=project, box=box, glass=glass)
 
-    async def can(self, asker: Asker, command: words.Can) -> Message:
+    async def can(self, actor: Actor, command: words.Can) -> Message:
         """Return the rule that decides for somebody, and why."""
         target = self._settings().target(command.project, command.instance)
-        user_id = command.user_id or asker.user_id
-        decision = await self._would(asker, user_id, target)
+        user_id = command.user_id or actor.user_id
+        decision = await self._would(actor, user_id, target)
         return queries.can(
             decision,
             target,
@@ -98,20 +98,20 @@ class Answering:
             approvers=await self._approvers(decision),
         )
 
-    async def _would(self, asker: Asker, user_id: str, target: Target) -> Decision:
+    async def _would(self, actor: Actor, user_id: str, target: Target) -> Decision:
         """Return what a restart by *user_id* would be told, asked for from here."""
-        return await self._authority.decide(
+        return await self._authorizer.decide(
             user_id,
-            asker.team_id if user_id == asker.user_id else "",
+            actor.team_id if user_id == actor.user_id else "",
             target,
-            channel_id=asker.channel_id,
+            channel_id=actor.channel_id,
             reason=None,
         )
 
     async def _approvers(self, decision: Decision) -> list[str]:
         if decision.verdict is not Verdict.ASK or decision.approval is None:
             return []
-        return await self._authority.mentions(decision.approval.by)
+        return await self._authorizer.mentions(decision.approval.by)
 
     async def _read(
         self, target: Target, *, can_wait: bool = False
@@ -124,5 +124,5 @@ class Answering:
             return None, str(error)
         except TimeoutError:
             return None, "The cloud did not answer in time."
-        self._authority.saw(target, instance)
+        self._authorizer.saw(target, instance)
         return instance, ""

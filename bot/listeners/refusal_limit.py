@@ -27,7 +27,7 @@ TOO_OFTEN = Decision(
 )
 
 
-class Refusals:
+class RefusalLimit:
     """Counts the refusals of each person, and knows who has had too many."""
 
     def __init__(

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.config import Settings
-from bot.errors import ChatError, ChatRefused, LedgerError, StateConflict
+from bot.errors import LedgerError, SlackError, SlackRefused, StateConflict
 from bot.ledger import Entry, Ledger, entry_of
-from bot.listeners.payloads import Asker
-from bot.listeners.refusal_limit import Refusals
+from bot.listeners.payloads import Actor
+from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.tasks import Tasks
 from bot.model import (
     Decision,
@@ -29,7 +29,7 @@ from bot.model import (
     request_id,
 )
 from bot.policy import explained
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.slack.messages import replies
 from bot.slack.messages.batch import what_of
@@ -42,22 +42,22 @@ DECIDE_WITHIN_S = 1.4
 RECORD_WITHIN_S = 0.9
 
 
-class Asking:
+class RequestListeners:
     """Takes requests on; nothing that it acknowledges is ever forgotten."""
 
     def __init__(
         self,
         *,
         settings: Callable[[], Settings],
-        authority: Authority,
+        authorizer: Authorizer,
         ledger: Ledger,
         restarts: Restarts,
         tasks: Tasks,
-        refusals: Refusals,
+        refusals: RefusalLimit,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._authority = authority
+        self._authorizer = authorizer
         self._ledger = ledger
         self._restarts = restarts
         self._tasks = tasks
@@ -66,7 +66,7 @@ class Asking:
 
     async def restart(
         self,
-        asker: Asker,
+        actor: Actor,
         project: str,
         instance: str,
         *,
@@ -75,16 +75,16 @@ class Asking:
     ) -> Message:
         """Decide and record a restart and begin its story; return the answer."""
         request = Request(
-            id=request_id(asker.delivery),
-            team_id=asker.team_id,
-            user_id=asker.user_id,
+            id=request_id(actor.delivery),
+            team_id=actor.team_id,
+            user_id=actor.user_id,
             target=self._settings().target(project, instance),
-            channel_id=asker.channel_id,
+            channel_id=actor.channel_id,
             asked_at=datetime.now(UTC),
             reason=explained(reason),
             break_glass=break_glass,
-            thread_ts=asker.thread_ts,
-            response_url=asker.response_url,
+            thread_ts=actor.thread_ts,
+            response_url=actor.response_url,
         )
         with structlog.contextvars.bound_contextvars(
             request=request.id, user=request.user_id
@@ -111,7 +111,7 @@ class Asking:
             return limit
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
-                return await self._authority.decide(
+                return await self._authorizer.decide(
                     request.user_id,
                     request.team_id,
                     request.target,
@@ -121,14 +121,14 @@ class Asking:
                 )
         except LedgerError:
             return replies.cannot_record()
-        except ChatRefused as error:
+        except SlackRefused as error:
             log.warning("who asks is not known", error=str(error))
             return Decision(
                 Verdict.DENY,
                 f"Slack does not tell me who you are: {error}",
                 "Whoever runs the bot finds out why with mlstudio-bot check.",
             )
-        except (ChatError, TimeoutError) as error:
+        except (SlackError, TimeoutError) as error:
             why = str(error) or "no answer in time"
             log.warning("who asks is not known", error=why)
             return Decision(
@@ -161,44 +161,46 @@ class Asking:
     async def _joined(self, record: Record) -> Message:
         return replies.joined_already(await self._ledger.existing(record.joined))
 
-    async def cancel(self, asker: Asker, project: str, instance: str) -> Message:
+    async def cancel(self, actor: Actor, project: str, instance: str) -> Message:
         """Withdraw the pending request of an instance, if the asker may."""
         target = self._settings().target(project, instance)
         record = await self._ledger.pending(target.key)
         if record is None:
             return replies.nothing_pending(target)
-        decision = await self._may_cancel(asker, record)
+        decision = await self._may_cancel(actor, record)
         if decision is not None and decision.verdict is Verdict.DENY:
-            await self._refused(asker, record, decision)
+            await self._refused(actor, record, decision)
             return replies.cancel_refused(decision, target)
         # A batch is withdrawn as a whole.
         what = what_of(await self._ledger.batch(record.request.batch))
         try:
             record = await self._ledger.move(
-                record.request.id, State.CANCELLED, by=asker.person
+                record.request.id, State.CANCELLED, by=actor.person
             )
         except StateConflict as conflict:
-            return replies.decided(conflict.record, asker.user_id, what)
+            return replies.decided(conflict.record, actor.user_id, what)
         self._restarts.wake(record.request.speaks)
         return replies.cancelled(record, what)
 
-    async def _may_cancel(self, asker: Asker, record: Record) -> Decision | None:
+    async def _may_cancel(self, actor: Actor, record: Record) -> Decision | None:
         """Return None for the requester, else whether the asker is an approver."""
         request = record.request
-        if asker.user_id == request.user_id or request.approval is None:
+        if actor.user_id == request.user_id or request.approval is None:
             return None
-        return self._refusals.limit(asker.user_id) or await self._authority.may_approve(
-            asker.user_id,
-            asker.team_id,
+        return self._refusals.limit(
+            actor.user_id
+        ) or await self._authorizer.may_approve(
+            actor.user_id,
+            actor.team_id,
             request.approval,
             requester_id=request.user_id,
         )
 
-    async def turn_away(self, asker: Asker, decision: Decision) -> Message:
+    async def turn_away(self, actor: Actor, decision: Decision) -> Message:
         """Refuse somebody whom no rule can let in, on record as every refusal."""
-        self._refusals.count(asker.user_id, decision, "outsider")
+        self._refusals.count(actor.user_id, decision, "outsider")
         entry = Entry(kind="refused", detail=decision.why)
-        await self._ledger.note(entry.by(asker.person))
+        await self._ledger.note(entry.by(actor.person))
         return replies.refusal(decision)
 
     async def refuse(
@@ -221,7 +223,7 @@ class Asking:
             )
             await self._ledger.note(entry.by(person))
 
-    async def _refused(self, asker: Asker, record: Record, decision: Decision) -> None:
-        self._refusals.count(asker.user_id, decision, "cancel")
+    async def _refused(self, actor: Actor, record: Record, decision: Decision) -> None:
+        self._refusals.count(actor.user_id, decision, "cancel")
         entry = entry_of(record.request, "cancel refused", detail=decision.why)
-        await self._ledger.note(entry.by(asker.person))
+        await self._ledger.note(entry.by(actor.person))

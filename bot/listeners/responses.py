@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.errors import ChatError
-from bot.listeners.payloads import Asker
+from bot.errors import SlackError
+from bot.listeners.payloads import Actor
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Message
-from bot.slack.client import Chat
+from bot.slack.client import SlackClient
 from bot.slack.messages import replies
 
 log = structlog.get_logger()
@@ -32,27 +32,27 @@ class Submitted:
         return cls(replies.plain(problem), {block_id: problem})
 
 
-class Replies:
+class Responses:
     """Answers people in private; what Slack does not take is logged."""
 
-    def __init__(self, chat: Chat, tasks: Tasks) -> None:
-        self._chat = chat
+    def __init__(self, slack: SlackClient, tasks: Tasks) -> None:
+        self._slack = slack
         self._tasks = tasks
 
-    async def whisper(self, asker: Asker, message: Message) -> None:
+    async def whisper(self, actor: Actor, message: Message) -> None:
         """Say *message* to who asked, and to nobody else."""
         try:
-            await self._chat.whisper(
+            await self._slack.whisper(
                 message,
-                user_id=asker.user_id,
-                channel=asker.channel_id,
-                response_url=asker.response_url,
+                user_id=actor.user_id,
+                channel=actor.channel_id,
+                response_url=actor.response_url,
             )
-        except ChatError as error:
-            log.warning("not answered", user=asker.user_id, error=str(error))
+        except SlackError as error:
+            log.warning("not answered", user=actor.user_id, error=str(error))
 
     async def submitted(
-        self, ack: AsyncAck, asker: Asker, work: asyncio.Task[Submitted]
+        self, ack: AsyncAck, actor: Actor, work: asyncio.Task[Submitted]
     ) -> None:
         """Acknowledge a dialog with what *work* finds wrong, if it does so in time.
 
@@ -63,7 +63,7 @@ class Replies:
             await ack(response_action="errors", errors=dict(came.problems))
             return
         await ack()
-        self._tasks.start(self._answer(asker, work), "answer")
+        self._tasks.start(self._answer(actor, work), "answer")
 
-    async def _answer(self, asker: Asker, work: asyncio.Task[Submitted]) -> None:
-        await self.whisper(asker, (await work).answer)
+    async def _answer(self, actor: Actor, work: asyncio.Task[Submitted]) -> None:
+        await self.whisper(actor, (await work).answer)

@@ -12,16 +12,16 @@ import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.config import Settings
-from bot.errors import BotError, ChatError, LedgerError, UsageError
-from bot.listeners.payloads import Asker, who_clicked, who_submitted
-from bot.listeners.requests import DECIDE_WITHIN_S, Asking
-from bot.listeners.responses import Replies, Submitted
-from bot.listeners.status_cache import Looks
+from bot.errors import BotError, LedgerError, SlackError, UsageError
+from bot.listeners.payloads import Actor, who_clicked, who_submitted
+from bot.listeners.requests import DECIDE_WITHIN_S, RequestListeners
+from bot.listeners.responses import Responses, Submitted
+from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.model import Target, Verdict
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.slack import command as words
-from bot.slack.client import Chat
+from bot.slack.client import SlackClient
 from bot.slack.messages import dialogs, queries, replies
 from bot.slack.messages.buttons import target_names
 from bot.slack.messages.dialogs import Opened, opened
@@ -29,30 +29,30 @@ from bot.slack.messages.dialogs import Opened, opened
 log = structlog.get_logger()
 
 
-class Dialogs:
+class RestartDialog:
     """Opens the restart dialog and takes what comes back from it."""
 
     def __init__(
         self,
         *,
         settings: Callable[[], Settings],
-        authority: Authority,
-        asking: Asking,
-        chat: Chat,
-        replies: Replies,
+        authorizer: Authorizer,
+        asking: RequestListeners,
+        slack: SlackClient,
+        replies: Responses,
         tasks: Tasks,
-        looks: Looks,
+        looks: StatusCache,
     ) -> None:
         self._settings = settings
-        self._authority = authority
+        self._authorizer = authorizer
         self._asking = asking
-        self._chat = chat
+        self._slack = slack
         self._replies = replies
         self._tasks = tasks
         self._looks = looks
 
     async def open_restart(
-        self, asker: Asker, trigger_id: str, command: words.Restart
+        self, actor: Actor, trigger_id: str, command: words.Restart
     ) -> None:
         """Open the dialog with what was typed already; the trigger lives 3 s."""
         settings = self._settings()
@@ -60,9 +60,9 @@ class Dialogs:
         if project and project not in settings.projects:
             project = settings.project(project)
         fields = dialogs.Filled(project, command.instance, command.reason)
-        where = Opened(asker.channel_id, asker.thread_ts, command.break_glass)
-        view = await self._view(asker, fields, where)
-        await self._chat.open_view(trigger_id, view)
+        where = Opened(actor.channel_id, actor.thread_ts, command.break_glass)
+        view = await self._view(actor, fields, where)
+        await self._slack.open_view(trigger_id, view)
 
     async def on_button(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Open the dialog for the instance of a list's button."""
@@ -70,15 +70,15 @@ class Dialogs:
         self._tasks.start(self._open_for_button(body), "dialog")
 
     async def _open_for_button(self, body: dict[str, Any]) -> None:
-        asker = who_clicked(body)
+        actor = who_clicked(body)
         try:
             project, instance = target_names(str(body["actions"][0].get("value")))
             target = self._settings().target(project, instance)
         except UsageError as error:
-            await self._replies.whisper(asker, replies.plain(str(error)))
+            await self._replies.whisper(actor, replies.plain(str(error)))
             return
         command = words.Restart(project=project, instance=target.instance)
-        await self._open(asker, str(body["trigger_id"]), command)
+        await self._open(actor, str(body["trigger_id"]), command)
 
     async def on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Open the dialog from a shortcut; one on a message answers in its thread."""
@@ -87,34 +87,34 @@ class Dialogs:
 
     async def _open_for_shortcut(self, body: dict[str, Any]) -> None:
         message = body.get("message") or {}
-        asker = who_clicked(body)
+        actor = who_clicked(body)
         if message:
-            asker = _in_thread(asker, message)
-        reason = await self._link(asker, message)
+            actor = _in_thread(actor, message)
+        reason = await self._link(actor, message)
         command = words.Restart(reason=reason)
-        await self._open(asker, str(body["trigger_id"]), command)
+        await self._open(actor, str(body["trigger_id"]), command)
 
     async def _open(
-        self, asker: Asker, trigger_id: str, command: words.Restart
+        self, actor: Actor, trigger_id: str, command: words.Restart
     ) -> None:
         """Open the dialog, but not for somebody whom no rule can let in."""
         try:
-            outsider = await self._authority.outsider(asker.user_id, asker.team_id)
+            outsider = await self._authorizer.outsider(actor.user_id, actor.team_id)
             if outsider is None:
-                await self.open_restart(asker, trigger_id, command)
+                await self.open_restart(actor, trigger_id, command)
                 return
-            refusal = await self._asking.turn_away(asker, outsider)
+            refusal = await self._asking.turn_away(actor, outsider)
         except BotError as error:
             refusal = replies.plain(str(error))
-        await self._replies.whisper(asker, refusal)
+        await self._replies.whisper(actor, refusal)
 
-    async def _link(self, asker: Asker, message: dict[str, Any]) -> str:
+    async def _link(self, actor: Actor, message: dict[str, Any]) -> str:
         """Return the address of the message that a shortcut was used on."""
         if not message:
             return ""
         try:
-            return await self._chat.permalink(asker.channel_id, str(message["ts"]))
-        except ChatError as error:
+            return await self._slack.permalink(actor.channel_id, str(message["ts"]))
+        except SlackError as error:
             log.info("no link to the message", error=str(error))
             return ""
 
@@ -127,8 +127,8 @@ class Dialogs:
         view = body["view"]
         drawn = await self._view(_asker(body), dialogs.filled(view), opened(view))
         try:
-            await self._chat.update_view(str(view["id"]), drawn)
-        except ChatError as error:
+            await self._slack.update_view(str(view["id"]), drawn)
+        except SlackError as error:
             log.info("dialog not redrawn", error=str(error))
 
     async def on_options(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -141,12 +141,12 @@ class Dialogs:
             options=dialogs.options(names, str(body.get("value") or ""), statuses)
         )
 
-    async def _targets(self, asker: Asker, project: str) -> list[Target]:
+    async def _targets(self, actor: Actor, project: str) -> list[Target]:
         """Return what there is to choose from, to whom names may be told in time."""
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
-                outsider = await self._authority.outsider(asker.user_id, asker.team_id)
-        except (ChatError, TimeoutError) as error:
+                outsider = await self._authorizer.outsider(actor.user_id, actor.team_id)
+        except (SlackError, TimeoutError) as error:
             why = str(error) or "no answer in time"
             log.warning("who searches is not known", error=why)
             return []
@@ -155,14 +155,14 @@ class Dialogs:
 
     async def on_submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Ask for what the dialog says; what is wrong is said in the dialog."""
-        asker, view = _asker(body), body["view"]
-        work = self._tasks.start(self._submit(asker, view), "submit")
-        await self._replies.submitted(ack, asker, work)
+        actor, view = _asker(body), body["view"]
+        work = self._tasks.start(self._submit(actor, view), "submit")
+        await self._replies.submitted(ack, actor, work)
 
-    async def _submit(self, asker: Asker, view: dict[str, Any]) -> Submitted:
+    async def _submit(self, actor: Actor, view: dict[str, Any]) -> Submitted:
         """Return the answer to the request, or the problems of its fields."""
         fields, where = dialogs.filled(view), opened(view)
-        if not asker.channel_id:
+        if not actor.channel_id:
             problem = "Choose the channel that the restart is shown in."
             return Submitted.wrong(dialogs.CHANNEL, problem)
         try:
@@ -170,22 +170,22 @@ class Dialogs:
         except UsageError as error:
             block = dialogs.instance_block(fields.project)
             return Submitted.wrong(block, str(error))
-        with suppress(ChatError, LedgerError):  # said, and recorded, by what follows
-            decision = await self._authority.decide(
-                asker.user_id,
-                asker.team_id,
+        with suppress(SlackError, LedgerError):  # said, and recorded, by what follows
+            decision = await self._authorizer.decide(
+                actor.user_id,
+                actor.team_id,
                 target,
-                channel_id=asker.channel_id,
+                channel_id=actor.channel_id,
                 reason=fields.reason,
                 break_glass=where.break_glass,
             )
             if decision.verdict is Verdict.DENY and decision.wants_reason:
-                await self._asking.refuse(asker.person, [(target, decision)])
+                await self._asking.refuse(actor.person, [(target, decision)])
                 problem = f"{decision.why} {decision.remedy}".strip()
                 return Submitted.wrong(dialogs.REASON, problem)
         return Submitted(
             await self._asking.restart(
-                asker,
+                actor,
                 fields.project,
                 fields.instance,
                 reason=fields.reason,
@@ -194,18 +194,18 @@ class Dialogs:
         )
 
     async def _view(
-        self, asker: Asker, fields: dialogs.Filled, where: Opened
+        self, actor: Actor, fields: dialogs.Filled, where: Opened
     ) -> dialogs.View:
         """Return the dialog with the rule that will decide as its hint."""
         settings, instance = self._settings(), fields.instance
         hint, required = "", False
         if fields.project and instance:
             try:
-                decision = await self._authority.decide(
-                    asker.user_id,
-                    asker.team_id,
+                decision = await self._authorizer.decide(
+                    actor.user_id,
+                    actor.team_id,
                     settings.target(fields.project, instance),
-                    channel_id=asker.channel_id,
+                    channel_id=actor.channel_id,
                     reason=None,
                     break_glass=where.break_glass,
                 )
@@ -225,7 +225,7 @@ class Dialogs:
         )
 
 
-def _asker(body: dict[str, Any]) -> Asker:
+def _asker(body: dict[str, Any]) -> Actor:
     """Return who uses a dialog, and where it was opened or is to speak."""
     view = body["view"]
     where = opened(view)
@@ -233,5 +233,5 @@ def _asker(body: dict[str, Any]) -> Asker:
     return who_submitted(body, channel_id, where.thread)
 
 
-def _in_thread(asker: Asker, message: dict[str, Any]) -> Asker:
-    return replace(asker, thread_ts=str(message.get("thread_ts") or message["ts"]))
+def _in_thread(actor: Actor, message: dict[str, Any]) -> Actor:
+    return replace(actor, thread_ts=str(message.get("thread_ts") or message["ts"]))

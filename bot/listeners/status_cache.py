@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from bot.cloud import Cloud
 from bot.errors import CloudError
 from bot.model import Target
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.slack.messages.formatting import status
 
 KEPT_S = 30.0
@@ -18,18 +18,18 @@ AT_ONCE = 5
 MOST = 10  # reads for one search: a restart under way needs the calls more
 
 
-class Looks:
+class StatusCache:
     """Looks at instances for those who choose one; nothing is decided by it."""
 
     def __init__(
         self,
         cloud: Cloud,
-        authority: Authority,
+        authorizer: Authorizer,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cloud = cloud
-        self._authority = authority
+        self._authorizer = authorizer
         self._clock = clock
         self._kept: dict[str, tuple[float, str]] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
@@ -59,5 +59,5 @@ class Looks:
             except CloudError:
                 self._kept.pop(target.key, None)
                 return
-        self._authority.saw(target, instance)
+        self._authorizer.saw(target, instance)
         self._kept[target.key] = (self._clock(), status(instance.status))

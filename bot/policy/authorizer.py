@@ -25,27 +25,27 @@ from bot.policy import (
     who_may,
 )
 from bot.slack.messages.formatting import mention
-from bot.slack.users import People
+from bot.slack.users import Users
 
 # A command has to be answered within 3 s; the name of an instance is worth a part.
 NAME_WITHIN_S = 1.0
 
 
-class Authority:
+class Authorizer:
     """Decides with what is known now; *settings* gives the rules in force."""
 
     def __init__(
         self,
         *,
         settings: Callable[[], Settings],
-        people: People,
+        users: Users,
         ledger: Ledger,
         cloud: Cloud,
         home_team: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
-        self._people = people
+        self._users = users
         self._ledger = ledger
         self._cloud = cloud
         self._home_team = home_team
@@ -76,8 +76,8 @@ class Authority:
         """
         rules, target = self._settings().rules, self._as_configured(target)
         person, groups, last, name = await asyncio.gather(
-            self._people.person(user_id, team_id=team_id, fresh=fresh),
-            self._people.groups(references(rules), fresh=fresh),
+            self._users.person(user_id, team_id=team_id, fresh=fresh),
+            self._users.groups(references(rules), fresh=fresh),
             self._ledger.last_restart(target.key, but=but),
             self._name(target),
         )
@@ -108,7 +108,7 @@ class Authority:
 
     async def outsider(self, user_id: str, team_id: str) -> Decision | None:
         """Return the refusal of somebody whom no rule can let in, else None."""
-        person = await self._people.person(user_id, team_id=team_id)
+        person = await self._users.person(user_id, team_id=team_id)
         return outsider(person, self._home_team)
 
     def who_may(self, target: Target) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class Authority:
     ) -> Decision:
         """Decide, always with freshly read facts, whether somebody may approve."""
         person, groups = await asyncio.gather(
-            self._people.person(user_id, team_id=team_id, fresh=True),
+            self._users.person(user_id, team_id=team_id, fresh=True),
             self.groups(approval, fresh=True),
         )
         return may_approve(
@@ -141,12 +141,12 @@ class Authority:
     async def groups(self, approval: Approval, *, fresh: bool = False) -> Groups:
         """Return the groups that *approval* names."""
         named = {ref for ref in approval.by if ref.startswith(("@", "S"))}
-        return await self._people.groups(named, fresh=fresh)
+        return await self._users.groups(named, fresh=fresh)
 
     async def mentions(self, references: Sequence[str]) -> list[str]:
         """Return *references* as written in a rule (users, groups, "*") as mentions."""
         ids = [
-            await self._people.group_id(ref) or ref if ref.startswith("@") else ref
+            await self._users.group_id(ref) or ref if ref.startswith("@") else ref
             for ref in references
         ]
         return [mention(one) for one in ids]

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from bot.ledger import Ledger
 from bot.model import Request
-from bot.restarts.batch_workflow import BatchStory
-from bot.restarts.engine import Stories
-from bot.restarts.wakeups import Bell
-from bot.restarts.workflow import RestartStory
+from bot.restarts.batch_workflow import BatchWorkflow
+from bot.restarts.engine import Workflows
+from bot.restarts.wakeups import Wakeups
+from bot.restarts.workflow import RestartWorkflow
 
 
 class Restarts:
@@ -17,15 +17,15 @@ class Restarts:
 
     def __init__(
         self,
-        stories: Stories,
+        stories: Workflows,
         *,
         ledger: Ledger,
-        single: RestartStory,
-        batch: BatchStory,
-        bell: Bell,
+        single: RestartWorkflow,
+        batch: BatchWorkflow,
+        wakeups: Wakeups,
     ) -> None:
         self._stories = stories
-        self._bell = bell
+        self._wakeups = wakeups
         self._ledger = ledger
         self._single = single
         self._batch = batch
@@ -43,14 +43,14 @@ class Restarts:
 
     def wake(self, request_id: str) -> None:
         """Make a story that waits in this process look at its record at once."""
-        self._bell.ring(request_id)
+        self._wakeups.ring(request_id)
 
     async def nudge(self, request_id: str, key: str) -> None:
         """Wake a story of an earlier release, which waits for a message, once a *key*.
 
         The bell is rung as well: nothing is to depend on who hears what.
         """
-        self._bell.ring(request_id)
+        self._wakeups.ring(request_id)
         await self._stories.wake(request_id, key)
 
     async def revive(self, untold: Collection[str]) -> None:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot.errors import ChatError, ChatRefused, StateConflict
+from bot.errors import SlackError, SlackRefused, StateConflict
 from bot.ledger import Ledger
 from bot.model import Message, Record, State, asked_of
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.restarts.notifications import pause
-from bot.restarts.wakeups import Bell
-from bot.slack.client import Chat
+from bot.restarts.wakeups import Wakeups
+from bot.slack.client import SlackClient
 from bot.slack.messages import approval as say
 from bot.slack.messages import batch_approval
 from bot.slack.messages.batch import what_of
@@ -39,17 +39,17 @@ class Approvals:
         self,
         *,
         ledger: Ledger,
-        chat: Chat,
-        authority: Authority,
+        slack: SlackClient,
+        authorizer: Authorizer,
         metrics: Metrics,
-        bell: Bell,
+        wakeups: Wakeups,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
-        self._chat = chat
-        self._authority = authority
+        self._slack = slack
+        self._authorizer = authorizer
         self._metrics = metrics
-        self._bell = bell
+        self._wakeups = wakeups
         self._shown: dict[str, int] = {}  # how many votes the card shows
         self._now = now
 
@@ -60,17 +60,17 @@ class Approvals:
             return None
         pending = [one.request.id for one in batch if one.state is State.PENDING]
         try:
-            ts = await self._chat.post(
+            ts = await self._slack.post(
                 record.request.channel_id,
                 await self._card(record, batch),
                 thread_ts=record.request.thread_ts,
             )
-        except ChatRefused as error:
+        except SlackRefused as error:
             # Nobody can approve what nobody sees.
             for one in pending:
                 await self._ledger.move(one, State.VOIDED, detail=str(error))
             return None
-        except ChatError as error:
+        except SlackError as error:
             return pause(error)
         await self._ledger.update(*pending, card_ts=ts)
         return None
@@ -81,7 +81,7 @@ class Approvals:
         A look a minute, whatever the bell says: the host's clock may have jumped.
         Returns None: nothing more is to be waited for.
         """
-        with self._bell.listening(request_id) as news:
+        with self._wakeups.listening(request_id) as news:
             while (wait_s := await self.next_wait(request_id)) is not None:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), min(wait_s, LOOK_EVERY_S))
@@ -164,21 +164,21 @@ class Approvals:
         """Remind the approvers once; a reminder that Slack refuses is let go."""
         await self._ledger.update(record.request.id, reminded=True)
         try:
-            await self._chat.post(
+            await self._slack.post(
                 record.request.channel_id,
                 say.reminder(record, await self._mentions(record), what_of(batch)),
                 thread_ts=record.request.thread_ts or record.card_ts,
             )
-        except ChatError as error:
+        except SlackError as error:
             log.warning("reminder not posted", error=str(error))
 
     async def _edit(self, record: Record, message: Message) -> float | None:
         request = record.request
         try:
-            await self._chat.update(request.channel_id, record.card_ts, message)
-        except ChatRefused as error:
+            await self._slack.update(request.channel_id, record.card_ts, message)
+        except SlackRefused as error:
             log.warning("card not edited", error=str(error))
-        except ChatError as error:
+        except SlackError as error:
             return pause(error)
         return None
 
@@ -202,7 +202,7 @@ class Approvals:
 
     async def _mentions(self, record: Record) -> list[str]:
         approval = record.request.approval
-        return await self._authority.mentions(approval.by if approval else ())
+        return await self._authorizer.mentions(approval.by if approval else ())
 
 
 def _closed(record: Record, batch: list[Record]) -> Message:

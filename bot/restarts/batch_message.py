@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 
 from bot.ledger import Ledger
 from bot.model import ENDS, Message, Record
-from bot.policy.authorizer import Authority
-from bot.slack.client import Chat
+from bot.policy.authorizer import Authorizer
+from bot.slack.client import SlackClient
 from bot.slack.messages import batch
 from bot.slack.messages.batch import Seen
 
@@ -22,20 +22,20 @@ from bot.slack.messages.batch import Seen
 EDIT_LEAST_S = 2.0
 
 
-class Boards:
+class BatchMessages:
     """Draws the messages of all batches."""
 
     def __init__(
         self,
         *,
-        chat: Chat,
+        slack: SlackClient,
         ledger: Ledger,
-        authority: Authority,
+        authorizer: Authorizer,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._chat = chat
+        self._slack = slack
         self._ledger = ledger
-        self._authority = authority
+        self._authorizer = authorizer
         self._clock = clock
         self._seen: dict[str, dict[str, Seen]] = {}
         self._drawn: dict[str, float] = {}
@@ -63,14 +63,14 @@ class Boards:
                 self._drawn.pop(batch, None)
             if ts:
                 channel_id = records[0].request.channel_id
-                await self._chat.update(channel_id, ts, await self.message(records))
+                await self._slack.update(channel_id, ts, await self.message(records))
 
     async def message(self, records: Sequence[Record]) -> Message:
         """Return the message as it has to be now."""
         told = [
             one
             for record in records
-            for one in await self._authority.told_of_break_glass(record.request)
+            for one in await self._authorizer.told_of_break_glass(record.request)
         ]
         seen = self._seen.get(records[0].request.batch, {})
         return batch.board(records, seen, mentions=told)

@@ -11,16 +11,15 @@ from contextlib import suppress
 
 import structlog
 
-from bot.errors import ChatError, ChatRefused
+from bot.errors import SlackError, SlackRefused
 from bot.ledger import Ledger
 from bot.ledger.retry import patiently
-from bot.model import ENDS, Message, Record, State
-from bot.policy.authorizer import Authority
-from bot.model import asked_of
-from bot.restarts.batch_message import Boards
+from bot.model import ENDS, Message, Record, State, asked_of
+from bot.policy.authorizer import Authorizer
+from bot.restarts.batch_message import BatchMessages
 from bot.restarts.batch_schedule import Pulse
-from bot.restarts.notifications import SILENT, Speech, longest, pause
-from bot.slack.client import Chat
+from bot.restarts.notifications import SILENT, Notifications, longest, pause
+from bot.slack.client import SlackClient
 from bot.slack.messages import approval as card
 from bot.slack.messages import batch as batch_says
 from bot.slack.messages import batch_approval
@@ -30,21 +29,23 @@ from bot.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 
-class BatchSpeech(Speech):
+class BatchNotifications(Notifications):
     """Speaks for batches."""
 
     def __init__(
         self,
         *,
-        chat: Chat,
+        slack: SlackClient,
         ledger: Ledger,
-        authority: Authority,
+        authorizer: Authorizer,
         metrics: Metrics,
-        boards: Boards,
+        batch_messages: BatchMessages,
         pulse: Pulse,
     ) -> None:
-        super().__init__(chat=chat, ledger=ledger, authority=authority, metrics=metrics)
-        self._boards = boards
+        super().__init__(
+            slack=slack, ledger=ledger, authorizer=authorizer, metrics=metrics
+        )
+        self._batch_messages = batch_messages
         self._pulse = pulse
 
     async def announce(self, request_id: str) -> float | None:
@@ -55,14 +56,14 @@ class BatchSpeech(Speech):
             return None
         request = batch[0].request
         try:
-            message = await self._boards.message(batch)
-            ts = await self._chat.post(
+            message = await self._batch_messages.message(batch)
+            ts = await self._slack.post(
                 request.channel_id, message, thread_ts=request.thread_ts
             )
-        except ChatRefused as error:
+        except SlackRefused as error:
             await self._end_open(batch, str(error))
             return None
-        except ChatError as error:
+        except SlackError as error:
             log.warning("not announced", error=str(error))
             return pause(error)
         ids = [record.request.id for record in batch]
@@ -129,10 +130,10 @@ class BatchSpeech(Speech):
     async def _draw(self, record: Record) -> float | None:
         """Draw the message, if it stands."""
         try:
-            await self._boards.draw(record.request.batch)
-        except ChatRefused as error:
+            await self._batch_messages.draw(record.request.batch)
+        except SlackRefused as error:
             log.warning("message not edited", error=str(error))
-        except ChatError as error:
+        except SlackError as error:
             return pause(error)
         return None
 
@@ -151,7 +152,7 @@ class BatchSpeech(Speech):
     ) -> float | None:
         """Say *message* to *guest* below the message or the card of *record*."""
         if parent := record.message_ts or record.card_ts:
-            with suppress(ChatRefused):
+            with suppress(SlackRefused):
                 return await self._reply(record, parent, message)
         return await self._privately(guest, message)
 
@@ -160,13 +161,13 @@ class BatchSpeech(Speech):
         asked = asked_of(batch)
         parent = record.message_ts or asked.card_ts
         if not record.message_ts and asked.card_ts:
-            people = (asked.request.user_id,)
-            message = card.notice(asked, people, batch_says.what_of(batch))
+            users = (asked.request.user_id,)
+            message = card.notice(asked, users, batch_says.what_of(batch))
         else:
             joined = [one.joined for one in batch if one.joined]
             hosts = {one.request.id: one for one in await self._ledger.known(joined)}
             message = batch_says.summary(batch, hosts)
         if parent:
-            with suppress(ChatRefused):
+            with suppress(SlackRefused):
                 return await self._reply(record, parent, message)
         return await self._privately(record, message)

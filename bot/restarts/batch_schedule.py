@@ -46,7 +46,7 @@ class Pulse:
             await asyncio.wait_for(self._beat.wait(), at_most_s)
 
 
-class Batches:
+class BatchSchedule:
     """Lets the requests of a batch go in turn, *parallel* of them at a time."""
 
     def __init__(

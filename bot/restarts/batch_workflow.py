@@ -6,31 +6,31 @@ last word. Each, that one too, then waits for its turn and restarts its own inst
 
 from __future__ import annotations
 
-from bot.restarts.batch_notifications import BatchSpeech
-from bot.restarts.batch_schedule import Batches
-from bot.restarts.engine import Teller
-from bot.restarts.workflow import ANNOUNCE_TRIES, FAULT, RestartStory, Step
+from bot.restarts.batch_notifications import BatchNotifications
+from bot.restarts.batch_schedule import BatchSchedule
+from bot.restarts.engine import StepRunner
+from bot.restarts.workflow import ANNOUNCE_TRIES, FAULT, RestartWorkflow, Step
 
 
-class BatchStory:
+class BatchWorkflow:
     """Tells the stories of a batch; what each does by itself it does as *single*."""
 
     def __init__(
         self,
-        teller: Teller[Step],
+        runner: StepRunner[Step],
         *,
-        single: RestartStory,
-        batches: Batches,
-        speech: BatchSpeech,
+        single: RestartWorkflow,
+        batches: BatchSchedule,
+        speech: BatchNotifications,
     ) -> None:
-        self._teller = teller
+        self._runner = runner
         self._single = single
         self._batches = batches
         self._speech = speech
 
     async def tell_lead(self, request_id: str) -> str:
         """Tell the story of the request that speaks for all."""
-        tell, say = self._teller, self._speech
+        tell, say = self._runner, self._speech
         if not await tell.faultless(self._lead, request_id):
             await tell.step("fault", self._fault, request_id)
         await tell.until_done("say_end", say.say_end, request_id)
@@ -41,7 +41,7 @@ class BatchStory:
 
     async def tell_member(self, request_id: str) -> str:
         """Tell the story of any other request of a batch."""
-        tell, say = self._teller, self._speech
+        tell, say = self._runner, self._speech
         if not await tell.faultless(self._take_turn, request_id):
             await tell.step("fault", self._fault, request_id)
         await tell.until_done("say_end", say.say_end, request_id)
@@ -49,7 +49,7 @@ class BatchStory:
 
     async def _lead(self, request_id: str) -> None:
         """Ask for approval, show what is to come, and then do one's own part."""
-        tell, say = self._teller, self._speech
+        tell, say = self._runner, self._speech
         if await tell.step("gather", self._batches.gather, request_id):
             await self._single.await_approval(request_id)
         await tell.step("settle", self._batches.settle, request_id)
@@ -61,7 +61,7 @@ class BatchStory:
 
     async def _take_turn(self, request_id: str) -> None:
         """Restart one's own instance when it is its turn, if that ever comes."""
-        tell = self._teller
+        tell = self._runner
         await tell.step("turn", self._batches.turn, request_id)
         if await tell.step("prepare", self._batches.prepare, request_id):
             await self._single.carry_out(request_id)

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot.errors import ChatBusy, ChatError, ChatRefused
+from bot.errors import SlackBusy, SlackError, SlackRefused
 from bot.ledger import Ledger
 from bot.ledger.retry import patiently
 from bot.model import UNDER_WAY, Message, Record, State
-from bot.policy.authorizer import Authority
-from bot.slack.client import Chat
+from bot.policy.authorizer import Authorizer
+from bot.slack.client import SlackClient
 from bot.slack.messages import approval as card
 from bot.slack.messages import replies
 from bot.slack.messages import restart as say
@@ -35,15 +35,20 @@ SILENT = (
 )
 
 
-class Speech:
+class Notifications:
     """Speaks for the stories."""
 
     def __init__(
-        self, *, chat: Chat, ledger: Ledger, authority: Authority, metrics: Metrics
+        self,
+        *,
+        slack: SlackClient,
+        ledger: Ledger,
+        authorizer: Authorizer,
+        metrics: Metrics,
     ) -> None:
-        self._chat = chat
+        self._slack = slack
         self._ledger = ledger
-        self._authority = authority
+        self._authorizer = authorizer
         self._metrics = metrics
 
     # --- before the restart ---------------------------------------------------------
@@ -57,16 +62,16 @@ class Speech:
         if record.state is State.FOLLOWING:
             message = say.following(record, status_now=record.last_status)
         else:
-            mentions = await self._authority.told_of_break_glass(request)
+            mentions = await self._authorizer.told_of_break_glass(request)
             message = say.announcing(record, mentions=mentions)
         try:
-            ts = await self._chat.post(
+            ts = await self._slack.post(
                 request.channel_id, message, thread_ts=request.thread_ts
             )
-        except ChatRefused as error:
+        except SlackRefused as error:
             await self._ledger.move(request_id, State.NOT_RESTARTED, detail=str(error))
             return None
-        except ChatError as error:
+        except SlackError as error:
             log.warning("not announced", error=str(error))
             return pause(error)
         await patiently(lambda: self._ledger.update(request_id, message_ts=ts))
@@ -106,17 +111,17 @@ class Speech:
         return longest(waits)
 
     async def _ended(self, record: Record) -> Message:
-        mentions = await self._authority.told_of_break_glass(record.request)
+        mentions = await self._authorizer.told_of_break_glass(record.request)
         return say.ended(record, mentions=mentions)
 
     async def _edit(self, record: Record, ts: str, message: Message) -> float | None:
         if not ts:
             return None
         try:
-            await self._chat.update(record.request.channel_id, ts, message)
-        except ChatRefused as error:
+            await self._slack.update(record.request.channel_id, ts, message)
+        except SlackRefused as error:
             log.warning("message not edited", error=str(error))
-        except ChatError as error:
+        except SlackError as error:
             return pause(error)
         return None
 
@@ -129,12 +134,12 @@ class Speech:
         if record.message_ts:
             parent, message = record.message_ts, say.followup(record, followers)
         elif record.card_ts:
-            people = (record.request.user_id, *followers)
-            parent, message = record.card_ts, card.notice(record, people)
+            users = (record.request.user_id, *followers)
+            parent, message = record.card_ts, card.notice(record, users)
         else:
             parent, message = "", say.not_restarted(record)
         if parent:
-            with suppress(ChatRefused):
+            with suppress(SlackRefused):
                 return await self._reply(record, parent, message)
         waits = [await self._privately(record, message)]
         for one in here:
@@ -159,17 +164,17 @@ class Speech:
         request = record.request
         for thread_ts in (request.thread_ts or parent_ts, ""):
             try:
-                await self._chat.post(
+                await self._slack.post(
                     request.channel_id,
                     message,
                     thread_ts=thread_ts,
                     broadcast=bool(thread_ts),
                 )
-            except ChatRefused as error:
+            except SlackRefused as error:
                 log.warning("reply refused", error=str(error))
                 if not thread_ts:
                     raise
-            except ChatError as error:
+            except SlackError as error:
                 return pause(error)
             else:
                 return None
@@ -183,14 +188,14 @@ class Speech:
         if request.channel_id != host.request.channel_id:
             message = say.joined_end(host, request.user_id)
             try:
-                await self._chat.post(
+                await self._slack.post(
                     request.channel_id, message, thread_ts=request.thread_ts
                 )
-            except ChatRefused:
+            except SlackRefused:
                 wait = await self._privately(record, message)
                 if wait is not None:
                     return wait
-            except ChatError as error:
+            except SlackError as error:
                 return pause(error)
         await patiently(lambda: self._ledger.update(request.id, told=True))
         self._metrics.requests.labels(str(record.state)).inc()
@@ -199,16 +204,16 @@ class Speech:
     async def _privately(self, record: Record, message: Message) -> float | None:
         request = record.request
         try:
-            await self._chat.whisper(
+            await self._slack.whisper(
                 message,
                 user_id=request.user_id,
                 channel=request.channel_id,
                 response_url=request.response_url,
             )
-        except ChatRefused as error:
+        except SlackRefused as error:
             note = f"{sentence(str(error))} Unsaid: {message.text}"[:4000]
             await patiently(lambda: self._ledger.update(request.id, unsaid=note))
-        except ChatError as error:
+        except SlackError as error:
             return pause(error)
         return None
 
@@ -229,7 +234,7 @@ def longest(waits: Iterable[float | None]) -> float | None:
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def pause(error: ChatError) -> float:
+def pause(error: SlackError) -> float:
     """Return how long to wait after an error that may pass, in seconds."""
-    wait = error.retry_after if isinstance(error, ChatBusy) else IMPATIENCE_S
+    wait = error.retry_after if isinstance(error, SlackBusy) else IMPATIENCE_S
     return min(max(wait, IMPATIENCE_S), PATIENCE_S)

@@ -16,13 +16,13 @@ import structlog
 
 from bot.cloud import Cloud
 from bot.errors import (
-    ChatError,
-    ChatRefused,
     CloudBusy,
     CloudError,
     CloudMisfit,
     CloudUnknown,
     InstanceBusy,
+    SlackError,
+    SlackRefused,
 )
 from bot.ledger import Ledger
 from bot.model import (
@@ -38,7 +38,7 @@ from bot.model import (
     class_of,
     digest,
 )
-from bot.policy.authorizer import Authority
+from bot.policy.authorizer import Authorizer
 from bot.slack.messages.formatting import status as shown
 
 log = structlog.get_logger()
@@ -55,10 +55,10 @@ FRESH_FOR_S = 30.0
 class Preflight:
     """Checks a request against what is true now; every no is recorded with its why."""
 
-    def __init__(self, *, ledger: Ledger, cloud: Cloud, authority: Authority) -> None:
+    def __init__(self, *, ledger: Ledger, cloud: Cloud, authorizer: Authorizer) -> None:
         self._ledger = ledger
         self._cloud = cloud
-        self._authority = authority
+        self._authorizer = authorizer
 
     async def examine(self, request_id: str) -> bool:
         """Say whether approval has to be waited for now.
@@ -120,7 +120,7 @@ class Preflight:
             tell = log.error if isinstance(error, CloudMisfit) else log.warning
             tell("the instance could not be read", error=why)
         else:
-            self._authority.saw(target, instance)
+            self._authorizer.saw(target, instance)
             why = _pointless(target.instance, instance.status)
         if not why:
             return instance
@@ -151,13 +151,13 @@ class Preflight:
         """Return why what was allowed is so no longer, or nothing."""
         try:
             return await _few_times(lambda: self._lost_right(record))
-        except ChatError as error:
+        except SlackError as error:
             return f"Slack did not tell who may restart it: {error}"
 
     async def _lost_right(self, record: Record) -> str:
         request = record.request
         age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
-        decision = await self._authority.decide(
+        decision = await self._authorizer.decide(
             request.user_id,
             request.team_id,
             request.target,
@@ -210,7 +210,7 @@ class Preflight:
     async def _may_approve(
         self, record: Record, user_id: str, approval: Approval
     ) -> bool:
-        decision = await self._authority.may_approve(
+        decision = await self._authorizer.may_approve(
             user_id,
             record.request.team_id,
             approval,
@@ -260,8 +260,8 @@ async def _few_times(work: Callable[[], Awaitable[T]]) -> T:
     for _ in range(TRIES - 1):
         try:
             return await work()
-        except (ChatRefused, ChatError, CloudBusy, CloudUnknown) as error:
-            if isinstance(error, ChatRefused):
+        except (SlackRefused, SlackError, CloudBusy, CloudUnknown) as error:
+            if isinstance(error, SlackRefused):
                 raise
             wait = getattr(error, "retry_after", None) or WAIT_S
             log.info("reading again", error=str(error), wait_s=wait)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.errors import BotError, ChatError, ChatRefused
+from bot.errors import BotError, SlackError, SlackRefused
 from bot.model import Message, Record, State
-from bot.policy.authorizer import Authority
-from bot.restarts.batch_message import Boards
-from bot.slack.client import Chat
+from bot.policy.authorizer import Authorizer
+from bot.restarts.batch_message import BatchMessages
+from bot.slack.client import SlackClient
 from bot.slack.messages import restart as say
 from bot.slack.messages.batch import Seen
 
@@ -35,16 +35,16 @@ class Progress:
 
     def __init__(
         self,
-        chat: Chat,
-        authority: Authority,
-        boards: Boards,
+        slack: SlackClient,
+        authorizer: Authorizer,
+        batch_messages: BatchMessages,
         *,
         durations: Sequence[float],
         poll_s: float,
     ) -> None:
-        self._chat = chat
-        self._authority = authority
-        self._boards = boards
+        self._slack = slack
+        self._authorizer = authorizer
+        self._batch_messages = batch_messages
         known = len(durations) >= USUAL_FROM
         self._usual_s = statistics.median(durations) if known else None
         self._poll_s = poll_s
@@ -58,7 +58,7 @@ class Progress:
         if busy or at_s < self._next_s or not record.message_ts:
             return
         seen = Seen(status, at_s, self._usual_s)
-        if record.request.batch and not self._boards.see(record, seen):
+        if record.request.batch and not self._batch_messages.see(record, seen):
             return  # the message of all has just been edited for another one
         self._next_s = at_s + self._interval(at_s)
         self._edit = asyncio.create_task(self._draw(record, status, at_s))
@@ -77,7 +77,7 @@ class Progress:
 
     async def _draw_all(self, batch: str) -> None:
         try:
-            await self._boards.draw(batch)
+            await self._batch_messages.draw(batch)
         except BotError as error:
             log.info("progress not shown", error=str(error))
 
@@ -85,15 +85,15 @@ class Progress:
         if record.request.batch:
             await self._draw_all(record.request.batch)
             return
-        mentions = await self._authority.told_of_break_glass(record.request)
+        mentions = await self._authorizer.told_of_break_glass(record.request)
         message = self._message(record, status, at_s, mentions)
         channel, ts = record.request.channel_id, self._ts or record.message_ts
         try:
-            await self._chat.update(channel, ts, message)
-        except ChatRefused as error:
+            await self._slack.update(channel, ts, message)
+        except SlackRefused as error:
             log.warning("message not edited", error=str(error))
             await self._post_anew(record, message)
-        except ChatError as error:
+        except SlackError as error:
             log.info("progress not shown", error=str(error))
 
     async def _post_anew(self, record: Record, message: Message) -> None:
@@ -102,10 +102,10 @@ class Progress:
             return
         thread_ts = record.request.thread_ts or record.message_ts
         try:
-            self._ts = await self._chat.post(
+            self._ts = await self._slack.post(
                 record.request.channel_id, message, thread_ts=thread_ts
             )
-        except ChatError as error:
+        except SlackError as error:
             log.warning("transition not shown", error=str(error))
 
     def _message(

@@ -26,7 +26,7 @@ LONGEST_WAIT_S = 60.0
 FRESH_FOR_S = 2.0  # what was checked longer ago is checked again before the call
 
 
-class Sending:
+class Sender:
     """Sends restarts on behalf of this process life, which has an id of its own."""
 
     def __init__(

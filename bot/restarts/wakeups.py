@@ -18,7 +18,7 @@ from bot.ledger import Ledger
 log = structlog.get_logger()
 
 
-class Bell:
+class Wakeups:
     """Looks every *every_s* seconds, from ``start`` to ``close``, if anybody waits."""
 
     def __init__(self, ledger: Ledger, *, every_s: float) -> None:

@@ -21,12 +21,12 @@ from bot.config import WatchSettings
 from bot.errors import CloudBusy, CloudError, CloudRefused
 from bot.ledger import Ledger
 from bot.model import Instance, Record, State, class_of
-from bot.policy.authorizer import Authority
-from bot.restarts.batch_message import Boards
+from bot.policy.authorizer import Authorizer
+from bot.restarts.batch_message import BatchMessages
 from bot.restarts.polling import next_look
 from bot.restarts.progress import Progress
 from bot.restarts.readiness import Evidence, Look, Phase, judge
-from bot.slack.client import Chat
+from bot.slack.client import SlackClient
 from bot.slack.messages.formatting import duration
 
 log = structlog.get_logger()
@@ -52,28 +52,28 @@ class Watcher:
         self,
         *,
         cloud: Cloud,
-        chat: Chat,
+        slack: SlackClient,
         ledger: Ledger,
-        authority: Authority,
-        boards: Boards,
+        authorizer: Authorizer,
+        batch_messages: BatchMessages,
         settings: WatchSettings,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.cloud = cloud
         self.ledger = ledger
-        self.authority = authority
+        self.authorizer = authorizer
         self.settings = settings
         self.sleep = sleep
-        self._chat = chat
-        self._boards = boards
+        self._slack = slack
+        self._batch_messages = batch_messages
 
     async def until_end(self, record: Record) -> None:
         """Watch until the restart has ended, then move its record to that end."""
         durations = await self.ledger.durations(record.request.target.key)
         progress = Progress(
-            self._chat,
-            self.authority,
-            self._boards,
+            self._slack,
+            self.authorizer,
+            self._batch_messages,
             durations=durations,
             poll_s=self.settings.poll,
         )
@@ -159,7 +159,7 @@ class _Watch:
             self._gone = self._gone + 1 if _is_gone(error) else 0
             return Phase.FAILED if self._gone >= GONE_AFTER else self._judge(None)
         self._gone, self._status = 0, self._seen.status
-        self._of.authority.saw(target, self._seen)
+        self._of.authorizer.saw(target, self._seen)
         look = Look(begun_s, self._seen.status, self._seen.updated_ms)
         await self._learn(self._evidence.after(look))
         return self._judge(look)

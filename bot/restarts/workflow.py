@@ -1,6 +1,6 @@
 """The durable story of one request, from the approval to the last word.
 
-``RestartStory.tell`` is the story, to be read top to bottom. Each step it names is a
+``RestartWorkflow.tell`` is the story, to be read top to bottom. Each step it names is a
 coroutine that may run again after a crash, so it looks at the record before it acts;
 what a step returns is recorded, and decides which way the story goes. Between steps
 there is no clock, no chance and no I/O: the engine replays them (DESIGN, "The engine").
@@ -14,14 +14,14 @@ from typing import Literal, get_args
 from bot.ledger import Ledger
 from bot.model import ENDS, UNDER_WAY, State
 from bot.restarts.approval import Approvals
-from bot.restarts.engine import Teller
-from bot.restarts.notifications import Speech
+from bot.restarts.engine import StepRunner
+from bot.restarts.notifications import Notifications
 from bot.restarts.preflight import Preflight
-from bot.restarts.send import Sending
+from bot.restarts.send import Sender
 from bot.restarts.watch import Watcher
 from bot.telemetry.traces import Traces
 
-# Every step of the stories; tests/test_crash.py kills the bot before and after each.
+# Every step of the stories; a test kills the bot before and after each of them.
 # Recorded stories know them by name and order: changing either breaks them for good.
 Step = Literal[
     "examine",
@@ -56,22 +56,22 @@ FAULT = (
 )
 
 
-class RestartStory:
+class RestartWorkflow:
     """Tells the story of a restart that was asked for by itself."""
 
     def __init__(
         self,
-        teller: Teller[Step],
+        runner: StepRunner[Step],
         *,
         ledger: Ledger,
         preflight: Preflight,
         approvals: Approvals,
-        sending: Sending,
+        sending: Sender,
         watcher: Watcher,
-        speech: Speech,
+        speech: Notifications,
         traces: Traces,
     ) -> None:
-        self._teller = teller
+        self._runner = runner
         self._ledger = ledger
         self._preflight = preflight
         self._approvals = approvals
@@ -82,7 +82,7 @@ class RestartStory:
 
     async def tell(self, request_id: str) -> str:
         """Tell the whole story of one request and return how it ended."""
-        tell, say = self._teller, self._speech
+        tell, say = self._runner, self._speech
         if not await tell.faultless(self._act, request_id):
             await tell.step("fault", self._fault, request_id)
         await tell.until_done("say_end", say.say_end, request_id)
@@ -91,7 +91,7 @@ class RestartStory:
 
     async def _act(self, request_id: str) -> None:
         """Do what was asked, as far as it is allowed and possible."""
-        tell, say = self._teller, self._speech
+        tell, say = self._runner, self._speech
         if await tell.step("examine", self._preflight.examine, request_id):
             await self.await_approval(request_id)
         if not await tell.step("prepare", self._preflight.prepare, request_id):
@@ -106,7 +106,7 @@ class RestartStory:
 
     async def await_approval(self, request_id: str) -> None:
         """Ask for approval and wait until it is decided or its time is up."""
-        tell, approvals = self._teller, self._approvals
+        tell, approvals = self._runner, self._approvals
         await tell.until_done("card", approvals.post_card, request_id)
         # Stories of an earlier release have seconds on record, and wait for a message.
         while wait_s := await tell.step("wait", approvals.wait, request_id):
@@ -115,7 +115,7 @@ class RestartStory:
 
     async def carry_out(self, request_id: str) -> None:
         """Send the restart, once, and watch what becomes of it."""
-        tell = self._teller
+        tell = self._runner
         for attempt in range(SEND_TRIES):
             send = partial(self._sending.send, attempt=attempt)
             wait = await tell.step("send", send, request_id)
@@ -126,7 +126,7 @@ class RestartStory:
 
     async def end(self, request_id: str) -> str:
         """Return how it ended: the last step of every story."""
-        return await self._teller.step("state", self._state, request_id)
+        return await self._runner.step("state", self._state, request_id)
 
     # --- steps that are nobody else's -------------------------------------------------
 

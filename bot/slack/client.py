@@ -31,7 +31,7 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.errors import ChatError, ChatRefused
+from bot.errors import SlackError, SlackRefused
 from bot.model import Message
 from bot.slack.errors import OnCall, retry_after, translated, unreported
 
@@ -104,7 +104,7 @@ def _client(
     return client
 
 
-class Chat:
+class SlackClient:
     """Says things in Slack; raises ChatRefused, ChatBusy or ChatUnknown."""
 
     def __init__(
@@ -217,7 +217,7 @@ class Chat:
         """
         try:
             return await self._call(method, send(message.blocks))
-        except ChatRefused as error:
+        except SlackRefused as error:
             if error.code not in _BLOCKS_REFUSED or not message.blocks:
                 raise
             code = error.code
@@ -237,7 +237,7 @@ class Chat:
 
         try:
             await self._drawn("chat.postEphemeral", message, send)
-        except ChatError as error:
+        except SlackError as error:
             log.info("whisper_failed", way="postEphemeral", why=str(error))
             return False
         return True

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.errors import ChatBusy, ChatError, ChatRefused, ChatUnknown
+from bot.errors import SlackBusy, SlackError, SlackRefused, SlackUnknown
 
 # Called after each call with its method and how it went: ok, refused, busy, unknown.
 OnCall = Callable[[str, str], None]
@@ -112,30 +112,30 @@ def translated(method: str, on_call: OnCall = unreported) -> Iterator[None]:
     on_call(method, "ok")
 
 
-_RESULTS: Mapping[type[ChatError], str] = {
-    ChatRefused: "refused",
-    ChatBusy: "busy",
-    ChatUnknown: "unknown",
+_RESULTS: Mapping[type[SlackError], str] = {
+    SlackRefused: "refused",
+    SlackBusy: "busy",
+    SlackUnknown: "unknown",
 }
 
 
-def meaning(error: Exception) -> ChatError:
+def meaning(error: Exception) -> SlackError:
     """Return what *error* means for who called."""
     if isinstance(error, SlackApiError):
         return _answered(error.response)
     if isinstance(error, _NOT_SENT):
-        return ChatBusy(
+        return SlackBusy(
             "Slack cannot be reached; nothing was sent.", retry_after=UNREACHABLE_S
         )
     if isinstance(error, TimeoutError):
-        return ChatUnknown("Slack did not answer in time.")
+        return SlackUnknown("Slack did not answer in time.")
     if isinstance(error, SlackClientError):
         # slack_sdk refused to send it: a message against the limits of Block Kit
-        return ChatRefused("Slack's library refused the form of the message.")
-    return ChatUnknown("The connection to Slack broke off before its answer was read.")
+        return SlackRefused("Slack's library refused the form of the message.")
+    return SlackUnknown("The connection to Slack broke off before its answer was read.")
 
 
-def _answered(response: Any) -> ChatError:
+def _answered(response: Any) -> SlackError:
     """Return what an answer of Slack means that is not "ok"."""
     data = _data(response)
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
@@ -143,11 +143,11 @@ def _answered(response: Any) -> ChatError:
     if status == HTTPStatus.TOO_MANY_REQUESTS or code in _THROTTLED:
         wait = retry_after(getattr(response, "headers", {}))
         sentence = "Slack is throttling the bot; nothing was sent."
-        return ChatBusy(sentence, code=code, retry_after=wait or THROTTLED_S)
+        return SlackBusy(sentence, code=code, retry_after=wait or THROTTLED_S)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _AMBIGUOUS or not code:
         what = code or f"HTTP {status} without a word of its own"
-        return ChatUnknown(f"Slack had a failure of its own ({what}).", code=code)
-    return ChatRefused(_sentence(code, data), code=code)
+        return SlackUnknown(f"Slack had a failure of its own ({what}).", code=code)
+    return SlackRefused(_sentence(code, data), code=code)
 
 
 def _data(response: Any) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import ChatError, ChatUnknown
+from bot.errors import SlackError, SlackUnknown
 from bot.model import Person
 from bot.slack.errors import OnCall, translated, unreported
 
@@ -104,7 +104,7 @@ class _Book:
         return found[0] if len(found) == 1 else None
 
 
-class People:
+class Users:
     """Reads and remembers people and user groups; *home_team* is our workspace."""
 
     def __init__(
@@ -190,7 +190,7 @@ class People:
         try:
             user = _User.model_validate(answer.get("user"))
         except ValidationError as error:
-            raise ChatUnknown(
+            raise SlackUnknown(
                 "Slack's answer about a person makes no sense."
             ) from error
         self._users[user_id] = (now + self._ttl_s, user)
@@ -245,7 +245,7 @@ class People:
                     include_users=True, include_disabled=True
                 )
             listing = _Listing.model_validate(answer.data)
-        except (ChatError, ValidationError) as error:
+        except (SlackError, ValidationError) as error:
             log.warning("groups_unread", why=_why(error))
             book = None
         else:
@@ -275,11 +275,11 @@ class People:
             with translated("usergroups.users.list", self._on_call):
                 answer = await self._client.usergroups_users_list(usergroup=group_id)
             return frozenset(_Members.model_validate(answer.data).users)
-        except (ChatError, ValidationError) as error:
+        except (SlackError, ValidationError) as error:
             log.warning("group_unread", group_id=group_id, why=_why(error))
             return None
 
 
-def _why(error: ChatError | ValidationError) -> str:
+def _why(error: SlackError | ValidationError) -> str:
     """Return *error* in words, without the data that pydantic quotes."""
-    return str(error) if isinstance(error, ChatError) else "the answer makes no sense"
+    return str(error) if isinstance(error, SlackError) else "the answer makes no sense"

@@ -11,7 +11,6 @@ import asyncio
 import random
 import signal
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,15 +18,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from postgres import postgres
-from processes import Running, Site, instance_id, request_of, until
-
 from bot.demo.cloud_http import Fault
 from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot
 from bot.model import ENDS, Record, State
+from tests.support.postgres import postgres
+from tests.support.processes import Running, Site, instance_id, request_of, until
 
 REPLICAS = 3
 AT_ONCE = 12

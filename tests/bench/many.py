@@ -87,7 +87,7 @@ def show(name: str, count: int, cost: Cost, idle_mb: float, first: float) -> Non
     )
 
 
-class Looks:
+class StatusCache:
     """Counts the looks at each instance."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ async def limited(
         await bot.kill()
     rig.bots.clear()
     rig.configure(calls_per_minute=DEFAULT)
-    looks = Looks()
+    looks = StatusCache()
     rig.cloud.on_change.append(looks.count)
     back = [(await rig.start_bot()).connected_s for _ in range(replicas)]
     first_look_s = await rig.wait_until(lambda: bool(looks.at))

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import sqlalchemy as sa
-from postgres import postgres
-from processes import Running, Site, until
 
 from bot.ledger.schema import url_of
 from bot.slack.messages.approval import APPROVE
+from tests.support.postgres import postgres
+from tests.support.processes import Running, Site, until
 
 AT_ONCE = 8
 PATIENCE_S = 240.0

@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass, field
 
 from tests.bench.ack import FREE, LONG, bare_app
-from tests.bench.many import Looks, begin
+from tests.bench.many import StatusCache, begin
 from tests.bench.rig import Rig, options, rigged, share
 
 IDLE_AFTER_S = 5.0
@@ -111,7 +111,7 @@ async def resume(count: int) -> None:
         bot = await rig.start_bot()
         await begin(rig, count, 5.0)
         await bot.kill()
-        looks = Looks()
+        looks = StatusCache()
         rig.cloud.on_change.append(looks.count)
         bot = await rig.start_bot()
         again_s = await rig.wait_until(lambda: len(looks.at) == count)

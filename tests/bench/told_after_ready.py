@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.restarts.polling import next_look
-from bot.restarts.readiness import _LOOK_COST_S, Evidence, Look, Phase, judge
+from bot.restarts.polling import _LOOK_COST_S, next_look
+from bot.restarts.readiness import Evidence, Look, Phase, judge
 
 POLL_S = 10.0
 BUSY_AFTER_S = 0.5  # a read right after the call still gives the old status

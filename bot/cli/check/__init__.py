@@ -27,7 +27,7 @@ from bot.config.error_messages import Problem
 from bot.config.secrets import VARIABLES, Secrets
 from bot.policy import references
 from bot.slack.client import TIMEOUT, clients
-from bot.slack.users import People
+from bot.slack.users import Users
 
 __all__ = ["Line", "check", "check_file"]
 
@@ -103,24 +103,24 @@ async def _slack(settings: Settings, secrets: Secrets) -> list[Line]:
             app_token = secrets.slack_app_token.get_secret_value()
             lines.append(await app_token_line(client, app_token))
         if team:
-            people = People(client, team)
-            lines += await _people(settings, people)
+            users = Users(client, team)
+            lines += await _users(settings, users)
             groups = references(settings.rules)
             if groups:
-                lines += await editor_lines(client, people, groups)
+                lines += await editor_lines(client, users, groups)
     return lines
 
 
-async def _people(settings: Settings, people: People) -> list[Line]:
+async def _users(settings: Settings, users: Users) -> list[Line]:
     """Look up the users and groups that rules name, and who could ever approve."""
-    users = {
-        user_id: await user_line(people, user_id, rules)
+    lines = {
+        user_id: await user_line(users, user_id, rules)
         for user_id, rules in people_of(settings.rules).items()
     }
-    groups = await people.groups(sorted(references(settings.rules)), fresh=True)
-    unfit = [user_id for user_id, line in users.items() if not line.ok]
+    groups = await users.groups(sorted(references(settings.rules)), fresh=True)
+    unfit = [user_id for user_id, line in lines.items() if not line.ok]
     return [
-        *users.values(),
+        *lines.values(),
         *(group_line(reference, groups[reference]) for reference in groups),
         *approval_lines(settings.rules, groups, unfit),
     ]

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.check.line import Line, bad, counted, good, skipped
-from bot.errors import ChatError, ChatRefused
+from bot.errors import SlackError, SlackRefused
 from bot.slack.errors import translated
-from bot.slack.users import People
+from bot.slack.users import Users
 
 # The calls of slack_sdk that the bot makes, each with the scope that it needs ("" for
 # none): https://docs.slack.dev/reference/methods
@@ -46,7 +46,7 @@ async def home_team(client: AsyncWebClient, lines: list[Line]) -> str:
     try:
         with translated("auth.test"):
             answer = await client.auth_test()
-    except ChatError as error:
+    except SlackError as error:
         remedy = "install the app and copy its Bot User OAuth Token (xoxb-…)"
         lines.append(bad(f"the bot token: {error}", _mending(error, remedy)))
         return ""
@@ -78,13 +78,13 @@ async def app_token_line(client: AsyncWebClient, token: str) -> Line:
     try:
         with translated("apps.connections.open"):
             await client.apps_connections_open(app_token=token)
-    except ChatError as error:
+    except SlackError as error:
         remedy = (
             "make one under Basic Information > App-Level Tokens with the scope"
             " connections:write, and switch on Socket Mode"
         )
         # Of a refused token Slack's table of errors speaks as of the bot's.
-        refused = isinstance(error, ChatRefused)
+        refused = isinstance(error, SlackRefused)
         why = f"Slack refuses SLACK_APP_TOKEN ({error.code})" if refused else error
         return bad(
             f"the app token: {why}", remedy if refused else _mending(error, remedy)
@@ -92,12 +92,12 @@ async def app_token_line(client: AsyncWebClient, token: str) -> Line:
     return good("the app token opens a socket")
 
 
-async def user_line(people: People, user_id: str, rules: Collection[str]) -> Line:
+async def user_line(users: Users, user_id: str, rules: Collection[str]) -> Line:
     """Return whether *user_id*, whom *rules* name, is somebody who may act."""
     where = f"remove it from {_listed(rules)}, or name the right one"
     try:
-        person = await people.person(user_id, fresh=True)
-    except ChatError as error:
+        person = await users.person(user_id, fresh=True)
+    except SlackError as error:
         return bad(f"user {user_id}: {error}", _mending(error, where))
     faults = {
         "is deactivated": person.deleted,
@@ -125,7 +125,7 @@ def group_line(reference: str, members: Collection[str] | None) -> Line:
 
 
 async def editor_lines(
-    client: AsyncWebClient, people: People, references: Collection[str]
+    client: AsyncWebClient, users: Users, references: Collection[str]
 ) -> list[Line]:
     """Return a warning for each group that somebody who is no admin has changed.
 
@@ -136,22 +136,22 @@ async def editor_lines(
     try:
         with translated("usergroups.list"):
             answer = await client.usergroups_list(include_users=False)
-    except ChatError:
+    except SlackError:
         return []  # the groups' own lines say so
     lines = []
     for group in answer.get("usergroups") or ():
         named = {str(group.get("id")), f"@{group.get('handle')}"} & set(references)
         editor = str(group.get("updated_by") or "")
-        if named and editor and not await _is_admin(people, editor):
+        if named and editor and not await _is_admin(users, editor):
             lines.append(_editable_line(min(named), editor))
     return lines
 
 
-async def _is_admin(people: People, user_id: str) -> bool:
+async def _is_admin(users: Users, user_id: str) -> bool:
     """Say whether somebody is an admin, or cannot be asked about."""
     try:
-        return await people.is_admin(user_id)
-    except ChatError:
+        return await users.is_admin(user_id)
+    except SlackError:
         return True
 
 
@@ -164,11 +164,11 @@ def _editable_line(reference: str, editor: str) -> Line:
     )
 
 
-def _mending(error: ChatError, remedy: str) -> str:
+def _mending(error: SlackError, remedy: str) -> str:
     """Return *remedy* where Slack refused, patience where it was not well."""
     if error.code == "missing_scope":
         return _ADD_SCOPE
-    return remedy if isinstance(error, ChatRefused) else _AGAIN
+    return remedy if isinstance(error, SlackRefused) else _AGAIN
 
 
 def _listed(names: Collection[str]) -> str:

@@ -22,10 +22,10 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from bot.ledger.schema import drop_read_only, url_of
 from bot.restarts.engine.identity import FileIdentity, Identity
 from bot.restarts.engine.replicas import SessionIdentity
-from bot.restarts.engine.steps import Teller
-from bot.restarts.engine.workflows import Stories
+from bot.restarts.engine.steps import StepRunner
+from bot.restarts.engine.workflows import Workflows
 
-__all__ = ["STORY_VERSION", "Engine", "Stories", "Teller"]
+__all__ = ["STORY_VERSION", "Engine", "StepRunner", "Workflows"]
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Pace:
+class ConcurrencyLimit:
     """Gives *places* to tasks that have work to do; those that rest need none.
 
     Whoever waits for somebody else for longer than *within_s* seconds counts as one

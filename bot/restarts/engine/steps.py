@@ -17,7 +17,7 @@ from dbos import DBOS, error
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ledger.retry import patiently
-from bot.restarts.engine.concurrency import Pace
+from bot.restarts.engine.concurrency import ConcurrencyLimit
 from bot.telemetry.traces import Traces
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ PATIENT_TRIES = 24 * 60
 AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # stories that get going at the same time
 
 
-class Teller(Generic[Step]):
+class StepRunner(Generic[Step]):
     """Takes the *steps* of stories; nobody waits for the *long* ones at a stop.
 
     *right_to_act* returns once this process may act for a story.
@@ -46,7 +46,7 @@ class Teller(Generic[Step]):
         right_to_act: Callable[[str], Awaitable[None]],
         traces: Traces,
     ) -> None:
-        self.pace = Pace(AT_ONCE, AT_ONCE_WITHIN_S)
+        self.concurrency = ConcurrencyLimit(AT_ONCE, AT_ONCE_WITHIN_S)
         self._steps = frozenset(steps)
         self._long = frozenset(long)
         self._right_to_act = right_to_act
@@ -76,7 +76,7 @@ class Teller(Generic[Step]):
                 return outcome
 
         if name in self._long:
-            self.pace.rest()
+            self.concurrency.rest()
             return await DBOS.run_step_async({"name": name}, step)
         with self._counted():
             return await DBOS.run_step_async({"name": name}, step)
@@ -98,12 +98,12 @@ class Teller(Generic[Step]):
 
     async def sleep(self, wait_s: float) -> None:
         """Wait so many seconds, which a crash does not make longer."""
-        self.pace.rest()
+        self.concurrency.rest()
         await DBOS.sleep_async(wait_s)
 
     async def until_woken(self, at_most_s: float) -> None:
         """Wait until somebody wakes the story, or for so many seconds."""
-        self.pace.rest()
+        self.concurrency.rest()
         await DBOS.recv_async(WAKE, at_most_s)
 
     async def faultless(

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from dbos import DBOS, SetWorkflowID, error
 
-from bot.restarts.engine.steps import WAKE, Teller
+from bot.restarts.engine.steps import WAKE, StepRunner
 
 log = structlog.get_logger()
 
@@ -20,14 +20,14 @@ SELDOM = 32  # looks between two revivals of a story that dies again and again
 CANCEL_WITHIN_S = 1.0
 
 
-class Stories:
+class Workflows:
     """Has stories told with *teller*; ``register`` them before the engine launches.
 
     A story bears the id of the request that it is about.
     """
 
-    def __init__(self, teller: Teller[Any]) -> None:
-        self._teller = teller
+    def __init__(self, runner: StepRunner[Any]) -> None:
+        self._runner = runner
         self._known: dict[str, Callable[[str], Any]] = {}
         self._telling: dict[asyncio.Task[Any], str] = {}
         self._dead: set[str] = set()  # stories that the engine failed here
@@ -38,7 +38,7 @@ class Stories:
 
         async def story(request_id: str) -> str:
             with self._being_told(request_id):
-                await self._teller.pace.begin()
+                await self._runner.concurrency.begin()
                 return await tell(request_id)
 
         known = DBOS.workflow(name=name, max_recovery_attempts=None)
@@ -97,7 +97,7 @@ class Stories:
 
         They stay recorded as under way, and the next process goes on with them.
         """
-        await self._teller.stop(within_s)
+        await self._runner.stop(within_s)
         # The engine warns of every task that is cancelled.
         logging.getLogger("dbos").setLevel(logging.ERROR)
         for task in self._telling:
@@ -119,7 +119,7 @@ class Stories:
             self._dead.add(request_id)
             raise
         finally:
-            self._teller.pace.rest()
+            self._runner.concurrency.rest()
             del self._telling[task]
 
 
