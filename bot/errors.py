@@ -12,10 +12,10 @@ BotError
 │   ├── CloudFollow      surely not carried out: the instance is busy; follow it
 │   ├── CloudBusy        surely not carried out; may be tried again after a wait
 │   └── CloudUnknown     nobody knows whether it was carried out; never send again
-└── ChatError            Slack did not do what was asked
-    ├── ChatRefused      final: surely not carried out
-    ├── ChatBusy         surely not carried out; may be tried again after a wait
-    └── ChatUnknown      nobody knows; a post may stand twice if it is repeated
+└── SlackError            Slack did not do what was asked
+    ├── SlackRefused      final: surely not carried out
+    ├── SlackBusy         surely not carried out; may be tried again after a wait
+    └── SlackUnknown      nobody knows; a post may stand twice if it is repeated
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ async def explain(
 ) -> Explanation:
     """Decide as the bot would, without asking for anything.
 
-    *channel* None asks about anywhere. Raises UsageError for unknown names, ChatError
+    *channel* None asks about anywhere. Raises UsageError for unknown names, SlackError
     when Slack does not say who somebody is, LedgerError without a database.
     """
     target = settings.target(project, instance)

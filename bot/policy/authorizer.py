@@ -71,7 +71,7 @@ class Authorizer:
         """Decide a restart; *but* is the request that asks, *fresh* reads Slack anew.
 
         None as *channel_id* or *reason* asks what would be, for questions only.
-        Raises ChatError when Slack does not say who somebody is, LedgerError when the
+        Raises SlackError when Slack does not say who somebody is, LedgerError when the
         record cannot be asked: nobody gets past either.
         """
         rules, target = self._settings().rules, self._as_configured(target)

@@ -48,7 +48,7 @@ class BatchMessages:
         return self._clock() >= self._drawn.get(batch, 0.0) + EDIT_LEAST_S
 
     async def draw(self, batch: str) -> None:
-        """Edit the message, if it stands; raise ChatError where that fails.
+        """Edit the message, if it stands; raise SlackError where that fails.
 
         The record is read after the edit before this one is through: what is drawn
         last is what is true last.

@@ -159,7 +159,7 @@ class Notifications:
     ) -> float | None:
         """Reply below *parent_ts*, or without a thread where that is refused.
 
-        Raises ChatRefused where Slack takes neither.
+        Raises SlackRefused where Slack takes neither.
         """
         request = record.request
         for thread_ts in (request.thread_ts or parent_ts, ""):

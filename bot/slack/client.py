@@ -105,7 +105,7 @@ def _client(
 
 
 class SlackClient:
-    """Says things in Slack; raises ChatRefused, ChatBusy or ChatUnknown."""
+    """Says things in Slack; raises SlackRefused, SlackBusy or SlackUnknown."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class SlackClient:
     ) -> str:
         """Post *message* and return its ts; a reply may also show in the channel.
 
-        After ChatUnknown the message may stand: a repeat may double it.
+        After SlackUnknown the message may stand: a repeat may double it.
         """
 
         def send(blocks: list[dict[str, Any]]) -> Awaitable[AsyncSlackResponse]:

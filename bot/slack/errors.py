@@ -1,4 +1,4 @@
-"""What Slack's refusals and the wire's failures mean: the one map to ChatError. Pure.
+"""What Slack's refusals and the wire's failures mean: the one map to SlackError. Pure.
 
 ``translated`` wraps a call of slack_sdk; nothing else catches its exceptions. The
 original exception is cut off (``from None``) because it holds the request with the
@@ -102,7 +102,7 @@ def unreported(_method: str, _result: str) -> None:
 
 @contextmanager
 def translated(method: str, on_call: OnCall = unreported) -> Iterator[None]:
-    """Turn whatever one call of *method* raises into a ChatError, and report it."""
+    """Turn whatever one call of *method* raises into a SlackError, and report it."""
     try:
         yield
     except _FOREIGN as error:

@@ -131,7 +131,7 @@ class Users:
     ) -> Person:
         """Return who *user_id* is; *team_id* is the team that Slack's payload named.
 
-        Raises ChatError: ChatRefused for somebody unknown.
+        Raises SlackError: SlackRefused for somebody unknown.
         """
         user = await self._user(user_id, fresh=fresh)
         return Person(
@@ -149,7 +149,7 @@ class Users:
     async def is_admin(self, user_id: str) -> bool:
         """Say whether somebody may change the workspace, or is Slack itself.
 
-        Raises ChatError as ``person`` does.
+        Raises SlackError as ``person`` does.
         """
         if user_id == _SLACKBOT:
             return True

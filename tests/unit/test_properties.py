@@ -319,7 +319,7 @@ def test_who_may_not_approve_may_not_cancel_either(
 
 @asynccontextmanager
 async def _as_the_bot(stage: Stage) -> AsyncIterator[tuple[Any, Any, str]]:
-    yield stage.authorizer, stage.authorizer._people, HOME
+    yield stage.authorizer, stage.authorizer._users, HOME
 
 
 @SETTINGS
