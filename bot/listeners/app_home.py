@@ -15,7 +15,8 @@ from bot.listeners.tasks import Tasks
 from bot.model import UNDER_WAY, Record, State, Target, Verdict
 from bot.policy.authorizer import Authorizer
 from bot.slack.client import SlackClient
-from bot.slack.messages import dialogs
+from bot.slack.messages.app_home import home_view
+from bot.slack.messages.blocks import View
 
 log = structlog.get_logger()
 
@@ -70,11 +71,11 @@ class AppHome:
         except BotError as error:
             log.info("home not drawn", error=str(error))
 
-    async def _view(self, user_id: str) -> dialogs.View:
+    async def _view(self, user_id: str) -> View:
         if await self._authorizer.outsider(user_id, self._home_team):
-            return dialogs.home_view()
+            return home_view()
         records = await self._ledger.open_requests()
-        return dialogs.home_view(
+        return home_view(
             waiting=[
                 (record, await self._mentions(record))
                 for record in records

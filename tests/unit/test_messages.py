@@ -27,6 +27,7 @@ from bot.model import (
     Vote,
 )
 from bot.slack.messages import (
+    app_home,
     approval,
     batch,
     batch_approval,
@@ -234,14 +235,14 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
         ),
     ),
     "deny": lambda r, _: dialogs.deny_view(r),
-    "home": lambda r, _: dialogs.home_view(
+    "home": lambda r, _: app_home.home_view(
         waiting=[(r, LEADS)] * 30,
         mine=[r] * 30,
         rebooting=[r] * 30,
         last=[r] * 30,
         may_restart=[r.request.target] * 30,
     ),
-    "home, empty": lambda _, __: dialogs.home_view(),
+    "home, empty": lambda _, __: app_home.home_view(),
 }
 
 

@@ -11,7 +11,8 @@ from bot.model import REASON_LIMIT, Decision, Target, canonical
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.approval import losses
-from bot.slack.messages.dialogs import REASON, View, filled, glass, labelled, text_input
+from bot.slack.messages.blocks import View
+from bot.slack.messages.dialogs import REASON, filled, glass, labelled, text_input
 from bot.slack.messages.queries import outlook
 
 CONFIRM = "confirm"  # callback id

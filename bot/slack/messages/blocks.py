@@ -3,7 +3,7 @@
 A Part is a block together with the words it stands for, so that the plain text of a
 message is complete by construction. Foreign words only enter through the makers that
 take *raw* text: they escape it and put it into plain_text objects, where it cannot
-mention, link or format. Limits: reference/slack.md section 12.
+mention, link or format. Limits: https://docs.slack.dev/reference/block-kit/blocks
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bot.model import Message
 from bot.slack.messages.formatting import named, said
 
 Block = dict[str, Any]
+View = dict[str, Any]  # a dialog or a home page: https://docs.slack.dev/surfaces/
 
 # chat.update refuses a text over 4,000 characters (msg_too_long).
 TEXT_LIMIT = 3900

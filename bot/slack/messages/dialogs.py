@@ -1,19 +1,17 @@
-"""The dialogs and the home page, and what comes back from the dialogs. Pure."""
+"""The dialogs for one restart and for a denial, and what comes back from them. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.model import REASON_LIMIT, Record, Target, canonical
+from bot.model import REASON_LIMIT, Record, canonical
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
-from bot.slack.messages.approval import asks, losses, verdict_buttons
-from bot.slack.messages.buttons import restart_button
-
-View = dict[str, Any]
+from bot.slack.messages.approval import losses
+from bot.slack.messages.blocks import View
 
 RESTART, DENY = "restart", "deny"  # callback ids
 PROJECT, INSTANCE, REASON, NOTE = "project", "instance", "reason", "note"
@@ -21,7 +19,6 @@ CHANNEL = "channel"
 _OPTIONS = 100  # a select takes no more
 _LABEL, _VALUE = 75, 150  # characters of an option
 _NOTE = 300  # characters that may be typed
-_HOME_ROWS = 10  # of each list: a home page has 100 blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,67 +232,3 @@ def filled(view: Mapping[str, Any]) -> Filled:
             fields[action_id] = chosen or element.get("value") or ""
     known = (PROJECT, INSTANCE, REASON, NOTE, CHANNEL)
     return Filled(**{name: fields[name] for name in known if name in fields})
-
-
-def home_view(
-    *,
-    waiting: Sequence[tuple[Record, Sequence[str]]] = (),
-    mine: Sequence[Record] = (),
-    rebooting: Sequence[Record] = (),
-    last: Sequence[Record] = (),
-    may_restart: Sequence[Target] = (),
-) -> View:
-    """Return the home page of one person.
-
-    *waiting* are the requests that the person may decide, each with its approvers'
-    mentions; *mine* the person's own open ones; *last* the last restarts.
-    """
-    decide = [
-        part
-        for together in _together(waiting)[:_HOME_ROWS]
-        for part in _decidable(together)
-    ]
-    boxes = [b.beside(b.words(t.spot(x)), restart_button(x)) for x in may_restart]
-    parts = [
-        *_listed("Waiting for your decision", decide),
-        *_listed("Your open requests", list(map(_line, mine))[:_HOME_ROWS]),
-        *_listed("Restarting now", list(map(_line, rebooting))[:_HOME_ROWS]),
-        *_listed("You may restart", boxes[:_HOME_ROWS]),
-        *_listed("Last restarts", list(map(_line, last))[:_HOME_ROWS]),
-        b.note(f"Type {t.COMMAND} help for all commands."),
-    ]
-    return {"type": "home", "blocks": b.drawn(parts, limit=100)}
-
-
-def _listed(heading: str, lines: Sequence[b.Part]) -> Iterator[b.Part]:
-    """Return *lines* below their *heading*."""
-    yield b.title(heading)
-    yield from lines or [b.words("Nothing.")]
-
-
-Waiting = Sequence[tuple[Record, Sequence[str]]]
-
-
-def _together(waiting: Waiting) -> list[Waiting]:
-    """Return what *waiting* holds, with what is decided on together in one piece."""
-    pieces: dict[str, list[tuple[Record, Sequence[str]]]] = {}
-    for record, approvers in waiting:
-        pieces.setdefault(record.request.speaks, []).append((record, approvers))
-    return list(pieces.values())
-
-
-def _decidable(waiting: Waiting) -> Iterator[b.Part]:
-    """Return a request, or a batch, with two buttons and what has to be known first."""
-    record, approvers = waiting[0]
-    targets = [one.request.target for one, _ in waiting]
-    yield from asks(record, approvers, t.places(targets))
-    ids = ", ".join(target.instance_id for target in targets)
-    yield b.note(f"Instance id {ids}. {losses(None)}")
-    yield verdict_buttons(record, ", ".join(map(t.spot, targets)))
-
-
-def _line(record: Record) -> b.Part:
-    """Return one request: when, by whom, what, where it stands."""
-    request = record.request
-    who = f"{t.date(request.asked_at)}, {t.mention(request.user_id)}"
-    return b.row(who, f"{t.spot(request.target)}: {t.outcome(record)}.")

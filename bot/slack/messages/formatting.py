@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from bot.model import Record, Request, State, StatusClass, Target, class_of
 
 COMMAND = "/mlstudio"
-STATUS_LIMIT = 40  # characters of a status word that are shown (modelarts.md 4)
+STATUS_LIMIT = 40  # characters shown of a status word, which the cloud may make up
 FIELD_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
 MENTIONS_LIMIT = 50
 NAMES_LIMIT = 3  # of instances in one sentence
