@@ -30,9 +30,7 @@ def home_view(
     mentions; *mine* the person's own open ones; *last* the last restarts.
     """
     decide = [
-        part
-        for together in _together(waiting)[:_ROWS]
-        for part in _decidable(together)
+        part for together in _together(waiting)[:_ROWS] for part in _decidable(together)
     ]
     boxes = [b.beside(b.words(t.spot(x)), restart_button(x)) for x in may_restart]
     parts = [
