@@ -23,6 +23,7 @@ from bot.policy.authorizer import Authorizer
 from bot.slack import command as words
 from bot.slack.client import SlackClient
 from bot.slack.messages import dialogs, queries, replies
+from bot.slack.messages.blocks import View
 from bot.slack.messages.buttons import target_names
 from bot.slack.messages.dialogs import Opened, opened
 
@@ -193,9 +194,7 @@ class RestartDialog:
             )
         )
 
-    async def _view(
-        self, actor: Actor, fields: dialogs.Filled, where: Opened
-    ) -> dialogs.View:
+    async def _view(self, actor: Actor, fields: dialogs.Filled, where: Opened) -> View:
         """Return the dialog with the rule that will decide as its hint."""
         settings, instance = self._settings(), fields.instance
         hint, required = "", False

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model import REASON_LIMIT
 from bot.slack.command import (
-    USAGE,
+    FORMS,
+    NAMES,
     Can,
     Cancel,
     Command,
+    Form,
     Help,
     History,
     List,
@@ -19,13 +23,15 @@ from bot.slack.command import (
     Restart,
     Several,
     Status,
+    for_everybody,
     parse,
     plain,
+    usage,
 )
 
 PIECES = st.sampled_from(
     [
-        *USAGE,
+        *NAMES,
         *"<>&|'\"“”‘’—–- \u00a0\u200b\u202e\ud800",
         "--break-glass",
         "<@U1|ann>",
@@ -197,6 +203,18 @@ def test_an_unknown_word_is_guessed(typed: str, guess: str):
     assert (guess, True) == (answer.guess, "/mlstudio help" in answer.sentence)
 
 
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.usage)
+def test_what_the_help_lists_is_understood(form: Form):
+    """Typed as the help says, with and without what is optional, it is that command."""
+    typed = form.usage.replace("<instance>,<instance>", "a,b").replace("@user", "<@U1>")
+    brief = re.sub(r"\[.*?\]", "", typed)
+
+    for text in (typed.translate(str.maketrans("[]…", "   ")), brief):
+        command = parse(re.sub(r"<(project|instance)>", r"\1", text))
+        assert type(command) is form.command
+        assert for_everybody(command) is form.everybody
+
+
 @pytest.mark.parametrize(
     "text", ["status", "status p", "list", "can", "can p", "can <@U1> p", "cancel p"]
 )
@@ -207,7 +225,7 @@ def test_missing_names_are_answered_with_the_usage(text: str):
     assert isinstance(answer, Mistake)
     assert (
         answer.sentence
-        == f"A name is missing: type /mlstudio {USAGE[text.partition(' ')[0]]}"
+        == f"A name is missing: type /mlstudio {usage(text.partition(' ')[0])}"
     )
 
 

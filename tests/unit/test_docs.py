@@ -13,7 +13,7 @@ from bot.config import Settings, validate
 from bot.config.secrets import VARIABLES
 from bot.config.tables import ProjectSettings
 from bot.model import Approval, Rule
-from bot.slack.messages.replies import COMMANDS
+from bot.slack.command import FORMS
 from bot.telemetry.metrics import FAMILIES
 
 ROOT = Path(__file__).parents[2]
@@ -66,8 +66,8 @@ def test_no_other_command_is_documented() -> None:
 
 def test_every_slash_command_is_documented() -> None:
     """Whatever the bot's help lists stands in the README, and the reverse."""
-    told = {usage.split()[0] for usage in COMMANDS}
-    written = set(re.findall(r"`/mlstudio ([a-z]+)", section("What people type")))
+    told = {form.usage for form in FORMS}
+    written = set(re.findall(r"`/mlstudio ([^`]+)`", section("What people type")))
 
     assert written == told
 

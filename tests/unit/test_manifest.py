@@ -7,6 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
+from bot.slack import command as commands
+
 MANIFEST = yaml.safe_load(
     (Path(__file__).parents[2] / "manifest.yaml").read_text("utf-8")
 )
@@ -134,6 +136,14 @@ def test_commands_arrive_with_ids():
     (command,) = MANIFEST["features"]["slash_commands"]
 
     assert (command["command"], command["should_escape"]) == ("/mlstudio", True)
+
+
+def test_the_hint_names_every_command():
+    """Whoever types the slash reads all that there is, as the bot's help lists it."""
+    (command,) = MANIFEST["features"]["slash_commands"]
+    _, *others = commands.NAMES
+
+    assert command["usage_hint"] == " | ".join([commands.FORMS[0].usage, *others])
 
 
 def test_both_shortcuts_are_there():

@@ -26,6 +26,7 @@ from bot.model import (
     Verdict,
     Vote,
 )
+from bot.slack.command import FORMS
 from bot.slack.messages import (
     app_home,
     approval,
@@ -751,8 +752,8 @@ def test_help_lists_every_command() -> None:
     text = replies.help_text("restart").text
 
     assert text.startswith("Did you mean: /mlstudio restart\n")
-    for usage in replies.COMMANDS:
-        assert f"/mlstudio {t.escape(usage)}" in text
+    for form in FORMS:
+        assert t.escape(f"/mlstudio {form.usage} – {form.purpose}") in text
     assert "--break-glass" in text
     assert "Did you mean" not in replies.help_text().text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bot.slack.command import FORMS, NAMES
 from tests.support.page_server import PAGE
 
 
@@ -28,3 +29,13 @@ def test_every_part_is_there():
 
     assert own == {path.name for path in PAGE.iterdir()} - {"index.html"}
     assert "url(" not in (PAGE / "page.css").read_text()
+
+
+def test_it_suggests_every_command():
+    """The page completes the commands that the bot knows, typed as its help says."""
+    source = (PAGE / "commands.js").read_text()
+    listed = re.search(r"const COMMANDS = \[(.*?)\n\];", source, re.DOTALL)[1]
+    row = r'\[\s*"(\w+)",\s*(?:INSTANCE|\[[^\]]*\]),\s*"([^"]*)",\s*"[^"]+",?\s*\]'
+    first = {form.name: form.rest for form in reversed(FORMS)}
+
+    assert re.findall(row, listed) == [(name, first[name]) for name in NAMES]

@@ -1,10 +1,13 @@
 """The slash command: what was typed, as a value or as the sentence that explains it."""
 
 from bot.slack.command.commands import (
-    USAGE,
+    BREAK_GLASS,
+    FORMS,
+    NAMES,
     Can,
     Cancel,
     Command,
+    Form,
     Help,
     History,
     List,
@@ -12,16 +15,20 @@ from bot.slack.command.commands import (
     Restart,
     Several,
     Status,
+    for_everybody,
+    usage,
 )
-from bot.slack.command.parser import BREAK_GLASS, parse
+from bot.slack.command.parser import parse
 from bot.slack.command.tokenizer import plain
 
 __all__ = [
     "BREAK_GLASS",
-    "USAGE",
+    "FORMS",
+    "NAMES",
     "Can",
     "Cancel",
     "Command",
+    "Form",
     "Help",
     "History",
     "List",
@@ -29,6 +36,8 @@ __all__ = [
     "Restart",
     "Several",
     "Status",
+    "for_everybody",
     "parse",
     "plain",
+    "usage",
 ]

@@ -1,8 +1,10 @@
-"""The commands as values, and how each is typed."""
+"""The commands as values, and the one list of how each is typed and what it is for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+BREAK_GLASS = "--break-glass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,86 @@ class Mistake:
 
 Command = Restart | Several | Status | List | History | Can | Cancel | Help | Mistake
 
-USAGE = {
-    "restart": "restart <project> <instance> [reason …] [--break-glass]",
-    "status": "status <project> <instance>",
-    "list": "list <project>",
-    "history": "history [project] [instance]",
-    "can": "can [@user] <project> <instance>",
-    "cancel": "cancel <project> <instance>",
-    "help": "help",
-}
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to type a command: its name, the rest, and what it is for.
+
+    *flag* may stand anywhere after the name. What is not for *everybody* is for full
+    members of the workspace only, because it tells names of ours or acts.
+    """
+
+    command: type[Command]
+    name: str
+    rest: str
+    purpose: str
+    flag: str = ""
+    everybody: bool = False
+
+    @property
+    def usage(self) -> str:
+        """How it is typed, without its flag."""
+        return f"{self.name} {self.rest}".strip()
+
+
+# Whatever can be typed. The parser, the help, the mistakes and who is let in are made
+# from it; tests hold manifest.yaml, the README and the demo's page to it.
+FORMS = (
+    Form(
+        Restart,
+        "restart",
+        "<project> <instance> [reason …]",
+        "restart the instance; everything after its name is the reason",
+        flag=BREAK_GLASS,
+    ),
+    Form(
+        Several,
+        "restart",
+        "<project> <instance>,<instance> [reason …]",
+        "restart several in one go, or a pattern such as trainer-*: one dialog lists"
+        " them, one message shows them all",
+        flag=BREAK_GLASS,
+    ),
+    Form(Restart, "restart", "", "open a dialog with project, instance and reason"),
+    Form(
+        Status,
+        "status",
+        "<project> <instance>",
+        "its status now, its last restarts, and who may restart it",
+    ),
+    Form(
+        List, "list", "<project>", "the project's instances, each with a restart button"
+    ),
+    Form(
+        History,
+        "history",
+        "[project] [instance]",
+        "the last restarts, by whom and how long",
+    ),
+    Form(
+        Can,
+        "can",
+        "[@user] <project> <instance>",
+        "the rule that decides, and why",
+    ),
+    Form(
+        Cancel,
+        "cancel",
+        "<project> <instance>",
+        "withdraw a request that waits for approval",
+    ),
+    Form(Help, "help", "", "this text", everybody=True),
+)
+NAMES = tuple(dict.fromkeys(form.name for form in FORMS))
+
+
+def usage(name: str) -> str:
+    """Return how the command *name* is typed, with its flag."""
+    form = next(form for form in FORMS if form.name == name)
+    return f"{form.usage} [{form.flag}]" if form.flag else form.usage
+
+
+def for_everybody(command: Command) -> bool:
+    """Say whether guests and people of other workspaces get an answer, too."""
+    everybody = (Mistake, *(form.command for form in FORMS if form.everybody))
+    return isinstance(command, everybody)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from bot.model import REASON_LIMIT
 from bot.slack.command.commands import (
-    USAGE,
+    BREAK_GLASS,
+    NAMES,
     Can,
     Cancel,
     Command,
@@ -19,6 +20,7 @@ from bot.slack.command.commands import (
     Restart,
     Several,
     Status,
+    usage,
 )
 from bot.slack.command.tokenizer import (
     LED_BY_DASH,
@@ -31,7 +33,6 @@ from bot.slack.command.tokenizer import (
     take,
 )
 
-BREAK_GLASS = "--break-glass"
 PATTERN = frozenset("*?[")  # what makes a pattern of a name
 
 _FLAG = re.compile(r"-+break[-_]?glass")
@@ -194,14 +195,14 @@ def _flag_misplaced() -> Mistake:
 
 def _unknown(word: str) -> Mistake:
     """Return that *word* is no command, with a guess if one is near."""
-    near = difflib.get_close_matches(word.casefold()[:64], USAGE, n=1)
+    near = difflib.get_close_matches(word.casefold()[:64], NAMES, n=1)
     said = f"There is no command {_shown(word)}; {_usage('help')} to see all."
     return Mistake(said, "".join(near), lost=True)
 
 
 def _usage(name: str) -> str:
     """Return how the command *name* is typed."""
-    return f"type /mlstudio {USAGE[name]}"
+    return f"type /mlstudio {usage(name)}"
 
 
 def _shown(word: str) -> str:

@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 from bot.model import Decision, Message, Record, State, Target
+from bot.slack.command import BREAK_GLASS, FORMS
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.approval import decision as how_decided
-
-# Every command of the contract, and what it is for.
-COMMANDS = {
-    "restart <project> <instance> [reason …]": (
-        "restart the instance; everything after its name is the reason"
-    ),
-    "restart <project> <instance>,<instance> [reason …]": (
-        "restart several in one go, or a pattern such as trainer-*: one dialog lists"
-        " them, one message shows them all"
-    ),
-    "restart": "open a dialog with project, instance and reason",
-    "status <project> <instance>": (
-        "its status now, its last restarts, and who may restart it"
-    ),
-    "list <project>": "the project's instances, each with a restart button",
-    "history [project] [instance]": "the last restarts, by whom and how long",
-    "can [@user] <project> <instance>": "the rule that decides, and why",
-    "cancel <project> <instance>": "withdraw a request that waits for approval",
-    "help": "this text",
-}
 
 
 def plain(sentence: str, *more: str) -> Message:
@@ -47,12 +28,9 @@ def help_text(guess: str = "", said: str = "") -> Message:
         b.words(said) if said else None,
         b.words(f"Did you mean: {t.COMMAND} {guess}") if guess else None,
         b.words("I restart ModelArts instances and say how it ended."),
-        *(
-            b.words(f"{t.COMMAND} {usage} – {purpose}")
-            for usage, purpose in COMMANDS.items()
-        ),
+        *(b.words(f"{t.COMMAND} {form.usage} – {form.purpose}") for form in FORMS),
         b.note(
-            "--break-glass may stand anywhere in a restart: it skips the approval, for"
+            f"{BREAK_GLASS} may stand anywhere in a restart: it skips the approval, for"
             " those whom the rule lists, with a reason, and everybody sees it."
         ),
     )
