@@ -10,11 +10,11 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app.clients import BotIdentity
-from bot.app.services import Services
-from bot.listeners import register
+from bot.listeners import Listeners
 from bot.listeners.app_home import AppHome
 from bot.listeners.approval_buttons import ApprovalButtons
-from bot.listeners.batch_dialog import Several
+from bot.listeners.batch_dialog import BatchDialog
+from bot.listeners.cancellations import Cancellations
 from bot.listeners.commands import Commands
 from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
@@ -22,11 +22,14 @@ from bot.listeners.requests import RequestListeners
 from bot.listeners.responses import Responses
 from bot.listeners.restart_dialog import RestartDialog
 from bot.listeners.status_cache import StatusCache
+from bot.listeners.tasks import Tasks
 from bot.restarts import Restarts
+from bot.restarts.approval import Approvals
+from bot.restarts.services import Services
 
 
 def app_of(client: AsyncWebClient, me: BotIdentity) -> AsyncApp:
-    """Return Bolt's app, which asks nobody who it is (reference/slack.md 4)."""
+    """Return Bolt's app, which need not ask Slack about each event who it is."""
     result = AuthorizeResult(
         enterprise_id=me.enterprise_id or None,
         team_id=me.team_id,
@@ -44,7 +47,7 @@ def app_of(client: AsyncWebClient, me: BotIdentity) -> AsyncApp:
         logger=quiet,
         client=client,
         authorize=authorize,
-        request_verification_enabled=False,  # ours takes two secrets (httpmode)
+        request_verification_enabled=False,  # slack/http_mode.py does
         # Every listener returns with its ack; otherwise Bolt looks for that each 10 ms.
         process_before_response=True,
     )
@@ -56,103 +59,33 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "will be ignored" not in told and not told.startswith("As you gave")
 
 
-def listen(app: AsyncApp, services: Services, restarts: Restarts) -> AppHome:
-    """Make the listeners and connect them with *app*; return what draws home pages."""
-    clients = services.clients
-    refusals = RefusalLimit(metrics=services.metrics)
-    replies = Responses(clients.slack, services.tasks)
-    asking = RequestListeners(
-        settings=services.settings,
-        authorizer=services.authorizer,
-        ledger=clients.ledger,
-        restarts=restarts,
-        tasks=services.tasks,
-        refusals=refusals,
-        metrics=services.metrics,
-    )
-    looks = StatusCache(clients.cloud, services.authorizer)
-    dialogs = RestartDialog(
-        settings=services.settings,
-        authorizer=services.authorizer,
-        asking=asking,
-        slack=clients.slack,
-        replies=replies,
-        tasks=services.tasks,
-        looks=looks,
-    )
-    several = Several(
-        settings=services.settings,
-        authorizer=services.authorizer,
-        asking=asking,
-        ledger=clients.ledger,
-        restarts=restarts,
-        slack=clients.slack,
-        replies=replies,
-        tasks=services.tasks,
-        looks=looks,
-        refusals=refusals,
-        metrics=services.metrics,
-    )
-    home = _home(services)
-    register(
-        app,
-        commands=_commands(services, asking, dialogs, several, replies),
-        clicks=_clicks(services, restarts, refusals, replies),
-        dialogs=dialogs,
-        several=several,
-        home=home,
-        users=services.users,
-        metrics=services.metrics,
-    )
-    return home
-
-
-def _commands(
+def listeners_of(
     services: Services,
-    asking: RequestListeners,
-    dialogs: RestartDialog,
-    several: Several,
-    replies: Responses,
-) -> Commands:
-    answering = QueryListeners(
-        settings=services.settings,
-        authorizer=services.authorizer,
-        ledger=services.clients.ledger,
-        cloud=services.clients.cloud,
-    )
-    return Commands(
-        authorizer=services.authorizer,
-        asking=asking,
-        answering=answering,
-        dialogs=dialogs,
-        several=several,
-        replies=replies,
-        tasks=services.tasks,
-        metrics=services.metrics,
-    )
-
-
-def _clicks(
-    services: Services, restarts: Restarts, refusals: RefusalLimit, replies: Responses
-) -> ApprovalButtons:
-    return ApprovalButtons(
-        authorizer=services.authorizer,
-        ledger=services.clients.ledger,
-        approvals=services.approvals,
-        restarts=restarts,
-        slack=services.clients.slack,
-        replies=replies,
-        tasks=services.tasks,
-        refusals=refusals,
-    )
-
-
-def _home(services: Services) -> AppHome:
-    return AppHome(
-        settings=services.settings,
-        authorizer=services.authorizer,
-        ledger=services.clients.ledger,
-        slack=services.clients.slack,
-        tasks=services.tasks,
-        home_team=services.me.team_id,
+    restarts: Restarts,
+    approvals: Approvals,
+    tasks: Tasks,
+    home_team: str,
+) -> Listeners:
+    """Return who answers what Slack delivers; *home_team* is our own workspace."""
+    refusals = RefusalLimit(services)
+    responses = Responses(services, tasks)
+    statuses = StatusCache(services)
+    requests = RequestListeners(services, restarts, tasks, refusals)
+    restart_dialog = RestartDialog(services, requests, responses, tasks, statuses)
+    batch_dialog = BatchDialog(services, requests, responses, statuses)
+    return Listeners(
+        commands=Commands(
+            requests,
+            Cancellations(services, restarts, refusals),
+            QueryListeners(services),
+            restart_dialog,
+            batch_dialog,
+            responses,
+        ),
+        approval_buttons=ApprovalButtons(
+            services, approvals, restarts, responses, tasks, refusals
+        ),
+        restart_dialog=restart_dialog,
+        batch_dialog=batch_dialog,
+        app_home=AppHome(services, tasks, home_team),
     )

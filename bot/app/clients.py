@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 import aiohttp
+import attrs
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 INTRODUCE_WAITS_S = (1.0, 2.0, 4.0, 8.0)
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Clients:
     """What reaches the outside; closed last, after all that uses it."""
 
@@ -39,7 +39,7 @@ class Clients:
     traces: Traces
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class BotIdentity:
     """Who Slack says we are; what it does not say is empty."""
 

@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import structlog
 
 from bot.errors import BotError
-from bot.ledger import Ledger
 from bot.listeners.app_home import AppHome
 from bot.restarts import Restarts
 from bot.restarts.engine import Engine
-from bot.telemetry.metrics import Metrics
+from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
@@ -31,27 +31,17 @@ HASH_EVERY_S = 3600.0
 PRUNE_EVERY_S = 3600.0
 
 
+@attrs.define
 class Maintenance:
     """Runs the loops from ``start`` to ``close``; *retention_s* is in seconds."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        restarts: Restarts,
-        engine: Engine,
-        home: AppHome,
-        metrics: Metrics,
-        retention_s: float,
-    ) -> None:
-        self._ledger = ledger
-        self._restarts = restarts
-        self._engine = engine
-        self._home = home
-        self._metrics = metrics
-        self._retention = timedelta(seconds=retention_s)
-        self._newest = 0
-        self._loops: list[asyncio.Task[None]] = []
+    _services: Services
+    _restarts: Restarts
+    _engine: Engine
+    _home: AppHome
+    _retention_s: float
+    _newest: int = attrs.field(default=0, init=False)
+    _loops: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
 
     def start(self) -> None:
         """Start the loops."""
@@ -75,27 +65,28 @@ class Maintenance:
     async def nudge(self) -> None:
         """Wake what was decided and not told; go on with what nobody tells."""
         before = datetime.now(UTC) - timedelta(seconds=RESTLESS_AFTER_S)
-        for record in await self._ledger.restless(before=before):
+        for record in await self._services.ledger.restless(before=before):
             await self._restarts.nudge(record.request.speaks, f"nudge {record.state}")
-        await self._restarts.revive(await self._ledger.untold())
-        self._metrics.in_flight.set(await self._ledger.in_flight())
+        await self._restarts.revive(await self._services.ledger.untold())
+        self._services.metrics.in_flight.set(await self._services.ledger.in_flight())
 
     async def refresh_home(self) -> None:
         """Draw home pages anew if anything has changed since the last time."""
-        newest, _ = await self._ledger.newest_hash()
+        newest, _ = await self._services.ledger.newest_hash()
         if newest != self._newest:
             self._newest = newest
             await self._home.refresh()
 
     async def log_hash(self) -> None:
         """Put the trail's newest hash where the database's owner cannot change it."""
-        number, newest = await self._ledger.newest_hash()
-        self._metrics.audit_hash.set_to_current_time()
+        number, newest = await self._services.ledger.newest_hash()
+        self._services.metrics.audit_hash.set_to_current_time()
         log.info("audit trail", entries=number, hash=newest)
 
     async def prune(self) -> None:
         """Let the engine forget stories that ended long ago; the trail stays."""
-        await self._engine.prune(before=datetime.now(UTC) - self._retention)
+        before = datetime.now(UTC) - timedelta(seconds=self._retention_s)
+        await self._engine.prune(before=before)
 
 
 async def _again(name: str, work: Work, every_s: float) -> None:

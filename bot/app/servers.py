@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.app.services import Services
 from bot.config import Secrets, Settings
 from bot.errors import BotError, LedgerError
 from bot.ledger import Ledger
+from bot.restarts.services import Services
 from bot.slack.http_mode import HttpMode
 from bot.slack.socket_mode import SocketMode
 from bot.telemetry.canary import Canary, Proof, cloud_proofs
@@ -26,6 +27,7 @@ class Servers:
     def __init__(
         self,
         app: AsyncApp,
+        idem: AsyncWebClient,
         services: Services,
         secrets: Secrets,
         health: Health,
@@ -41,7 +43,7 @@ class Servers:
             SocketMode(
                 app,
                 secrets.slack_app_token.get_secret_value(),
-                services.clients.idem,
+                idem,
                 give_up=self._give_up,
             )
             if settings.slack.mode == "socket"
@@ -49,7 +51,7 @@ class Servers:
         )
         self._checks = {
             "slack": self._slack.is_connected,
-            "database": _answers(services.clients.ledger),
+            "database": _answers(services.ledger),
         }
         self._canary: Canary | None = None
         if settings.canary is not None:
@@ -75,7 +77,7 @@ class Servers:
         projects = self._services.settings().projects
         return {
             "slack": self._slack.prove,
-            **cloud_proofs(self._services.clients.cloud, projects),
+            **cloud_proofs(self._services.cloud, projects),
         }
 
     def _give_up(self) -> None:

@@ -1,7 +1,8 @@
 """The Slack side: every command, click, dialog and event, and who answers it.
 
 Listeners parse, decide, record, acknowledge, and return; no exception leaves them
-after the acknowledgement, because Bolt would lose it (reference/slack.md section 3).
+after the acknowledgement, because Bolt would lose it:
+https://github.com/slackapi/bolt-python/blob/main/slack_bolt/listener/asyncio_runner.py
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
@@ -18,11 +20,12 @@ from slack_bolt.response import BoltResponse
 
 from bot.listeners.app_home import AppHome
 from bot.listeners.approval_buttons import ApprovalButtons
-from bot.listeners.batch_dialog import Several
-from bot.listeners.commands import Commands, ephemeral
+from bot.listeners.batch_dialog import BatchDialog
+from bot.listeners.commands import Commands
+from bot.listeners.responses import ephemeral
 from bot.listeners.restart_dialog import RestartDialog
-from bot.slack.messages import batch_dialog, replies
-from bot.slack.messages import dialogs as views
+from bot.restarts.services import Services
+from bot.slack.messages import batch_dialog, dialogs, replies
 from bot.slack.messages.approval import APPROVE, DENY
 from bot.slack.messages.buttons import RESTART_DIALOG
 from bot.slack.users import Users
@@ -39,35 +42,38 @@ FAULT = (
 )
 
 
-def register(
-    app: AsyncApp,
-    *,
-    commands: Commands,
-    clicks: ApprovalButtons,
-    dialogs: RestartDialog,
-    several: Several,
-    home: AppHome,
-    users: Users,
-    metrics: Metrics,
-) -> None:
+@attrs.frozen
+class Listeners:
+    """Who answers what Slack delivers, by its kind."""
+
+    commands: Commands
+    approval_buttons: ApprovalButtons
+    restart_dialog: RestartDialog
+    batch_dialog: BatchDialog
+    app_home: AppHome
+
+
+def register(app: AsyncApp, listeners: Listeners, services: Services) -> None:
     """Connect everything that Slack sends with what answers it."""
-    app.middleware(_delivered(metrics))
+    commands, clicks = listeners.commands, listeners.approval_buttons
+    dialog, several = listeners.restart_dialog, listeners.batch_dialog
+    app.middleware(_delivered(services.metrics))
     app.error(_on_error)
     app.command(COMMAND)(commands.on_command)
     app.action(APPROVE)(clicks.on_click)
     app.action(DENY)(clicks.on_click)
-    app.action(RESTART_DIALOG)(dialogs.on_button)
-    app.action(views.PROJECT)(dialogs.on_change)
-    app.action(views.INSTANCE)(dialogs.on_change)
-    app.options(views.INSTANCE)(dialogs.on_options)
-    app.view(views.RESTART)(dialogs.on_submit)
+    app.view(dialogs.DENY)(clicks.on_reason)
+    app.action(RESTART_DIALOG)(dialog.on_button)
+    app.action(dialogs.PROJECT)(dialog.on_change)
+    app.action(dialogs.INSTANCE)(dialog.on_change)
+    app.options(dialogs.INSTANCE)(dialog.on_options)
+    app.view(dialogs.RESTART)(dialog.on_submit)
+    app.shortcut(GLOBAL_SHORTCUT)(dialog.on_shortcut)
+    app.shortcut(MESSAGE_SHORTCUT)(dialog.on_shortcut)
     app.view(batch_dialog.CONFIRM)(several.on_submit)
-    app.view(views.DENY)(clicks.on_reason)
-    app.shortcut(GLOBAL_SHORTCUT)(dialogs.on_shortcut)
-    app.shortcut(MESSAGE_SHORTCUT)(dialogs.on_shortcut)
-    app.event("app_home_opened")(home.on_opened)
-    app.event("subteam_updated")(_forget(users))
-    app.event("subteam_members_changed")(_forget(users))
+    app.event("app_home_opened")(listeners.app_home.on_opened)
+    app.event("subteam_updated")(_forget(services.users))
+    app.event("subteam_members_changed")(_forget(services.users))
     # The last ones acknowledge whatever else there is: silence looks like a failure.
     app.command(ANYTHING)(_unknown_command)
     app.action(ANYTHING)(_unknown)

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import structlog
 
-from bot.config import Settings
 from bot.errors import BotError
-from bot.ledger import Ledger
 from bot.listeners.tasks import Tasks
 from bot.model import UNDER_WAY, Record, State, Target, Verdict
-from bot.policy.authorizer import Authorizer
-from bot.slack.client import SlackClient
+from bot.restarts.services import Services
 from bot.slack.messages.app_home import home_view
 from bot.slack.messages.blocks import View
 
@@ -25,28 +23,15 @@ VIEWERS = 50
 LAST = 10
 
 
+@attrs.define
 class AppHome:
     """Draws home pages, and draws them anew for those who looked lately."""
 
-    def __init__(
-        self,
-        *,
-        settings: Callable[[], Settings],
-        authorizer: Authorizer,
-        ledger: Ledger,
-        slack: SlackClient,
-        tasks: Tasks,
-        home_team: str,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._settings = settings
-        self._authorizer = authorizer
-        self._ledger = ledger
-        self._slack = slack
-        self._tasks = tasks
-        self._home_team = home_team
-        self._clock = clock
-        self._viewers: dict[str, float] = {}
+    _services: Services
+    _tasks: Tasks
+    _home_team: str
+    _clock: Callable[[], float] = time.monotonic
+    _viewers: dict[str, float] = attrs.field(factory=dict, init=False)
 
     async def on_opened(self, event: dict[str, Any]) -> None:
         """Draw the page of who opened it."""
@@ -67,14 +52,14 @@ class AppHome:
 
     async def _draw(self, user_id: str) -> None:
         try:
-            await self._slack.publish_home(user_id, await self._view(user_id))
+            await self._services.slack.publish_home(user_id, await self._view(user_id))
         except BotError as error:
             log.info("home not drawn", error=str(error))
 
     async def _view(self, user_id: str) -> View:
-        if await self._authorizer.outsider(user_id, self._home_team):
+        if await self._services.authorizer.outsider(user_id, self._home_team):
             return home_view()
-        records = await self._ledger.open_requests()
+        records = await self._services.ledger.open_requests()
         return home_view(
             waiting=[
                 (record, await self._mentions(record))
@@ -83,7 +68,7 @@ class AppHome:
             ],
             mine=[one for one in records if one.request.user_id == user_id],
             rebooting=[one for one in records if one.state in UNDER_WAY],
-            last=await self._ledger.recent(limit=LAST),
+            last=await self._services.ledger.recent(limit=LAST),
             may_restart=await self._targets(user_id),
         )
 
@@ -92,20 +77,22 @@ class AppHome:
         if approval is None:
             return False
         requester = record.request.user_id
-        could = await self._authorizer.approvers(approval, requester_id=requester)
+        could = await self._services.authorizer.approvers(
+            approval, requester_id=requester
+        )
         return user_id != requester if could is None else user_id in could
 
     async def _mentions(self, record: Record) -> list[str]:
         approval = record.request.approval
-        return await self._authorizer.mentions(approval.by) if approval else []
+        return await self._services.authorizer.mentions(approval.by) if approval else []
 
     async def _targets(self, user_id: str) -> list[Target]:
         """Return what somebody may restart from somewhere, as far as rules can tell."""
-        settings = self._settings()
+        settings = self._services.settings()
         found = []
         for project in settings.projects:
             for target in settings.targets(project):
-                decision = await self._authorizer.decide(
+                decision = await self._services.authorizer.decide(
                     user_id, "", target, channel_id=None, reason=None
                 )
                 if decision.verdict is not Verdict.DENY:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.errors import LedgerError, SlackError, StateConflict
-from bot.ledger import Entry, Ledger, entry_of
+from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor, who_clicked
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.responses import Responses
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Decision, Message, Record, State, Verdict
-from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
-from bot.slack.client import SlackClient
+from bot.restarts.services import Services
 from bot.slack.messages import dialogs, replies
 from bot.slack.messages.approval import APPROVE
 from bot.slack.messages.batch import what_of
@@ -25,29 +25,16 @@ from bot.slack.messages.batch import what_of
 log = structlog.get_logger()
 
 
+@attrs.frozen
 class ApprovalButtons:
     """Takes Approve and Deny; the ledger decides which word was the first."""
 
-    def __init__(
-        self,
-        *,
-        authorizer: Authorizer,
-        ledger: Ledger,
-        approvals: Approvals,
-        restarts: Restarts,
-        slack: SlackClient,
-        replies: Responses,
-        tasks: Tasks,
-        refusals: RefusalLimit,
-    ) -> None:
-        self._authorizer = authorizer
-        self._ledger = ledger
-        self._approvals = approvals
-        self._restarts = restarts
-        self._slack = slack
-        self._replies = replies
-        self._tasks = tasks
-        self._refusals = refusals
+    _services: Services
+    _approvals: Approvals
+    _restarts: Restarts
+    _responses: Responses
+    _tasks: Tasks
+    _refusals: RefusalLimit
 
     async def on_click(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take a click: recorded before it is acknowledged, and always answered."""
@@ -62,7 +49,7 @@ class ApprovalButtons:
         ):
             answer = await self._decide(actor, request_id, action["action_id"], body)
             if answer is not None:
-                await self._replies.whisper(actor, answer)
+                await self._responses.whisper(actor, answer)
             await self._tidy(actor, request_id, body)
 
     async def _tidy(self, actor: Actor, request_id: str, body: dict[str, Any]) -> None:
@@ -77,18 +64,13 @@ class ApprovalButtons:
         self, actor: Actor, request_id: str, action_id: str, body: dict[str, Any]
     ) -> Message | None:
         try:
-            record = await self._ledger.get(request_id)
+            record = await self._services.ledger.get(request_id)
             if record is None or record.request.approval is None:
                 return await self._unknown(actor, request_id)
             if record.state is not State.PENDING:
                 return await self._too_late(actor, record)
-            decision = self._refusals.limit(
-                actor.user_id
-            ) or await self._authorizer.may_approve(
-                actor.user_id,
-                actor.team_id,
-                record.request.approval,
-                requester_id=record.request.user_id,
+            decision = await self._refusals.may_approve(
+                actor, record.request, record.request.approval
             )
             if decision.verdict is Verdict.DENY:
                 return await self._refuse(actor, record, decision)
@@ -116,7 +98,7 @@ class ApprovalButtons:
     ) -> Message | None:
         """Count the click, wake the story, and ask for the reason of a denial."""
         again = any(v.approve and v.user_id == actor.user_id for v in record.votes)
-        record = await self._ledger.vote(
+        record = await self._services.ledger.vote(
             record.request.id, actor.person, approve=approve
         )
         self._restarts.wake(record.request.speaks)
@@ -131,7 +113,7 @@ class ApprovalButtons:
         """Open the dialog for a reason; the denial stands without it."""
         try:
             view = dialogs.deny_view(record, await self._what(record))
-            await self._slack.open_view(trigger_id, view)
+            await self._services.slack.open_view(trigger_id, view)
         except (SlackError, LedgerError) as error:
             log.info("reason not asked for", error=str(error))
 
@@ -144,30 +126,31 @@ class ApprovalButtons:
         view, person = body["view"], who_clicked(body).person
         note = dialogs.filled(view).note.strip()
         request_id = str(view.get("private_metadata") or "")
-        if note and await self._ledger.explain_denial(request_id, person, note):
+        if note and await self._services.ledger.explain_denial(
+            request_id, person, note
+        ):
             await self._approvals.close_card(request_id)
 
     async def _unknown(self, actor: Actor, request_id: str) -> Message:
         """Answer a click on what the ledger does not know."""
         entry = Entry(kind="unknown click", request_id=request_id[:32])
-        await self._ledger.note(entry.by(actor.person))
+        await self._services.ledger.note(entry.by(actor.person))
         return replies.unknown_request()
 
     async def _too_late(self, actor: Actor, record: Record) -> Message:
         """Answer a late click; take the buttons off a card that still shows them."""
         entry = entry_of(record.request, "late click", detail=str(record.state))
-        await self._ledger.note(entry.by(actor.person))
+        await self._services.ledger.note(entry.by(actor.person))
         await self._approvals.close_card(record.request.id)
         return replies.decided(record, actor.user_id, await self._what(record))
 
     async def _what(self, record: Record) -> str:
         """Return what a request asks for, where it was asked for with others."""
-        return what_of(await self._ledger.batch(record.request.batch))
+        return what_of(await self._services.ledger.batch(record.request.batch))
 
     async def _refuse(
         self, actor: Actor, record: Record, decision: Decision
     ) -> Message:
-        self._refusals.count(actor.user_id, decision, "click")
         entry = entry_of(record.request, "click refused", detail=decision.why)
-        await self._ledger.note(entry.by(actor.person))
+        await self._refusals.note(actor, decision, "click", entry)
         return replies.click_refused(decision)

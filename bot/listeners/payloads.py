@@ -69,7 +69,7 @@ def _team(body: Body) -> str:
     """Return the team of the person, never the installing one if both are named.
 
     In a shared channel Bolt's context names the installing team for a click by an
-    outsider (reference/slack.md section 11).
+    outsider: https://docs.slack.dev/apis/slack-connect
     """
     own = body["user"].get("team_id")
     return str(own or (body.get("team") or {}).get("id") or "")

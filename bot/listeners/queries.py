@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from bot.cloud import Cloud
-from bot.config import Settings
+import attrs
+
 from bot.errors import CloudError
-from bot.ledger import Ledger
 from bot.listeners.payloads import Actor
 from bot.model import Decision, Instance, Message, Target, Verdict
-from bot.policy.authorizer import Authorizer
+from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import queries
 from bot.slack.messages.formatting import mention
@@ -21,43 +19,35 @@ AT_ONCE = 5  # reads of instances for one list
 LIST_WITHIN_S = 20.0
 LAST = 5
 HISTORY = 20
-GLASS_SINCE = timedelta(days=30)  # as lookups.history says
+GLASS_SINCE = timedelta(days=30)  # as the answer says: messages/queries.py
 
 
+@attrs.frozen
 class QueryListeners:
     """Answers questions; changes nothing."""
 
-    def __init__(
-        self,
-        *,
-        settings: Callable[[], Settings],
-        authorizer: Authorizer,
-        ledger: Ledger,
-        cloud: Cloud,
-    ) -> None:
-        self._settings = settings
-        self._authorizer = authorizer
-        self._ledger = ledger
-        self._cloud = cloud
+    _services: Services
 
     async def status(self, actor: Actor, command: words.Status) -> Message:
         """Return an instance's status now, its last restarts, and who may restart."""
-        target = self._settings().target(command.project, command.instance)
+        target = self._services.settings().target(command.project, command.instance)
         instance, problem = await self._read(target)
         decision = await self._would(actor, actor.user_id, target)
-        who = self._authorizer.who_may(target)
+        who = self._services.authorizer.who_may(target)
         return queries.status(
             target,
             instance,
-            records=await self._ledger.recent(instance_key=target.key, limit=LAST),
+            records=await self._services.ledger.recent(
+                instance_key=target.key, limit=LAST
+            ),
             decision=decision,
             problem=problem,
-            who=await self._authorizer.mentions(who),
+            who=await self._services.authorizer.mentions(who),
         )
 
     async def listing(self, command: words.List) -> Message:
         """Return the instances of a project with their status, read side by side."""
-        targets = self._settings().targets(command.project)
+        targets = self._services.settings().targets(command.project)
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def row(target: Target) -> queries.Row:
@@ -71,24 +61,24 @@ class QueryListeners:
 
     async def history(self, command: words.History) -> Message:
         """Return the last restarts, of everything or of one project or instance."""
-        settings = self._settings()
+        settings = self._services.settings()
         project = box = key = ""
         if command.project:
             project = settings.project(command.project)
         if command.instance:
             target = settings.target(project, command.instance)
             box, key = target.instance, target.key
-        records = await self._ledger.recent(
+        records = await self._services.ledger.recent(
             project=project, instance_key=key, limit=HISTORY
         )
-        glass = await self._ledger.broken_glass(
+        glass = await self._services.ledger.broken_glass(
             since=datetime.now(UTC) - GLASS_SINCE, project=project, instance=key
         )
         return queries.history(records, project=project, box=box, glass=glass)
 
     async def can(self, actor: Actor, command: words.Can) -> Message:
         """Return the rule that decides for somebody, and why."""
-        target = self._settings().target(command.project, command.instance)
+        target = self._services.settings().target(command.project, command.instance)
         user_id = command.user_id or actor.user_id
         decision = await self._would(actor, user_id, target)
         return queries.can(
@@ -100,7 +90,7 @@ class QueryListeners:
 
     async def _would(self, actor: Actor, user_id: str, target: Target) -> Decision:
         """Return what a restart by *user_id* would be told, asked for from here."""
-        return await self._authorizer.decide(
+        return await self._services.authorizer.decide(
             user_id,
             actor.team_id if user_id == actor.user_id else "",
             target,
@@ -111,7 +101,7 @@ class QueryListeners:
     async def _approvers(self, decision: Decision) -> list[str]:
         if decision.verdict is not Verdict.ASK or decision.approval is None:
             return []
-        return await self._authorizer.mentions(decision.approval.by)
+        return await self._services.authorizer.mentions(decision.approval.by)
 
     async def _read(
         self, target: Target, *, can_wait: bool = False
@@ -119,10 +109,10 @@ class QueryListeners:
         """Return the instance, or the sentence that says why it cannot be read."""
         try:
             async with asyncio.timeout(LIST_WITHIN_S):
-                instance = await self._cloud.read(target, can_wait=can_wait)
+                instance = await self._services.cloud.read(target, can_wait=can_wait)
         except CloudError as error:
             return None, str(error)
         except TimeoutError:
             return None, "The cloud did not answer in time."
-        self._authorizer.saw(target, instance)
+        self._services.authorizer.saw(target, instance)
         return instance, ""

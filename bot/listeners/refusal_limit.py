@@ -11,10 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import attrs
 import structlog
 
-from bot.model import Decision, Verdict
-from bot.telemetry.metrics import Metrics
+from bot.ledger import Entry
+from bot.listeners.payloads import Actor
+from bot.model import Approval, Decision, Request, Verdict
+from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
@@ -27,15 +30,13 @@ TOO_OFTEN = Decision(
 )
 
 
+@attrs.frozen
 class RefusalLimit:
     """Counts the refusals of each person, and knows who has had too many."""
 
-    def __init__(
-        self, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._metrics = metrics
-        self._clock = clock
-        self._at: dict[str, deque[float]] = {}
+    _services: Services
+    _clock: Callable[[], float] = time.monotonic
+    _at: dict[str, deque[float]] = attrs.field(factory=dict, init=False)
 
     def count(self, user_id: str, decision: Decision, kind: str = "") -> None:
         """Count a refusal of *user_id*; *kind* is what was refused, or what refused.
@@ -45,7 +46,7 @@ class RefusalLimit:
         limited = decision is TOO_OFTEN
         # One of few words: rule names stay out of the figures.
         kind = "limit" if limited else kind or ("rule" if decision.rule else "no rule")
-        self._metrics.refusals.labels(kind).inc()
+        self._services.metrics.refusals.labels(kind).inc()
         if limited:
             log.warning("refused too often", user=user_id, most=MOST, within_s=WITHIN_S)
             return
@@ -54,6 +55,22 @@ class RefusalLimit:
     def limit(self, user_id: str) -> Decision | None:
         """Return the refusal of who has had more than MOST within WITHIN_S."""
         since = self._clock() - WITHIN_S
-        self._at = {who: at for who, at in self._at.items() if at[-1] > since}
+        for who in [who for who, at in self._at.items() if at[-1] <= since]:
+            del self._at[who]
         at = self._at.get(user_id, ())
         return TOO_OFTEN if sum(one > since for one in at) > MOST else None
+
+    async def note(
+        self, actor: Actor, decision: Decision, kind: str, entry: Entry
+    ) -> None:
+        """Count a refusal that is no request's end, and put it on record as *entry*."""
+        self.count(actor.user_id, decision, kind)
+        await self._services.ledger.note(entry.by(actor.person))
+
+    async def may_approve(
+        self, actor: Actor, request: Request, approval: Approval
+    ) -> Decision:
+        """Decide whether somebody may approve *request*, which asks for *approval*."""
+        return self.limit(actor.user_id) or await self._services.authorizer.may_approve(
+            actor.user_id, actor.team_id, approval, requester_id=request.user_id
+        )

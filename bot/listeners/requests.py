@@ -1,4 +1,4 @@
-"""Asking for a restart, and withdrawing it: decided, recorded, then begun.
+"""Asking for restarts: decided, recorded, then begun. One is a list of one.
 
 Commands and dialogs come here with the same facts and get the same answers.
 """
@@ -6,21 +6,23 @@ Commands and dialogs come here with the same facts and get the same answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import structlog
 
-from bot.config import Settings
-from bot.errors import LedgerError, SlackError, SlackRefused, StateConflict
-from bot.ledger import Entry, Ledger, entry_of
+from bot.errors import LedgerError, SlackError, SlackRefused
+from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
+from bot.listeners.responses import Submitted
 from bot.listeners.tasks import Tasks
 from bot.model import (
     Decision,
     Message,
-    Person,
     Record,
     Request,
     State,
@@ -29,89 +31,112 @@ from bot.model import (
     request_id,
 )
 from bot.policy import explained
-from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
-from bot.slack.messages import replies
-from bot.slack.messages.batch import what_of
-from bot.telemetry.metrics import Metrics
+from bot.restarts.services import Services
+from bot.slack import command as words
+from bot.slack.messages import batch, replies
+from bot.slack.messages.dialogs import REASON
 
 log = structlog.get_logger()
 
-# Slack waits 3 s for an acknowledgement (reference/slack.md section 2).
+# Together less than the 3 s that Slack waits for an acknowledgement:
+# https://docs.slack.dev/interactivity/implementing-slash-commands
 DECIDE_WITHIN_S = 1.4
 RECORD_WITHIN_S = 0.9
 
+Decided = list[tuple[Request, Decision]]
 
+
+@attrs.frozen
 class RequestListeners:
     """Takes requests on; nothing that it acknowledges is ever forgotten."""
 
-    def __init__(
-        self,
-        *,
-        settings: Callable[[], Settings],
-        authorizer: Authorizer,
-        ledger: Ledger,
-        restarts: Restarts,
-        tasks: Tasks,
-        refusals: RefusalLimit,
-        metrics: Metrics,
-    ) -> None:
-        self._settings = settings
-        self._authorizer = authorizer
-        self._ledger = ledger
-        self._restarts = restarts
-        self._tasks = tasks
-        self._refusals = refusals
-        self._metrics = metrics
+    _services: Services
+    _restarts: Restarts
+    _tasks: Tasks
+    _refusals: RefusalLimit
 
-    async def restart(
+    async def restart(self, actor: Actor, command: words.Restart) -> Message:
+        """Ask for what was typed; raise UsageError for names that mean nothing."""
+        target = self._services.settings().target(command.project, command.instance)
+        asked = await self.ask(
+            actor, [target], reason=command.reason, break_glass=command.break_glass
+        )
+        return asked.answer
+
+    async def ask(
         self,
         actor: Actor,
-        project: str,
-        instance: str,
+        targets: Sequence[Target],
         *,
         reason: str = "",
         break_glass: bool = False,
-    ) -> Message:
-        """Decide and record a restart and begin its story; return the answer."""
-        request = Request(
+        go_on: bool = False,
+        in_dialog: bool = False,
+    ) -> Submitted:
+        """Decide on each of *targets*, record all or none, and begin their stories.
+
+        *go_on* restarts the others even if one fails; *in_dialog*, a reason that is
+        missing can still be given.
+        """
+        template = Request(
             id=request_id(actor.delivery),
             team_id=actor.team_id,
             user_id=actor.user_id,
-            target=self._settings().target(project, instance),
+            target=targets[0],
             channel_id=actor.channel_id,
             asked_at=datetime.now(UTC),
             reason=explained(reason),
             break_glass=break_glass,
             thread_ts=actor.thread_ts,
             response_url=actor.response_url,
+            go_on=go_on,
         )
+        requests = _for_each(template, targets, actor.delivery)
         with structlog.contextvars.bound_contextvars(
-            request=request.id, user=request.user_id
+            request=requests[0].id, user=actor.user_id
         ):
-            return await self._ask(request)
+            try:
+                return await self._ask(actor, requests, in_dialog=in_dialog)
+            except (LedgerError, TimeoutError) as error:
+                log.error("not recorded", error=str(error))
+                return Submitted(replies.cannot_record())
 
-    async def _ask(self, request: Request) -> Message:
-        """Decide on *request* and record it, whatever the decision is."""
-        decision = await self.decide(request)
-        if isinstance(decision, Message):
-            return decision
-        log.info("asked", decision=str(decision.verdict), rule=decision.rule)
-        request = request.ruled_by(decision)
-        try:
-            async with asyncio.timeout(RECORD_WITHIN_S + 0.2):
-                return await self._record(request, decision)
-        except (LedgerError, TimeoutError) as error:
-            log.error("not recorded", error=str(error))
-            return replies.cannot_record()
+    async def _ask(
+        self, actor: Actor, requests: Sequence[Request], *, in_dialog: bool
+    ) -> Submitted:
+        """Take *requests* on if the rules let all of them pass, else none of them."""
+        known, decisions = await asyncio.gather(
+            self._known(requests), asyncio.gather(*map(self._decide, requests))
+        )
+        decided = list(zip(requests, decisions, strict=True))
+        denied = [(r, d) for r, d in decided if d.verdict is Verdict.DENY]
+        async with asyncio.timeout(RECORD_WITHIN_S + 0.2):
+            if known:  # the same delivery again
+                return Submitted(await self._begin(known))
+            for request, decision in decided:
+                about = {"request": request.id, "rule": decision.rule}
+                log.info("asked", decision=str(decision.verdict), **about)
+            if in_dialog and any(decision.wants_reason for _, decision in denied):
+                return await self._ask_reason(actor, denied)
+            if denied:
+                return Submitted(await self._refuse(denied, len(decided) - len(denied)))
+            if apart := _apart(decided):
+                return Submitted(batch.apart(apart))
+            return Submitted(await self._take_on(decided))
 
-    async def decide(self, request: Request) -> Decision | Message:
-        """Return what policy says, or the message that says why nobody can tell."""
+    async def _known(self, requests: Sequence[Request]) -> list[Record]:
+        """Return what is on record of *requests*: their delivery has come before."""
+        async with asyncio.timeout(DECIDE_WITHIN_S):
+            return await self._services.ledger.known([one.id for one in requests])
+
+    async def _decide(self, request: Request) -> Decision:
+        """Return what policy says; who cannot be known in time is refused."""
         if limit := self._refusals.limit(request.user_id):
             return limit
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
-                return await self._authorizer.decide(
+                return await self._services.authorizer.decide(
                     request.user_id,
                     request.team_id,
                     request.target,
@@ -119,8 +144,6 @@ class RequestListeners:
                     reason=request.reason,
                     break_glass=request.break_glass,
                 )
-        except LedgerError:
-            return replies.cannot_record()
         except SlackRefused as error:
             log.warning("who asks is not known", error=str(error))
             return Decision(
@@ -137,93 +160,137 @@ class RequestListeners:
                 "Try again in a minute.",
             )
 
-    async def _record(self, request: Request, decision: Decision) -> Message:
-        """Write the request down, then begin it; a refusal is written down too."""
-        denied = decision.verdict is Verdict.DENY
-        record, new = await self._ledger.record(
-            request,
-            refusal=decision.why if denied else "",
-            deadline=datetime.now(UTC) + timedelta(seconds=RECORD_WITHIN_S),
-        )
-        if record.state is State.REFUSED:
-            if new:
-                self._refusals.count(request.user_id, decision)
-                self._metrics.requests.labels(str(State.REFUSED)).inc()
-            return replies.refusal(decision, request.target)
-        if record.state is State.JOINED:
-            return await self._joined(record)
-        if record.state is State.ASKED:
-            self._tasks.start(self._restarts.begin(record.request.id), "begin")
-        if new and request.break_glass:
-            self._metrics.break_glass.inc()
-        return replies.accepted(record)
-
-    async def _joined(self, record: Record) -> Message:
-        return replies.joined_already(await self._ledger.existing(record.joined))
-
-    async def cancel(self, actor: Actor, project: str, instance: str) -> Message:
-        """Withdraw the pending request of an instance, if the asker may."""
-        target = self._settings().target(project, instance)
-        record = await self._ledger.pending(target.key)
-        if record is None:
-            return replies.nothing_pending(target)
-        decision = await self._may_cancel(actor, record)
-        if decision is not None and decision.verdict is Verdict.DENY:
-            await self._refused(actor, record, decision)
-            return replies.cancel_refused(decision, target)
-        # A batch is withdrawn as a whole.
-        what = what_of(await self._ledger.batch(record.request.batch))
-        try:
-            record = await self._ledger.move(
-                record.request.id, State.CANCELLED, by=actor.person
-            )
-        except StateConflict as conflict:
-            return replies.decided(conflict.record, actor.user_id, what)
-        self._restarts.wake(record.request.speaks)
-        return replies.cancelled(record, what)
-
-    async def _may_cancel(self, actor: Actor, record: Record) -> Decision | None:
-        """Return None for the requester, else whether the asker is an approver."""
-        request = record.request
-        if actor.user_id == request.user_id or request.approval is None:
-            return None
-        return self._refusals.limit(
-            actor.user_id
-        ) or await self._authorizer.may_approve(
-            actor.user_id,
-            actor.team_id,
-            request.approval,
-            requester_id=request.user_id,
-        )
-
-    async def turn_away(self, actor: Actor, decision: Decision) -> Message:
-        """Refuse somebody whom no rule can let in, on record as every refusal."""
-        self._refusals.count(actor.user_id, decision, "outsider")
-        entry = Entry(kind="refused", detail=decision.why)
-        await self._ledger.note(entry.by(actor.person))
-        return replies.refusal(decision)
-
-    async def refuse(
-        self, person: Person, refused: Sequence[tuple[Target, Decision]]
-    ) -> None:
-        """Put on record what a dialog was refused and may ask for again.
+    async def _ask_reason(self, actor: Actor, denied: Decided) -> Submitted:
+        """Refuse all of it in the dialog, where the missing reason can be given.
 
         It makes no request of it: the same dialog may come back with a reason.
         """
-        self._refusals.count(person.user_id, refused[0][1])
-        for target, decision in refused:
-            entry = Entry(
-                kind="refused",
-                project=target.project,
-                instance=target.instance,
-                instance_id=target.instance_id,
-                rule=decision.rule,
-                rule_version=decision.rule_version,
-                detail=decision.why,
-            )
-            await self._ledger.note(entry.by(person))
+        self._refusals.count(actor.user_id, denied[0][1])
+        for request, decision in denied:
+            ruled = request.ruled_by(decision)
+            about = {"detail": decision.why, "request_id": ""}
+            await self._services.ledger.note(entry_of(ruled, "refused", **about))
+        wanting = next(decision for _, decision in denied if decision.wants_reason)
+        return Submitted.wrong(REASON, f"{wanting.why} {wanting.remedy}".strip())
 
-    async def _refused(self, actor: Actor, record: Record, decision: Decision) -> None:
-        self._refusals.count(actor.user_id, decision, "cancel")
-        entry = entry_of(record.request, "cancel refused", detail=decision.why)
-        await self._ledger.note(entry.by(actor.person))
+    async def _refuse(self, denied: Decided, rest: int) -> Message:
+        """Refuse all of it, each on record; *rest* is how many would have passed."""
+        ledger, news = self._services.ledger, 0
+        for request, decision in denied:
+            record, new = await ledger.record(
+                request.ruled_by(decision), refusal=decision.why, deadline=_deadline()
+            )
+            if record.state is not State.REFUSED:  # the same delivery was quicker
+                return await self._begin([record])
+            news += new
+        request, decision = denied[0]
+        if news:  # however many they are, the person was refused once
+            self._refusals.count(request.user_id, decision)
+            self._services.metrics.requests.labels(str(State.REFUSED)).inc(news)
+        if len(denied) + rest == 1:
+            return replies.refusal(decision, request.target)
+        named = [
+            (request.target.instance, f"{decision.why} {decision.remedy}".strip())
+            for request, decision in denied
+        ]
+        return batch.refusals(named, rest)
+
+    async def _take_on(self, decided: Decided) -> Message:
+        """Record all of it, more than one as one batch, and begin."""
+        ledger = self._services.ledger
+        requests = [request.ruled_by(decision) for request, decision in decided]
+        if len(requests) == 1:
+            record, new = await ledger.record(requests[0], deadline=_deadline())
+            records = [record]
+        else:
+            records, new = await ledger.record_all(requests, deadline=_deadline())
+        glass = sum(one.request.break_glass for one in records)
+        if new and glass:
+            self._services.metrics.break_glass.inc(glass)
+        return await self._begin(records)
+
+    async def _begin(self, records: Sequence[Record]) -> Message:
+        """Begin the stories of those that are asked for, and say what was recorded."""
+        for record in records:
+            if record.state is State.ASKED:
+                story = self._restarts.begin(record.request.id)
+                self._tasks.start(story, "begin")
+        joined = [one.joined for one in records if one.joined]
+        hosts = await self._services.ledger.known(joined) if joined else []
+        if len(records) == 1:
+            return _answer(records[0], hosts)
+        refused = [one for one in records if one.state is State.REFUSED]
+        if refused:
+            named = [(one.request.target.instance, one.detail) for one in refused]
+            return batch.refusals(named, len(records) - len(refused))
+        return batch.accepted(records, {host.request.id: host for host in hosts})
+
+    async def turned_away(self, actor: Actor) -> Message | None:
+        """Refuse somebody whom no rule can let in, on record as every refusal is."""
+        decision = await self._services.authorizer.outsider(
+            actor.user_id, actor.team_id
+        )
+        if decision is None:
+            return None
+        entry = Entry(kind="refused", detail=decision.why)
+        await self._refusals.note(actor, decision, "outsider", entry)
+        return replies.refusal(decision)
+
+    async def outlook(
+        self, actor: Actor, target: Target, *, break_glass: bool
+    ) -> Decision:
+        """Return what the rules will say to a restart with a reason that fits."""
+        return await self._services.authorizer.decide(
+            actor.user_id,
+            actor.team_id,
+            target,
+            channel_id=actor.channel_id,
+            reason=None,
+            break_glass=break_glass,
+        )
+
+
+def _for_each(
+    template: Request, targets: Sequence[Target], delivery: str
+) -> list[Request]:
+    """Return *template* for each of *targets*, in their order, with ids of their own.
+
+    The same delivery gives the same ids, so that it is one request each.
+    """
+    if len(targets) == 1:
+        return [template]
+    return [
+        replace(
+            template,
+            id=request_id(f"{delivery} {target.key}"),
+            target=target,
+            place=place,
+        )
+        for place, target in enumerate(targets)
+    ]
+
+
+def _answer(record: Record, hosts: Sequence[Record]) -> Message:
+    """Say what was recorded of one; *hosts* has the request that it joined, if any."""
+    request = record.request
+    if record.state is State.REFUSED:
+        said = Decision(Verdict.DENY, record.detail, rule=request.rule)
+        return replies.refusal(said, request.target)
+    return replies.joined_already(hosts[0]) if hosts else replies.accepted(record)
+
+
+def _apart(decided: Decided) -> dict[str, list[str]]:
+    """Return the names by rule where different rules ask for approval, else nothing."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for request, decision in decided:
+        if decision.verdict is Verdict.ASK:
+            rule = decision.rule, decision.rule_version
+            groups[rule].append(request.target.instance)
+    if len(groups) <= 1:
+        return {}
+    return {name: names for (name, _), names in groups.items()}
+
+
+def _deadline() -> datetime:
+    """Return until when it has to be recorded."""
+    return datetime.now(UTC) + timedelta(seconds=RECORD_WITHIN_S)

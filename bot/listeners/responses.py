@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
+import attrs
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
@@ -13,18 +15,18 @@ from bot.errors import SlackError
 from bot.listeners.payloads import Actor
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Message
-from bot.slack.client import SlackClient
+from bot.restarts.services import Services
 from bot.slack.messages import replies
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Submitted:
     """What comes of a dialog: the *answer*, or the *problems* of its fields by id."""
 
     answer: Message
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = attrs.field(factory=dict)
 
     @classmethod
     def wrong(cls, block_id: str, problem: str) -> Submitted:
@@ -32,17 +34,17 @@ class Submitted:
         return cls(replies.plain(problem), {block_id: problem})
 
 
+@attrs.frozen
 class Responses:
     """Answers people in private; what Slack does not take is logged."""
 
-    def __init__(self, slack: SlackClient, tasks: Tasks) -> None:
-        self._slack = slack
-        self._tasks = tasks
+    _services: Services
+    _tasks: Tasks
 
     async def whisper(self, actor: Actor, message: Message) -> None:
         """Say *message* to who asked, and to nobody else."""
         try:
-            await self._slack.whisper(
+            await self._services.slack.whisper(
                 message,
                 user_id=actor.user_id,
                 channel=actor.channel_id,
@@ -51,19 +53,55 @@ class Responses:
         except SlackError as error:
             log.warning("not answered", user=actor.user_id, error=str(error))
 
+    async def typed(
+        self, ack: AsyncAck, actor: Actor, work: Coroutine[Any, Any, Message | None]
+    ) -> None:
+        """Acknowledge a command with its answer, where *work* has it in time.
+
+        What takes longer (reading many instances) follows by the response_url.
+        """
+        began = time.perf_counter()
+        task = self._tasks.start(work, "command")
+        answer = await in_time(task)
+        if not task.done():
+            await ack(**ephemeral(replies.plain("One moment: I am reading it.")))
+            self._tasks.start(self._answer_later(actor, task), "answer later")
+        elif answer is None:
+            await ack()
+        else:
+            await ack(**ephemeral(answer))
+        self._services.metrics.ack.observe(time.perf_counter() - began)
+
+    async def _answer_later(
+        self, actor: Actor, work: asyncio.Task[Message | None]
+    ) -> None:
+        answer = await work
+        if answer is not None:
+            await self.whisper(actor, answer)
+
     async def submitted(
-        self, ack: AsyncAck, actor: Actor, work: asyncio.Task[Submitted]
+        self, ack: AsyncAck, actor: Actor, work: Coroutine[Any, Any, Submitted]
     ) -> None:
         """Acknowledge a dialog with what *work* finds wrong, if it does so in time.
 
         What it answers, or finds too late, is whispered.
         """
-        came = await in_time(work)
+        task = self._tasks.start(work, "submit")
+        came = await in_time(task)
         if came is not None and came.problems:
             await ack(response_action="errors", errors=dict(came.problems))
             return
         await ack()
-        self._tasks.start(self._answer(actor, work), "answer")
+        self._tasks.start(self._answer(actor, task), "answer")
 
     async def _answer(self, actor: Actor, work: asyncio.Task[Submitted]) -> None:
         await self.whisper(actor, (await work).answer)
+
+
+def ephemeral(message: Message) -> dict[str, Any]:
+    """Return *message* as an acknowledgement that only the person sees."""
+    return {
+        "response_type": "ephemeral",
+        "text": message.text,
+        "blocks": message.blocks or None,
+    }

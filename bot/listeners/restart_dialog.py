@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import attrs
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.config import Settings
-from bot.errors import BotError, LedgerError, SlackError, UsageError
+from bot.errors import BotError, SlackError, UsageError
 from bot.listeners.payloads import Actor, who_clicked, who_submitted
 from bot.listeners.requests import DECIDE_WITHIN_S, RequestListeners
 from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
-from bot.model import Target, Verdict
-from bot.policy.authorizer import Authorizer
+from bot.model import Target
+from bot.restarts.services import Services
 from bot.slack import command as words
-from bot.slack.client import SlackClient
 from bot.slack.messages import dialogs, queries, replies
 from bot.slack.messages.blocks import View
 from bot.slack.messages.buttons import target_names
@@ -30,40 +27,26 @@ from bot.slack.messages.dialogs import Opened, opened
 log = structlog.get_logger()
 
 
+@attrs.frozen
 class RestartDialog:
     """Opens the restart dialog and takes what comes back from it."""
 
-    def __init__(
-        self,
-        *,
-        settings: Callable[[], Settings],
-        authorizer: Authorizer,
-        asking: RequestListeners,
-        slack: SlackClient,
-        replies: Responses,
-        tasks: Tasks,
-        looks: StatusCache,
-    ) -> None:
-        self._settings = settings
-        self._authorizer = authorizer
-        self._asking = asking
-        self._slack = slack
-        self._replies = replies
-        self._tasks = tasks
-        self._looks = looks
+    _services: Services
+    _requests: RequestListeners
+    _responses: Responses
+    _tasks: Tasks
+    _statuses: StatusCache
 
-    async def open_restart(
-        self, actor: Actor, trigger_id: str, command: words.Restart
-    ) -> None:
+    async def open(self, actor: Actor, trigger_id: str, command: words.Restart) -> None:
         """Open the dialog with what was typed already; the trigger lives 3 s."""
-        settings = self._settings()
+        settings = self._services.settings()
         project = command.project
         if project and project not in settings.projects:
             project = settings.project(project)
         fields = dialogs.Filled(project, command.instance, command.reason)
         where = Opened(actor.channel_id, actor.thread_ts, command.break_glass)
         view = await self._view(actor, fields, where)
-        await self._slack.open_view(trigger_id, view)
+        await self._services.slack.open_view(trigger_id, view)
 
     async def on_button(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Open the dialog for the instance of a list's button."""
@@ -74,9 +57,9 @@ class RestartDialog:
         actor = who_clicked(body)
         try:
             project, instance = target_names(str(body["actions"][0].get("value")))
-            target = self._settings().target(project, instance)
+            target = self._services.settings().target(project, instance)
         except UsageError as error:
-            await self._replies.whisper(actor, replies.plain(str(error)))
+            await self._responses.whisper(actor, replies.plain(str(error)))
             return
         command = words.Restart(project=project, instance=target.instance)
         await self._open(actor, str(body["trigger_id"]), command)
@@ -100,21 +83,22 @@ class RestartDialog:
     ) -> None:
         """Open the dialog, but not for somebody whom no rule can let in."""
         try:
-            outsider = await self._authorizer.outsider(actor.user_id, actor.team_id)
-            if outsider is None:
-                await self.open_restart(actor, trigger_id, command)
+            refusal = await self._requests.turned_away(actor)
+            if refusal is None:
+                await self.open(actor, trigger_id, command)
                 return
-            refusal = await self._asking.turn_away(actor, outsider)
         except BotError as error:
             refusal = replies.plain(str(error))
-        await self._replies.whisper(actor, refusal)
+        await self._responses.whisper(actor, refusal)
 
     async def _link(self, actor: Actor, message: dict[str, Any]) -> str:
         """Return the address of the message that a shortcut was used on."""
         if not message:
             return ""
         try:
-            return await self._slack.permalink(actor.channel_id, str(message["ts"]))
+            return await self._services.slack.permalink(
+                actor.channel_id, str(message["ts"])
+            )
         except SlackError as error:
             log.info("no link to the message", error=str(error))
             return ""
@@ -128,7 +112,7 @@ class RestartDialog:
         view = body["view"]
         drawn = await self._view(_asker(body), dialogs.filled(view), opened(view))
         try:
-            await self._slack.update_view(str(view["id"]), drawn)
+            await self._services.slack.update_view(str(view["id"]), drawn)
         except SlackError as error:
             log.info("dialog not redrawn", error=str(error))
 
@@ -136,7 +120,7 @@ class RestartDialog:
         """Answer the search for an instance from the configuration."""
         project = dialogs.project_of(str(body.get("block_id") or ""))
         targets = await self._targets(_asker(body), project)
-        statuses = await self._looks.statuses(targets)
+        statuses = await self._statuses.statuses(targets)
         names = [target.instance for target in targets]
         await ack(
             options=dialogs.options(names, str(body.get("value") or ""), statuses)
@@ -146,67 +130,49 @@ class RestartDialog:
         """Return what there is to choose from, to whom names may be told in time."""
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
-                outsider = await self._authorizer.outsider(actor.user_id, actor.team_id)
+                outsider = await self._services.authorizer.outsider(
+                    actor.user_id, actor.team_id
+                )
         except (SlackError, TimeoutError) as error:
             why = str(error) or "no answer in time"
             log.warning("who searches is not known", error=why)
             return []
-        known = outsider is None and project in self._settings().projects
-        return self._settings().targets(project) if known else []
+        known = outsider is None and project in self._services.settings().projects
+        return self._services.settings().targets(project) if known else []
 
     async def on_submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Ask for what the dialog says; what is wrong is said in the dialog."""
-        actor, view = _asker(body), body["view"]
-        work = self._tasks.start(self._submit(actor, view), "submit")
-        await self._replies.submitted(ack, actor, work)
+        work = self._submit(_asker(body), body["view"])
+        await self._responses.submitted(ack, _asker(body), work)
 
     async def _submit(self, actor: Actor, view: dict[str, Any]) -> Submitted:
         """Return the answer to the request, or the problems of its fields."""
-        fields, where = dialogs.filled(view), opened(view)
+        fields = dialogs.filled(view)
         if not actor.channel_id:
             problem = "Choose the channel that the restart is shown in."
             return Submitted.wrong(dialogs.CHANNEL, problem)
         try:
-            target = self._settings().target(fields.project, fields.instance)
+            target = self._services.settings().target(fields.project, fields.instance)
         except UsageError as error:
             block = dialogs.instance_block(fields.project)
             return Submitted.wrong(block, str(error))
-        with suppress(SlackError, LedgerError):  # said, and recorded, by what follows
-            decision = await self._authorizer.decide(
-                actor.user_id,
-                actor.team_id,
-                target,
-                channel_id=actor.channel_id,
-                reason=fields.reason,
-                break_glass=where.break_glass,
-            )
-            if decision.verdict is Verdict.DENY and decision.wants_reason:
-                await self._asking.refuse(actor.person, [(target, decision)])
-                problem = f"{decision.why} {decision.remedy}".strip()
-                return Submitted.wrong(dialogs.REASON, problem)
-        return Submitted(
-            await self._asking.restart(
-                actor,
-                fields.project,
-                fields.instance,
-                reason=fields.reason,
-                break_glass=where.break_glass,
-            )
+        return await self._requests.ask(
+            actor,
+            [target],
+            reason=fields.reason,
+            break_glass=opened(view).break_glass,
+            in_dialog=True,
         )
 
     async def _view(self, actor: Actor, fields: dialogs.Filled, where: Opened) -> View:
         """Return the dialog with the rule that will decide as its hint."""
-        settings, instance = self._settings(), fields.instance
+        settings, instance = self._services.settings(), fields.instance
         hint, required = "", False
         if fields.project and instance:
             try:
-                decision = await self._authorizer.decide(
-                    actor.user_id,
-                    actor.team_id,
-                    settings.target(fields.project, instance),
-                    channel_id=actor.channel_id,
-                    reason=None,
-                    break_glass=where.break_glass,
+                target = settings.target(fields.project, instance)
+                decision = await self._requests.outlook(
+                    actor, target, break_glass=where.break_glass
                 )
             except BotError as error:
                 hint, instance = str(error), ""
@@ -215,9 +181,7 @@ class RestartDialog:
                 required = decision.wants_reason
         return dialogs.restart_view(
             sorted(settings.projects),
-            project=fields.project,
-            instance=instance,
-            reason=fields.reason,
+            replace(fields, instance=instance),
             reason_required=required,
             hint=hint,
             where=where,

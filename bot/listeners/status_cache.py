@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from bot.cloud import Cloud
+import attrs
+
 from bot.errors import CloudError
 from bot.model import Target
-from bot.policy.authorizer import Authorizer
+from bot.restarts.services import Services
 from bot.slack.messages.formatting import status
 
 KEPT_S = 30.0
@@ -18,21 +19,16 @@ AT_ONCE = 5
 MOST = 10  # reads for one search: a restart under way needs the calls more
 
 
+@attrs.frozen
 class StatusCache:
     """Looks at instances for those who choose one; nothing is decided by it."""
 
-    def __init__(
-        self,
-        cloud: Cloud,
-        authorizer: Authorizer,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._cloud = cloud
-        self._authorizer = authorizer
-        self._clock = clock
-        self._kept: dict[str, tuple[float, str]] = {}
-        self._gate = asyncio.Semaphore(AT_ONCE)
+    _services: Services
+    _clock: Callable[[], float] = time.monotonic
+    _kept: dict[str, tuple[float, str]] = attrs.field(factory=dict, init=False)
+    _gate: asyncio.Semaphore = attrs.field(
+        factory=lambda: asyncio.Semaphore(AT_ONCE), init=False
+    )
 
     async def statuses(self, targets: Sequence[Target]) -> dict[str, str]:
         """Return the status of each instance by its name, as far as known in time."""
@@ -55,9 +51,9 @@ class StatusCache:
         """Look once; an instance that cannot be read has no status beside its name."""
         async with self._gate:
             try:
-                instance = await self._cloud.read(target)
+                instance = await self._services.cloud.read(target)
             except CloudError:
                 self._kept.pop(target.key, None)
                 return
-        self._authorizer.saw(target, instance)
+        self._services.authorizer.saw(target, instance)
         self._kept[target.key] = (self._clock(), status(instance.status))

@@ -12,7 +12,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Slack must have the acknowledgement within 3 s (reference/slack.md section 2).
+# Slack must have the acknowledgement within 3 s:
+# https://docs.slack.dev/interactivity/handling-user-interaction
 ACK_WITHIN_S = 2.6
 
 

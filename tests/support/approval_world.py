@@ -19,6 +19,7 @@ from bot.config import Settings
 from bot.errors import StateConflict
 from bot.ledger import Ledger
 from bot.listeners.approval_buttons import ApprovalButtons
+from bot.listeners.cancellations import Cancellations
 from bot.listeners.payloads import Actor
 from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
@@ -41,6 +42,8 @@ from bot.policy.authorizer import Authorizer
 from bot.restarts.approval import Approvals
 from bot.restarts.preflight import Preflight
 from bot.restarts.send import Sender
+from bot.restarts.services import Services
+from bot.slack import command as words
 from bot.telemetry.metrics import Metrics
 
 HOME, ABROAD, CHANNEL = "T0HOME", "T0ABROAD", "C0INCIDENTS"
@@ -204,8 +207,19 @@ class Stage:
             home_team=HOME,
             now=world.now,
         )
-        refusals = RefusalLimit(metrics=metrics)
         common: Any = {"authorizer": self.authorizer, "ledger": ledger}
+        services = Services(
+            settings=world.settings,
+            cloud=cloud,
+            slack=quiet,
+            users=people,
+            metrics=metrics,
+            traces=quiet,
+            wakeups=quiet,
+            now=world.now,
+            **common,
+        )
+        refusals = RefusalLimit(services)
         self.approvals = Approvals(
             slack=quiet, metrics=metrics, wakeups=quiet, now=world.now, **common
         )
@@ -214,23 +228,16 @@ class Stage:
         self.sending = Sender(
             ledger=spied, cloud=cloud, still_right=self.preflight.still_right
         )
-        self.asking = RequestListeners(
-            settings=world.settings,
-            restarts=quiet,
-            tasks=self.tasks,
-            metrics=metrics,
-            refusals=refusals,
-            **common,
-        )
-        self.answering = QueryListeners(settings=world.settings, cloud=cloud, **common)
+        self.requests = RequestListeners(services, quiet, self.tasks, refusals)
+        self.cancellations = Cancellations(services, quiet, refusals)
+        self.queries = QueryListeners(services)
         self.clicks = ApprovalButtons(
-            approvals=self.approvals,
-            restarts=quiet,
-            slack=quiet,
-            replies=Responses(quiet, self.tasks),
-            tasks=self.tasks,
-            refusals=refusals,
-            **common,
+            services,
+            self.approvals,
+            quiet,
+            Responses(services, self.tasks),
+            self.tasks,
+            refusals,
         )
 
     # --- what people do ---------------------------------------------------------------
@@ -243,13 +250,9 @@ class Stage:
         """Ask for a restart, and return the id of the request."""
         actor = self.actor(user_id)
         self.asked.append(request_id(actor.delivery))
-        await self.asking.restart(
-            actor,
-            PROJECT,
-            self.world.instance_id,
-            reason="it burns",
-            break_glass=break_glass,
-        )
+        box = self.world.instance_id
+        command = words.Restart(PROJECT, box, "it burns", break_glass)
+        await self.requests.restart(actor, command)
         return self.asked[-1]
 
     async def click(self, user_id: str, story: str, *, approve: bool) -> None:
@@ -283,7 +286,8 @@ class Stage:
     async def cancel(self, user_id: str) -> None:
         """Withdraw what waits."""
         actor = self.actor(user_id)
-        await self.asking.cancel(actor, PROJECT, self.world.instance_id)
+        command = words.Cancel(PROJECT, self.world.instance_id)
+        await self.cancellations.cancel(actor, command)
 
     # --- what the stories do ----------------------------------------------------------
 

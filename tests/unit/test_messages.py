@@ -215,13 +215,13 @@ DRAWERS: dict[str, Drawer] = {
 VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
     "restart": lambda r, _: dialogs.restart_view(
         ["ml-prod", "ml-test"],
-        project="ml-prod",
-        instance="trainer-7",
-        reason=r.request.reason,
+        dialogs.Filled("ml-prod", "trainer-7", r.request.reason),
         hint="The rule asks for a reason.",
         where=dialogs.Opened("C1", break_glass=True),
     ),
-    "restart, empty": lambda _, __: dialogs.restart_view([], where=dialogs.Opened()),
+    "restart, empty": lambda _, __: dialogs.restart_view(
+        [], dialogs.Filled(), where=dialogs.Opened()
+    ),
     "confirm": lambda r, _: batch_dialog.confirm_view(
         [r.request.target] * 20,
         [replace(DECISION, why=r.request.reason or "No.")] * 20,
@@ -925,9 +925,7 @@ def test_dialog_is_filled_in() -> None:
     """What was typed with the command stands in the dialog already."""
     view = dialogs.restart_view(
         ["ml-prod"],
-        project="ml-prod",
-        instance="trainer-7",
-        reason="disk",
+        dialogs.Filled("ml-prod", "trainer-7", "disk"),
         reason_required=True,
         where=dialogs.Opened("C1"),
     )

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bot.cli import explain
 from bot.config import Secrets
 from bot.ledger import Ledger
-from bot.listeners.requests import Actor
+from bot.listeners.payloads import Actor
 from bot.model import (
     ENDS,
     TRANSITIONS,
@@ -32,7 +32,8 @@ from bot.model import (
     Verdict,
     request_id,
 )
-from bot.slack.command import Can
+from bot.policy.authorizer import Authorizer
+from bot.slack.command import Can, Restart
 from bot.slack.messages import queries
 from bot.slack.messages.formatting import mention
 from tests.support.approval_world import (
@@ -343,7 +344,7 @@ def test_can_explain_and_the_command_decide_alike(
                 await perform(stage, act)
         box = stage.world.instance_id
         actor = stage.actor(who)
-        said = await stage.answering.can(actor, Can(PROJECT, box))
+        said = await stage.queries.can(actor, Can(PROJECT, box))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(explain, "_authorizer", lambda *_: _as_the_bot(stage))
             told = await explain.explain(
@@ -378,14 +379,14 @@ _SECRETS: Any = Secrets.model_construct()
 async def _command(stage: Stage, actor: Actor, reason: str) -> tuple[Decision, Record]:
     """Return what the command decides, caught on its way to the record, and that."""
     decided: list[Any] = []
-    decide = stage.asking.decide
+    decide = Authorizer.decide
 
-    async def kept(request: Request) -> Any:
-        decided.append(await decide(request))
+    async def kept(self: Authorizer, *who: Any, **what: Any) -> Any:
+        decided.append(await decide(self, *who, **what))
         return decided[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage.asking, "decide", kept)
-        box = stage.world.instance_id
-        await stage.asking.restart(actor, PROJECT, box, reason=reason)
+        patch.setattr(Authorizer, "decide", kept)
+        command = Restart(PROJECT, stage.world.instance_id, reason)
+        await stage.requests.restart(actor, command)
     return decided[0], await stage.ledger.existing(request_id(actor.delivery))

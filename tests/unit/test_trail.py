@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -394,14 +395,8 @@ def metrics() -> Metrics:
 def maintenance(ledger: Ledger, metrics: Metrics) -> Maintenance:
     """Return the upkeep of *ledger*."""
     nothing: Any = Nothing()
-    return Maintenance(
-        ledger=ledger,
-        restarts=nothing,
-        engine=nothing,
-        home=nothing,
-        metrics=metrics,
-        retention_s=60.0,
-    )
+    services: Any = SimpleNamespace(ledger=ledger, metrics=metrics)
+    return Maintenance(services, nothing, nothing, nothing, retention_s=60.0)
 
 
 async def test_the_newest_hash_goes_to_the_log_at_the_start(
@@ -425,14 +420,14 @@ async def test_the_hash_is_logged_again_and_again(maintenance, monkeypatch):
     monkeypatch.setattr("bot.app.maintenance.HASH_EVERY_S", 0.001)
     looks, thrice = count(1), asyncio.Event()
 
-    async def log_hash() -> None:
+    async def log_hash(_: Maintenance) -> None:
         look = next(looks)
         if look == 1:
             raise LedgerError("the database did not answer")
         if look == 3:
             thrice.set()
 
-    monkeypatch.setattr(maintenance, "log_hash", log_hash)
+    monkeypatch.setattr(Maintenance, "log_hash", log_hash)
     maintenance.start()
     await asyncio.wait_for(thrice.wait(), 5)
     await maintenance.close()

@@ -287,13 +287,13 @@ async def test_what_may_have_been_sent_is_never_said_not_to_be(stage, world):
 
 async def test_history_counts_broken_glass(stage, world):
     """``/mlstudio history`` says how often an approval was passed lately."""
-    quiet = await stage.answering.history(History())
+    quiet = await stage.queries.history(History())
     assert "Break-glass in the last 30 days" not in quiet.text
     await stage.ask("U0BOB", break_glass=True)
     await stage.stories()
 
     for command in (History(), History(PROJECT), History(PROJECT, world.instance_id)):
-        said = await stage.answering.history(command)
+        said = await stage.queries.history(command)
         assert "Break-glass in the last 30 days: 1." in said.text
         assert "(break-glass)" in said.text
     glass = await stage.ledger.existing(stage.asked[1])

@@ -16,6 +16,11 @@ class Restart:
     reason: str = ""
     break_glass: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no name is missing."""
+        return bool(self.project and self.instance)
+
 
 @dataclass(frozen=True, slots=True)
 class Several:

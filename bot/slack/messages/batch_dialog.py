@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.model import REASON_LIMIT, Decision, Target, canonical
+from bot.model import Decision, Target, canonical
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
-from bot.slack.messages.approval import losses
 from bot.slack.messages.blocks import View
-from bot.slack.messages.dialogs import REASON, filled, glass, labelled, text_input
+from bot.slack.messages.dialogs import filled, labelled, reason_input, warnings
 from bot.slack.messages.queries import outlook
 
 CONFIRM = "confirm"  # callback id
@@ -57,15 +56,9 @@ def confirm_view(
             *b.drawn([b.marked(_opening(targets, parallel))]),
             *b.drawn([_row(one, statuses.get(one.instance, "")) for one in targets]),
             *b.drawn(_outlooks(targets, decisions)),
-            text_input(
-                REASON,
-                "Reason",
-                asked.reason,
-                limit=REASON_LIMIT,
-                optional=not needs_reason,
-            ),
+            reason_input(asked.reason, required=needs_reason),
             _go_on(),
-            *b.drawn([glass(asked.break_glass), b.note(losses(None))]),
+            *b.drawn(warnings(asked.break_glass)),
         ],
     }
 

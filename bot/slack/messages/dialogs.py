@@ -48,17 +48,39 @@ def opened(view: Mapping[str, Any]) -> Opened:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What stands in a dialog: names may be empty while it is being filled in."""
+
+    project: str = ""
+    instance: str = ""
+    reason: str = ""
+    note: str = ""
+    channel: str = ""
+
+
+def filled(view: Mapping[str, Any]) -> Filled:
+    """Return what stands in the dialog of Slack's *view* payload."""
+    state = view.get("state") or {}
+    fields: dict[str, str] = {}
+    for block in (state.get("values") or {}).values():
+        for action_id, element in block.items():
+            option = element.get("selected_option") or {}
+            chosen = option.get("value") or element.get("selected_conversation")
+            fields[action_id] = chosen or element.get("value") or ""
+    known = (PROJECT, INSTANCE, REASON, NOTE, CHANNEL)
+    return Filled(**{name: fields[name] for name in known if name in fields})
+
+
 def restart_view(
     projects: Sequence[str],
+    fields: Filled,
     *,
-    project: str = "",
-    instance: str = "",
-    reason: str = "",
     reason_required: bool = False,
     hint: str = "",
     where: Opened,
 ) -> View:
-    """Return the restart dialog, with what is known already filled in.
+    """Return the restart dialog with what is known filled in already.
 
     *hint* says what the rule asks for.
     """
@@ -70,27 +92,19 @@ def restart_view(
         "close": b.plain_text("Cancel", 24),
         "private_metadata": where.metadata,
         "blocks": [
-            _project_input(projects, project),
-            _instance_input(project, instance),
+            _project_input(projects, fields.project),
+            _instance_input(fields.project, fields.instance),
             *([] if where.channel else [_channel_input()]),
-            text_input(
-                REASON,
-                "Reason",
-                reason,
-                limit=REASON_LIMIT,
-                optional=not reason_required,
-            ),
-            *b.drawn([b.note(hint) if hint else None, glass(where.break_glass)]),
-            *b.drawn([b.note(losses(None))]),
+            reason_input(fields.reason, required=reason_required),
+            *b.drawn([b.note(hint) if hint else None, *warnings(where.break_glass)]),
         ],
     }
 
 
-def glass(break_glass: bool) -> b.Part | None:  # noqa: FBT001
-    """Return the line of a dialog whose submission breaks the glass."""
-    if not break_glass:
-        return None
-    return b.words("Break-glass: approval is skipped, and everybody sees it.")
+def warnings(break_glass: bool) -> list[b.Part | None]:  # noqa: FBT001
+    """Return what whoever submits a dialog has to know: what is skipped and lost."""
+    glass = "Break-glass: approval is skipped, and everybody sees it."
+    return [b.words(glass) if break_glass else None, b.note(losses(None))]
 
 
 def instance_block(project: str) -> str:
@@ -144,7 +158,14 @@ def _channel_input() -> b.Block:
     return labelled(CHANNEL, "Channel to show it in", select)
 
 
-def text_input(
+def reason_input(reason: str, *, required: bool) -> b.Block:
+    """Return the field for the reason, with what was typed already."""
+    return _text_input(
+        REASON, "Reason", reason, limit=REASON_LIMIT, optional=not required
+    )
+
+
+def _text_input(
     name: str, label: str, value: str = "", *, limit: int, optional: bool
 ) -> b.Block:
     """Return a field for free text of at most *limit* characters."""
@@ -205,30 +226,6 @@ def deny_view(record: Record, what: str = "") -> View:
         "private_metadata": request.id,
         "blocks": [
             *b.drawn([b.marked(asked), b.words(t.reason(request))]),
-            text_input(NOTE, "Why (everybody sees it)", limit=_NOTE, optional=True),
+            _text_input(NOTE, "Why (everybody sees it)", limit=_NOTE, optional=True),
         ],
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What stands in a dialog: names may be empty while it is being filled in."""
-
-    project: str = ""
-    instance: str = ""
-    reason: str = ""
-    note: str = ""
-    channel: str = ""
-
-
-def filled(view: Mapping[str, Any]) -> Filled:
-    """Return what stands in the dialog of Slack's *view* payload."""
-    state = view.get("state") or {}
-    fields: dict[str, str] = {}
-    for block in (state.get("values") or {}).values():
-        for action_id, element in block.items():
-            option = element.get("selected_option") or {}
-            chosen = option.get("value") or element.get("selected_conversation")
-            fields[action_id] = chosen or element.get("value") or ""
-    known = (PROJECT, INSTANCE, REASON, NOTE, CHANNEL)
-    return Filled(**{name: fields[name] for name in known if name in fields})
