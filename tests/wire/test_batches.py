@@ -234,11 +234,12 @@ async def test_each_has_its_own_lines_in_the_trail(batch: Batch) -> None:
 
 
 async def test_one_alone_may_be_asked_for_by_a_pattern(batch: Batch) -> None:
-    """A pattern that matches one instance is confirmed too, and restarts that one."""
+    """A pattern that matches one is confirmed too, and is then as one by its name."""
     view = await batch.confirm("trainer-[1]")
     delivery = await batch.submit(view)
-    assert states(await batch.ended(delivery, "trainer-1")) == [READY]
-    assert "1 instance in ml-prod is ready" in batch.bench.followups()[0].text
+    story = request_id(f"view {delivery.payload['view']['id']}")
+    assert (await batch.bench.end_of(story)).state is READY
+    assert "trainer-1 is ready. Its restart" in batch.bench.followups()[0].text
 
 
 # --- after a failure ----------------------------------------------------------------

@@ -1,8 +1,7 @@
 """Typed text: its characters, its words, and Slack's markup in it. Pure.
 
 Phones and rich editors change what is typed: curly quotes, long dashes, no-break
-spaces (reference/slack.md section 2). Names are brought back to plain characters; the
-reason stays as it was typed.
+spaces. Names are brought back to plain characters; the reason stays as it was typed.
 """
 
 from __future__ import annotations
