@@ -23,7 +23,6 @@ from bot.slack.command import (
     Restart,
     Several,
     Status,
-    for_everybody,
     parse,
     plain,
     usage,
@@ -212,7 +211,6 @@ def test_what_the_help_lists_is_understood(form: Form):
     for text in (typed.translate(str.maketrans("[]…", "   ")), brief):
         command = parse(re.sub(r"<(project|instance)>", r"\1", text))
         assert type(command) is form.command
-        assert for_everybody(command) is form.everybody
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,16 @@ async def test_who_may_not_act_learns_nothing_either(
     assert len(await crowd.trail("refused")) == before + 1
 
 
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("text", ["help", "", "restrat"])
+async def test_everybody_reads_what_can_be_typed(crowd: Bench, text: str) -> None:
+    """A guest's call for help is answered, and is no refusal."""
+    before = len(await crowd.trail("refused"))
+    delivery = await crowd.ask(text, user="erin")
+    assert "/mlstudio status" in delivery.text
+    assert len(await crowd.trail("refused")) == before
+
+
 async def test_without_the_groups_nobody_passes_a_rule(make_bench: MakeBench) -> None:
     """A bot that may not read user groups restarts nothing for their members."""
     slack = LocalSlack(scopes={"commands", "chat:write", "users:read"})
