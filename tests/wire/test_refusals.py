@@ -196,7 +196,7 @@ async def test_who_may_not_act_learns_nothing_either(
     assert len(await crowd.trail("refused")) == before + 1
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@shared
 @pytest.mark.parametrize("text", ["help", "", "restrat"])
 async def test_everybody_reads_what_can_be_typed(crowd: Bench, text: str) -> None:
     """A guest's call for help is answered, and is no refusal."""
