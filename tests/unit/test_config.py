@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from bot.cli.starter import STARTER
+from bot.cli.assets import starter
 from bot.config import (
     Endpoint,
     ProjectSettings,
@@ -217,7 +217,7 @@ def test_the_version_follows_rules_projects_and_names(document: dict[str, Any]):
 def test_the_starter_loads(tmp_path: Path):
     """What ``init`` writes is a configuration that works once the secrets are set."""
     path = tmp_path / "mlstudio-bot.toml"
-    path.write_text(STARTER)
+    path.write_text(starter())
 
     loaded, _ = load(path, ENVIRON)
 
@@ -227,7 +227,7 @@ def test_the_starter_loads(tmp_path: Path):
 def test_the_starter_shows_every_key(tmp_path: Path):
     """Who removes every "#" before a key has all keys there are, with the defaults."""
     path = tmp_path / "mlstudio-bot.toml"
-    path.write_text(re.sub(r"(?m)^# (?=[a-z_]+ = |\[\[rules)", "", STARTER))
+    path.write_text(re.sub(r"(?m)^# (?=[a-z_]+ = |\[\[rules)", "", starter()))
 
     loaded = load_settings(path)
 
