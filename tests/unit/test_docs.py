@@ -14,7 +14,7 @@ from bot.config.secrets import VARIABLES
 from bot.config.tables import ProjectSettings
 from bot.model import Approval, Rule
 from bot.slack.messages.replies import COMMANDS
-from bot.telemetry.metrics import FAMILIES
+from tests.support.figures import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
