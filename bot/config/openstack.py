@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from bot.config import types
 from bot.config.cross_checks import Document, table
-from bot.config.error_messages import Problem
+from bot.config.error_messages import Problem, echo
 from bot.config.openstack_files import Entries, access_key, text_of
 
 _LOGIN = ("username", "password", "user_domain_name")
@@ -175,7 +174,7 @@ def _own_login(name: str, entry: Document, path: tuple[str, ...], found: Found) 
     common = table(found.document, "cloud").get("auth", "token")
     if entry and lacking and project.get("auth", common) == "token":
         words = " and ".join(lacking)
-        text = f'the entry "{types.echo(name)}" has no {words}; secure.yaml may hold it'
+        text = f'the entry "{echo(name)}" has no {words}; secure.yaml may hold it'
         found.problems.append(Problem(path, text))
     found.own[name] = Credentials(
         **{key: SecretStr(value) for key, value in login.items()}

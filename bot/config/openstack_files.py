@@ -11,8 +11,8 @@ from configparser import Error as IniError
 from pathlib import Path
 from typing import Any
 
-from bot.config import types
 from bot.config.cross_checks import Document, table
+from bot.config.error_messages import echo, meant
 
 _LARGEST = 1_000_000  # characters
 _PASSWORD = {"", "password", "v3password"}  # the types of login that are ours
@@ -28,16 +28,14 @@ class Entries:
     def entry(self, name: str) -> Document:
         """Return the entry *name*; ValueError if there is none, or none for us."""
         entries, where = self._entries()
-        shown = f'"{types.echo(name)}"'
+        shown = f'"{echo(name)}"'
         if name not in entries:
-            raise ValueError(
-                f"{where} has no cloud {shown}{types.meant(name, entries)}"
-            )
+            raise ValueError(f"{where} has no cloud {shown}{meant(name, entries)}")
         entry = table(entries, name)
         kind = text_of(entry, "auth_type")
         if kind not in _PASSWORD:
             raise ValueError(
-                f'the entry {shown} of {where} has auth_type "{types.echo(kind)}"; the'
+                f'the entry {shown} of {where} has auth_type "{echo(kind)}"; the'
                 " bot logs in by user name and password"
             )
         return entry

@@ -10,9 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from bot.config.error_messages import Problem
+from bot.config.error_messages import TOKEN, Problem
 from bot.config.openstack import Credentials
-from bot.config.types import TOKEN
 
 NOTHING = SecretStr("")
 _SIZE = 65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)

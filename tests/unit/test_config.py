@@ -449,6 +449,85 @@ def test_what_may_not_be_written(document: dict[str, Any], path, value: object):
     assert said[0].isprintable()
 
 
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ((), ""),
+        (("slack",), "slack."),
+        (("rules", 0), "rules[0]."),
+        (("rules", 0, "approval"), "rules[0].approval."),
+        (("projects", "ml-prod"), "projects.ml-prod."),
+    ],
+)
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("[key]", '"[key]"'),
+        ("", '""'),
+        ("a.b", '"a.b"'),
+        ('a"b', '"a?b"'),
+        ("[[rules]]", '"[[rules]]"'),
+        (LONG, f'"{LONG[:39]}…"'),
+    ],
+)
+def test_an_odd_key_is_one_clear_line(
+    document: dict[str, Any], table, place, key, shown
+):
+    """However a key is spelled, it is said to be unknown at its own place."""
+    (said,) = problems(put(document, (*table, key), 1))
+
+    assert said.startswith(f"{place}{shown}: there is no such key")
+
+
+@pytest.mark.parametrize("key", ["[key]", "", 'a"b', LONG])
+@pytest.mark.parametrize("table", [("projects",), ("projects", "ml-prod", "instances")])
+def test_an_odd_name_is_said_with_the_whole_place(document: dict[str, Any], table, key):
+    """A name that nobody can type is named itself, not the table that it is in."""
+    value = {"id": PROJECT} if table == ("projects",) else UUID
+
+    (said,) = problems(put(document, (*table, key), value))
+
+    shown = '"[key]"' if key == "[key]" else '"'
+    assert said.startswith(f"{'.'.join(table)}.{shown}")
+    assert "cannot be typed as a name" in said
+
+
+def test_every_mistake_of_one_rule_is_said_at_once(document: dict[str, Any]):
+    """A rule with a mistake in each key tells all of them, each at its place."""
+    rule = {
+        "who": [],
+        "projects": [" "],
+        "instances": [],
+        "channels": ["#x"],
+        "reason": 1,
+        "reason_pattern": "(",
+        "cooldown": "soon",
+        "deny": "no",
+        "approval": {"by": ["ann"], "needed": 0, "expires": "0s", "break_glass": [1]},
+    }
+
+    said = problems(put(document, ("rules",), [rule]))
+
+    assert [line.split(": ")[0].removeprefix("rules[0].") for line in said] == [
+        "approval.break_glass[0]",
+        "approval.by[0]",
+        "approval.expires",
+        "approval.needed",
+        "channels[0]",
+        "cooldown",
+        "deny",
+        "instances",
+        "name",
+        "projects[0]",
+        "reason",
+        "reason_pattern",
+        "who",
+    ]
+
+
 def test_a_near_miss_of_a_group_is_guessed(document: dict[str, Any]):
     """Who forgets the @ of a handle is reminded of it."""
     said = problems(put(document, ("rules", 0, "who"), ["ml-oncall"]))
@@ -956,6 +1035,7 @@ KEYS = st.one_of(
             *Settings.model_fields,
             *("id", "instances", "auth", "mode", "listen", "who", "name", "deny"),
             *("approval", "by", "needed", "expires", "cooldown", "password", "ml-prod"),
+            *("[key]", "", "a.b", "]", LONG),
         ]
     ),
     st.text(max_size=5),
