@@ -1,7 +1,7 @@
 """The configuration: one TOML file and the secrets of the environment.
 
 Everything is checked at once, and every mistake is said with its place. What each table
-may hold stands in ``tables``, a rule in ``bot.model.rule``, and what only the whole file
+may hold stands in ``tables``, a rule in ``bot.model.rule``, what only the whole file
 shows in ``cross_checks``; ``error_messages`` says it.
 """
 

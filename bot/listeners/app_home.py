@@ -13,6 +13,7 @@ from bot.errors import BotError
 from bot.ledger import Ledger
 from bot.listeners.tasks import Tasks
 from bot.model import UNDER_WAY, Record, State, Target, Verdict
+from bot.policy import Question
 from bot.policy.authorizer import Authorizer
 from bot.slack.client import SlackClient
 from bot.slack.messages import dialogs
@@ -105,7 +106,7 @@ class AppHome:
         for project in settings.projects:
             for target in settings.targets(project):
                 decision = await self._authorizer.decide(
-                    user_id, "", target, channel_id=None, reason=None
+                    Question(user_id, "", target, channel_id=None, reason=None)
                 )
                 if decision.verdict is not Verdict.DENY:
                     found.append(target)

@@ -31,7 +31,7 @@ from bot.model import (
     Verdict,
     request_id,
 )
-from bot.policy import explained
+from bot.policy import Question, explained
 from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.slack import command as words
@@ -123,12 +123,14 @@ class Several:
     ) -> Decision:
         """Return what the rules will say to a restart with a reason that fits."""
         return await self._authorizer.decide(
-            actor.user_id,
-            actor.team_id,
-            target,
-            channel_id=actor.channel_id,
-            reason=None,
-            break_glass=asked.break_glass,
+            Question(
+                actor.user_id,
+                actor.team_id,
+                target,
+                actor.channel_id,
+                reason=None,
+                break_glass=asked.break_glass,
+            )
         )
 
     # --- after ------------------------------------------------------------------------

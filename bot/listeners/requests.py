@@ -28,7 +28,7 @@ from bot.model import (
     Verdict,
     request_id,
 )
-from bot.policy import explained
+from bot.policy import Question, explained
 from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.slack.messages import replies
@@ -111,14 +111,7 @@ class RequestListeners:
             return limit
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
-                return await self._authorizer.decide(
-                    request.user_id,
-                    request.team_id,
-                    request.target,
-                    channel_id=request.channel_id,
-                    reason=request.reason,
-                    break_glass=request.break_glass,
-                )
+                return await self._authorizer.decide(Question.of(request))
         except LedgerError:
             return replies.cannot_record()
         except SlackRefused as error:

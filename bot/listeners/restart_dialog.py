@@ -19,6 +19,7 @@ from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.model import Target, Verdict
+from bot.policy import Question
 from bot.policy.authorizer import Authorizer
 from bot.slack import command as words
 from bot.slack.client import SlackClient
@@ -172,12 +173,14 @@ class RestartDialog:
             return Submitted.wrong(block, str(error))
         with suppress(SlackError, LedgerError):  # said, and recorded, by what follows
             decision = await self._authorizer.decide(
-                actor.user_id,
-                actor.team_id,
-                target,
-                channel_id=actor.channel_id,
-                reason=fields.reason,
-                break_glass=where.break_glass,
+                Question(
+                    actor.user_id,
+                    actor.team_id,
+                    target,
+                    actor.channel_id,
+                    fields.reason,
+                    where.break_glass,
+                )
             )
             if decision.verdict is Verdict.DENY and decision.wants_reason:
                 await self._asking.refuse(actor.person, [(target, decision)])
@@ -202,12 +205,14 @@ class RestartDialog:
         if fields.project and instance:
             try:
                 decision = await self._authorizer.decide(
-                    actor.user_id,
-                    actor.team_id,
-                    settings.target(fields.project, instance),
-                    channel_id=actor.channel_id,
-                    reason=None,
-                    break_glass=where.break_glass,
+                    Question(
+                        actor.user_id,
+                        actor.team_id,
+                        settings.target(fields.project, instance),
+                        actor.channel_id,
+                        reason=None,
+                        break_glass=where.break_glass,
+                    )
                 )
             except BotError as error:
                 hint, instance = str(error), ""

@@ -1,6 +1,6 @@
 """Who may restart what: in doubt the answer is no."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model import Approval, Decision, Person, Rule, Target, Verdict
-from bot.policy import approvers, decide, explained, may_approve, references
+from bot.policy import (
+    Facts,
+    Question,
+    approvers,
+    decide,
+    explained,
+    may_approve,
+    references,
+)
 
 HOME = "T1"
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -29,20 +37,22 @@ def rule(name="r", who=("*",), **fields):
     return Rule(name=name, who=who, **fields)
 
 
+QUESTION = Question(ANN.user_id, HOME, TRAINER, "C0OPS")
+FACTS_NOW = Facts(
+    person=ANN,
+    home_team=HOME,
+    groups=GROUPS,
+    name="studio-7",
+    last_restart=None,
+    now=NOW,
+)
+ASKED = {field.name for field in fields(Question)}
+
+
 def decided(*rules, **changes) -> Decision:
-    facts = {
-        "person": ANN,
-        "home_team": HOME,
-        "target": TRAINER,
-        "name": "studio-7",
-        "channel_id": "C0OPS",
-        "reason": "",
-        "break_glass": False,
-        "groups": GROUPS,
-        "last_restart": None,
-        "now": NOW,
-    }
-    return decide(rules, **(facts | changes))
+    asked = {name: value for name, value in changes.items() if name in ASKED}
+    known = {name: value for name, value in changes.items() if name not in ASKED}
+    return decide(rules, replace(QUESTION, **asked), replace(FACTS_NOW, **known))
 
 
 def voted(approval, person="U0LEA", requester="U0ANN", groups=GROUPS, **kind):
