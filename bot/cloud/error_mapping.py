@@ -58,6 +58,11 @@ class Asked:
     restart: bool = False
 
 
+def host_of(url: str) -> str:
+    """Return the host of *url*, with its port, for a sentence; it never raises."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
 def failure(problem: Problem, asked: Asked) -> CloudError:
     """Return the error that a failed answer means for what was *asked*."""
     row = row_of(problem.status, problem.code)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from hashlib import sha256
 
+import attrs
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -165,7 +166,7 @@ async def test_a_temporary_key_sends_its_token_signed():
     """The security token of a temporary key goes out and is part of the signature."""
     clock = Clock()
     wire = Wire(clock)
-    login = replace(LOGIN, security_token=SecretStr("temporary"))
+    login = attrs.evolve(LOGIN, security_token=SecretStr("temporary"))
     cloud = cloud_over(wire, clock, KEY_POINT, login=login)
 
     await cloud.read(TRAINER)
