@@ -11,6 +11,8 @@ from configparser import Error as IniError
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from bot.config.cross_checks import Document, table
 from bot.config.error_messages import echo, meant
 
@@ -18,12 +20,12 @@ _LARGEST = 1_000_000  # characters
 _PASSWORD = {"", "password", "v3password"}  # the types of login that are ours
 
 
+@attrs.define
 class Entries:
     """The entries of clouds.yaml with secure.yaml over them, read when one is named."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._read: tuple[Document, str] | None = None
+    _environ: Mapping[str, str]
+    _read: tuple[Document, str] | None = attrs.field(default=None, init=False)
 
     def entry(self, name: str) -> Document:
         """Return the entry *name*; ValueError if there is none, or none for us."""

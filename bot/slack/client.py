@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 import aiohttp
+import attrs
 import structlog
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import (
@@ -104,21 +105,14 @@ def _client(
     return client
 
 
+@attrs.define
 class SlackClient:
     """Says things in Slack; raises SlackRefused, SlackBusy or SlackUnknown."""
 
-    def __init__(
-        self,
-        poster: AsyncWebClient,
-        idem: AsyncWebClient,
-        http: aiohttp.ClientSession,
-        *,
-        on_call: OnCall = unreported,
-    ) -> None:
-        self._poster = poster
-        self._idem = idem
-        self._http = http
-        self._on_call = on_call
+    _poster: AsyncWebClient
+    _idem: AsyncWebClient
+    _http: aiohttp.ClientSession
+    _on_call: OnCall = attrs.field(default=unreported, kw_only=True)
 
     async def post(
         self,

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+import attrs
 import httpx
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -141,12 +142,12 @@ class HttpMode:
             return False
 
 
+@attrs.define
 class Received:
     """The signatures of the last minutes; only who has the secret can add to them."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seen: dict[str, float] = {}  # in the order of arrival
+    _clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, float] = attrs.field(factory=dict, init=False)  # as they came
 
     def is_new(self, signature: str) -> bool:
         """Say whether *signature* comes for the first time, and remember it."""
