@@ -1,7 +1,7 @@
 """Key login: signs every request with SDK-HMAC-SHA256.
 
-The steps are those of reference/modelarts.md section 9; "access" is the form of the
-Huawei SDKs, "credential" that of the OTC documentation.
+The steps: https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm-002.html
+The form "access" is that of the Huawei SDKs, "credential" that of OTC's documentation.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class SigningAuth(httpx.Auth):
                 raise self._pause.start(self._refusal(problem, skew))
 
     def _sign(self, request: httpx.Request) -> None:
-        """Add the headers of section 9.1 to *request*."""
+        """Add the date, the project, a temporary key's token and the signature."""
         point = self._endpoint
         date = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%dT%H%M%SZ")
         signed = {"x-sdk-date": date, "x-project-id": point.project_id}

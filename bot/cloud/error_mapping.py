@@ -107,7 +107,7 @@ def _longest(*waits_s: float | None) -> float | None:
 
 
 def broken(error: httpx.RequestError | httpx.InvalidURL, asked: Asked) -> CloudError:
-    """Return what it means that a request ended in *error* (section 7)."""
+    """Return what it means that a request ended in *error*."""
     if isinstance(error, NOTHING_SENT):
         return CloudBusy(f"The cloud cannot be reached at {asked.host}.")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):

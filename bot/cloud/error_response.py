@@ -1,6 +1,8 @@
 """What a failed answer says, whichever of its four shapes it has; never raises.
 
-The shapes: reference/modelarts.md section 5.
+They are those of the old instance API (``error_message``), of the gateway and newer
+ModelArts (``error_msg``), of IAM and Keystone (``error``), and whatever a proxy sends.
+https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0003.html
 """
 
 from __future__ import annotations

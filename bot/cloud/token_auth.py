@@ -1,6 +1,7 @@
 """Token login: an httpx.Auth that logs in to IAM once for everybody who waits.
 
-The rules are those of reference/modelarts.md section 8.
+The user's domain always goes out, and a token is kept for as long as IAM says:
+https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0004.html
 """
 
 from __future__ import annotations

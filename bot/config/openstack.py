@@ -3,7 +3,8 @@
 They fill in what the configuration leaves out, never what it says. The environment
 stands over the cloud of ``[cloud]``; a project that names a cloud of its own takes all
 from there, because a user of one cloud is nobody in another. Names and places are those
-of openstacksdk and of OTC's ``.ostackrc`` (reference/modelarts.md section 12).
+of openstacksdk and of OTC's ``.ostackrc``:
+https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ _NEEDED = {
     "token": ("OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"),
     "aksk": ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"),
 }
-# They switch Bolt to OAuth mode (reference/slack.md section 4).
+# They switch Bolt to OAuth mode:
+# https://docs.slack.dev/tools/bolt-python/concepts/authenticating-oauth
 _FORBIDDEN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
 _HEADER = re.compile(r"[!-~]+")  # what can stand in the header of an HTTP request
 

@@ -35,8 +35,8 @@ class Endpoint:
 
     *iam_url* ends in ``/v3``, *modelarts_url* in the host. *signature* is the form of
     the header in key mode; *region* and *service* belong to its form "credential" and
-    may be empty (reference/modelarts.md section 9.1). *cloud* names the entry of
-    clouds.yaml whose login is the project's own.
+    may be empty. *cloud* names the entry of clouds.yaml whose login is the project's
+    own.
     """
 
     project: str

@@ -18,7 +18,7 @@ _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 
 def outsider(person: Person, home_team: str) -> Decision | None:
-    """Return the refusal of whom no rule can let in (contract 4.8), else None."""
+    """Return the refusal of whom no rule can let in, else None."""
     kinds = (
         (person.deleted, "Deactivated accounts"),
         (person.is_bot, "Bots"),

@@ -1,8 +1,8 @@
 """What the bot asks of Slack's Web API: post, edit, whisper, dialogs, home page.
 
 Two clients share one HTTP session: the poster never repeats what may have been
-carried out, the other repeats freely because its calls are idempotent
-(reference/slack.md section 6).
+carried out, the other repeats freely because its calls are idempotent.
+https://docs.slack.dev/apis/web-api/rate-limits
 """
 
 from __future__ import annotations
@@ -240,8 +240,8 @@ class SlackClient:
         """Answer an interaction by its response_url, once; tell whether it worked.
 
         slack_bolt's ``respond()`` sends twice after a cut connection and does not say
-        when Slack refuses (reference/slack.md section 7). The url is a secret: it
-        stays out of the log.
+        when Slack refuses. The url is a secret: it stays out of the log.
+        https://docs.slack.dev/interactivity/handling-user-interaction
         """
         body = {
             "response_type": "ephemeral",

@@ -1,7 +1,8 @@
 """The Socket Mode connection and its watchdog.
 
 slack_sdk's aiohttp client never asks for a new ticket after a refused handshake and
-notices a dropped connection only at its next ping (reference/slack.md section 8).
+notices a dropped connection only at its next ping.
+https://docs.slack.dev/apis/events-api/using-socket-mode
 """
 
 from __future__ import annotations

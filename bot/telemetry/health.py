@@ -1,7 +1,7 @@
 """/livez, /readyz and /metrics on a listener of their own; it only reports.
 
 Apart from Slack's listener, because Bolt's web app would open POST /slack/events here
-as well (reference/slack.md section 8).
+as well.
 """
 
 from __future__ import annotations
