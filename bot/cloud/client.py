@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
@@ -18,16 +17,16 @@ from bot.cloud.rate_limiter import RateLimiter
 from bot.cloud.schemas import InstanceAnswer, RestartAnswer
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Endpoint, Secrets, Settings
+from bot.config.tables import ID
 from bot.errors import CloudError, CloudMisfit, CloudRefused
 from bot.model import Answer, Instance, Target
 
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CONNECT_S, _READ_S, _RESTART_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
 _PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
 _SHORTEST = 4  # characters of a secret; a shorter one would blot out ordinary words
-HIDDEN = "(hidden)"
+_ECHO = "(hidden)"  # instead of a secret that comes back
 _NO_INSTANCE = "ModelArts.6309"
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _REAL = Clocks()
@@ -218,7 +217,7 @@ class Cloud:
             return response
         text = response.text
         for one in sorted(hidden, key=len, reverse=True):
-            text = text.replace(one, HIDDEN)
+            text = text.replace(one, _ECHO)
         kept = {
             name: value
             for name, value in response.headers.items()
@@ -262,7 +261,7 @@ class Cloud:
 
 def _check_id(what: str, text: str) -> None:
     """Raise CloudRefused for an id that must not get into a URL."""
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise CloudRefused(
             f"That is no {what} id: it may hold letters, digits and dashes only, 64 at"
             " most. Nothing was sent."

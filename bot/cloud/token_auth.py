@@ -27,7 +27,7 @@ from bot.config import Endpoint
 from bot.errors import CloudBusy, CloudError, CloudMisfit
 
 LOGIN_PAUSE_S = 60.0  # accounts may lock, so a refused login rests this long
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_LOGIN_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _EARLY_S = 600.0  # a token is renewed so long before it ends, but not before half-life
 _UNSTATED_LIFE_S = 3600.0  # for an answer that does not say; a 401 would tell anyway
 _LAST_DAYS = 14  # how long before its end a password is worth a warning
@@ -201,7 +201,7 @@ class TokenAuth(httpx.Auth):
                 json=self._question(),
                 auth=None,
                 follow_redirects=False,
-                timeout=TIMEOUT,
+                timeout=_LOGIN_TIMEOUT,
             )
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as exc:
             sentence = "The iam_url of project {p} is wrong."

@@ -16,7 +16,7 @@ import attrs
 from bot.config.cross_checks import Document, table
 from bot.config.error_messages import echo, meant
 
-_LARGEST = 1_000_000  # characters
+_LARGEST_FILE = 1_000_000  # characters
 _PASSWORD = {"", "password", "v3password"}  # the types of login that are ours
 
 
@@ -78,7 +78,7 @@ def _content(file: Path) -> Document:
     import yaml  # noqa: PLC0415 - not for commands that read no YAML
 
     try:
-        text = file.read_text(encoding="utf-8")[:_LARGEST]
+        text = file.read_text(encoding="utf-8")[:_LARGEST_FILE]
         # Every scalar stays the text that it is: a password may look like a number.
         content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes only text
     except OSError as error:
@@ -117,7 +117,7 @@ def access_key(file: str) -> dict[str, str]:
         return {}
     parser = ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string(Path(file).read_text(encoding="utf-8")[:_LARGEST])
+        parser.read_string(Path(file).read_text(encoding="utf-8")[:_LARGEST_FILE])
     except (OSError, ValueError, IniError):
         raise ValueError(
             "names a file that cannot be read; it must hold [basic] with ak and sk"

@@ -20,7 +20,7 @@ from bot.model import Seconds
 NAME = re.compile(r"\w[\w.-]{0,63}")
 ID_SHAPE = re.compile(r"(?i)(DE-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 # Both kinds that ModelArts writes: a UUID, and one that begins with DE-.
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 
 
@@ -39,7 +39,7 @@ def name(text: str) -> str:
 
 def cloud_id(text: str) -> str:
     """Check an id before it may ever become part of a URL."""
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise ValueError("is not an id: 1 to 64 letters, digits and hyphens")
     return text
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_LONGEST = 3650 * 86400.0  # seconds: ten years, so that a date can always be reckoned
+_TEN_YEARS_S = 3650 * 86400.0  # so that a date can always be reckoned
 
 
 def seconds(text: object) -> float:
@@ -34,7 +34,7 @@ def _seconds(value: object) -> object:
 
 def _reckonable(length: float) -> float:
     """Check that a duration in seconds is one that can be reckoned with."""
-    if length > _LONGEST:
+    if length > _TEN_YEARS_S:
         raise ValueError('is too long; the longest is "3650d"')
     return length
 

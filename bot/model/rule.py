@@ -27,7 +27,7 @@ from pydantic import (
 from bot.model.duration import Seconds
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-_USER = re.compile(r"[UW][A-Z0-9]+")
+USER_ID = re.compile(r"[UW][A-Z0-9]+")
 _REFERENCE = re.compile(r"[UWS][A-Z0-9]+|@[\w.-]{1,80}|\*")
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
@@ -108,7 +108,7 @@ class Approval(BaseModel):
     def _enough(cls, needed: int, info: ValidationInfo) -> int:
         """Refuse more people than *by* names; of a group nobody knows here."""
         by = set(info.data.get("by", ()))
-        if by and all(map(_USER.fullmatch, by)) and needed > len(by):
+        if by and all(map(USER_ID.fullmatch, by)) and needed > len(by):
             raise ValueError(f"is {needed}, but approval.by names only {len(by)}")
         return needed
 

@@ -39,7 +39,7 @@ from bot.slack.errors import OnCall, retry_after, translated, unreported
 # For the session in the composition root: slack_sdk ignores its own ``timeout`` when
 # a session is shared.
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
-PATIENCE_S = 5.0  # the longest Retry-After that is waited for inside a call
+RETRY_AFTER_WITHIN_S = 5.0  # the longest Retry-After that is waited for inside a call
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BLOCKS_REFUSED = frozenset(
     {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
@@ -67,7 +67,7 @@ class BriefRateLimit(AsyncRateLimitErrorRetryHandler):
             state=state, request=request, response=response, error=error
         )
         wait = retry_after(response.headers) if response else None
-        return throttled and wait is not None and wait <= PATIENCE_S
+        return throttled and wait is not None and wait <= RETRY_AFTER_WITHIN_S
 
 
 def clients(

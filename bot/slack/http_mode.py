@@ -21,7 +21,7 @@ PATH = "/slack/events"
 LARGEST_BYTES = 512 * 1024  # a dialog is at most 250 kB
 # A signature is good for 300 s either way of our clock, so it is remembered twice that.
 REMEMBERED_S = 600.0
-PROVE_WITHIN_S = 10.0
+OWN_REQUEST_WITHIN_S = 10.0
 REPEATED = "I have received this already; it counts once."
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not to listen on
 
@@ -82,7 +82,7 @@ class HttpMode:
         try:
             async with httpx.AsyncClient(trust_env=bool(self._public_url)) as http:
                 answer = await http.post(
-                    url, content=body, headers=headers, timeout=PROVE_WITHIN_S
+                    url, content=body, headers=headers, timeout=OWN_REQUEST_WITHIN_S
                 )
         except httpx.HTTPError as error:
             raise BotError(f"{url} does not answer ({type(error).__name__})") from error

@@ -27,7 +27,7 @@ Proof = Callable[[], Awaitable[None]]
 
 AGAIN_S = 2.0  # what fails once is asked once more before it is believed
 MEND_EVERY_S = 30.0  # while something fails: it shall be seen soon when it works again
-LIMIT_S = 45.0
+PROVE_WITHIN_S = 45.0
 
 
 @attrs.define
@@ -39,7 +39,7 @@ class Canary:
 
     _proofs: Callable[[], Mapping[str, Proof]]
     _every_s: float
-    _limit_s: float = attrs.field(default=LIMIT_S, kw_only=True)
+    _limit_s: float = attrs.field(default=PROVE_WITHIN_S, kw_only=True)
     _again_s: float = attrs.field(default=AGAIN_S, kw_only=True)
     _clock: Callable[[], float] = attrs.field(default=time.monotonic, kw_only=True)
     _failed: frozenset[str] = attrs.field(

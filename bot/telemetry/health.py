@@ -22,10 +22,10 @@ log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[bool]]
 
-_LIMIT_S = 2.0  # a probe's patience; a check that takes longer has failed
+_CHECK_WITHIN_S = 2.0  # a probe's patience; a check that takes longer has failed
 _FRESH_S = 1.0  # so that many probes cost the database one look
 _LAG_EVERY_S = 1.0
-_LARGEST = 2048  # bytes of a request line or a header
+_LARGEST_HEADER = 2048  # bytes of a request line or a header
 
 
 @attrs.define
@@ -38,7 +38,7 @@ class Health:
 
     _checks: Mapping[str, Check]
     _metrics: Metrics
-    _limit_s: float = attrs.field(default=_LIMIT_S, kw_only=True)
+    _limit_s: float = attrs.field(default=_CHECK_WITHIN_S, kw_only=True)
     _fresh_s: float = attrs.field(default=_FRESH_S, kw_only=True)
     _lag_every_s: float = attrs.field(default=_LAG_EVERY_S, kw_only=True)
     _clock: Callable[[], float] = attrs.field(default=time.monotonic, kw_only=True)
@@ -55,7 +55,7 @@ class Health:
 
         Raises OSError when it is taken.
         """
-        app = web.Application(client_max_size=_LARGEST)
+        app = web.Application(client_max_size=_LARGEST_HEADER)
         for path, page in (
             ("/livez", self._livez),
             ("/readyz", self._readyz),
@@ -65,8 +65,8 @@ class Health:
         self._runner = web.AppRunner(
             app,
             access_log=None,
-            max_line_size=_LARGEST,
-            max_field_size=_LARGEST,
+            max_line_size=_LARGEST_HEADER,
+            max_field_size=_LARGEST_HEADER,
             max_headers=32,
             keepalive_timeout=15.0,
             shutdown_timeout=1.0,
