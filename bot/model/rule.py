@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from bot.model.duration import Seconds
@@ -122,22 +123,29 @@ class Rule(BaseModel):
     model_config = _STRICT
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    deny: bool = False
-    who: Annotated[tuple[_Reference, ...], _AsTuple] = Field((), validate_default=True)
+    who: Annotated[tuple[_Reference, ...], _AsTuple] = ()
     projects: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
     instances: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
     channels: Annotated[tuple[_Channel, ...], _AsTuple, _Some] | None = None
     reason: Literal["required", "optional"] = "optional"
     reason_pattern: _Regex | None = None
     cooldown: Seconds | None = None
+    deny: bool = False
     approval: Approval | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_out(cls, rule: Any) -> Any:
+        """Take *who* for empty where it is left out: only ``deny`` may do that."""
+        if not isinstance(rule, dict) or rule.get("deny", False) is not False:
+            return rule
+        return {**rule, "who": []} if rule.get("who", ()) == () else rule
 
     @field_validator("who", mode="before")
     @classmethod
-    def _somebody(cls, who: Any, info: ValidationInfo) -> Any:
-        """Refuse a rule that names nobody: only ``deny`` may leave *who* out."""
-        left_out = who == () and not info.data.get("deny", True)
-        if who == [] or left_out:
+    def _somebody(cls, who: Any) -> Any:
+        """Refuse a rule that names nobody."""
+        if who == []:
             raise ValueError(
                 'names nobody; name somebody, or "*" for every full member'
             )
