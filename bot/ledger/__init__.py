@@ -16,7 +16,8 @@ from bot.ledger import (
     transitions,
     votes,
 )
-from bot.ledger.audit import BREAK_GLASS, Entry, entry_of
+from bot.ledger.audit import Entry, entry_of
+from bot.ledger.schema import BREAK_GLASS
 
 __all__ = ["BREAK_GLASS", "Entry", "Ledger", "entry_of"]
 
@@ -76,6 +77,7 @@ class Ledger:
 
     note = audit.note
     entries = audit.entries
+    pages = audit.pages
     broken_glass = audit.broken_glass
     digests = audit.digests
     verify = audit.verify

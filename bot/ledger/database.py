@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import LedgerError
-from bot.ledger.schema import engine_of, grow, metadata, pulse
+from bot.ledger.migration import grow
+from bot.ledger.schema import engine_of, pulse
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,9 +73,8 @@ class Database:
         self._inode: int | None = None
 
     def open(self) -> None:
-        """Create the tables, and the columns of a later version, that are missing."""
+        """Add what is missing of the tables, all of it or nothing."""
         try:
-            metadata.create_all(self.engine)
             with self.engine.begin() as connection:
                 grow(connection)
         except SQLAlchemyError as error:

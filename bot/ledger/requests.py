@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import LedgerError
-from bot.ledger.audit import BREAK_GLASS, append, entry_of
+from bot.ledger.audit import append, entry_of
 from bot.ledger.conflicts import host_of
 from bot.ledger.database import Database, in_thread
 from bot.ledger.rows import by_id, in_turn, records, row_of
-from bot.ledger.schema import requests
+from bot.ledger.schema import BREAK_GLASS, requests
 from bot.model import Record, Request, State
 
 

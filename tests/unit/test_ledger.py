@@ -820,7 +820,9 @@ async def test_a_database_that_cannot_be_written_does_not_answer(tmp_path):
     await ledger.ping()
     await ledger.ping()
     sa.event.listen(
-        ledger.database.engine, "connect", lambda c, _: c.execute("PRAGMA query_only = 1")
+        ledger.database.engine,
+        "connect",
+        lambda c, _: c.execute("PRAGMA query_only = 1"),
     )
     ledger.database.engine.dispose()
 
