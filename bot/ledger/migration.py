@@ -6,6 +6,7 @@ replica of the version before goes on working beside the new one.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -91,16 +92,22 @@ def initial(column: sa.Column[Any]) -> Any:
 
 def _adding(column: sa.Column[Any], dialect: sa.Dialect) -> str:
     """Return the statement that adds *column*, filled with its initial value."""
-    value = initial(column)
-    literal = None
-    if value is not None:
-        compiled = sa.literal(value, column.type).compile(
-            dialect=dialect, compile_kwargs={"literal_binds": True}
-        )
-        literal = sa.text(str(compiled))
     added = sa.Column(
-        column.name, column.type, nullable=column.nullable, server_default=literal
+        column.name,
+        column.type,
+        nullable=column.nullable,
+        server_default=_server_default(initial(column)),
     )
     sa.Table(column.table.name, sa.MetaData(), added)
     sql = sa.schema.CreateColumn(added).compile(dialect=dialect)
     return f"ALTER TABLE {column.table.name} ADD COLUMN {sql}"
+
+
+def _server_default(value: Any) -> str | sa.ColumnElement[bool] | sa.TextClause | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return sa.true() if value else sa.false()
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return sa.text(str(value))
