@@ -11,15 +11,21 @@ import sqlalchemy as sa
 from bot.errors import LedgerError
 from bot.ledger.database import Database, HasDatabase, in_thread
 from bot.ledger.rows import in_turn, records
-from bot.ledger.schema import IS_OPEN, WAS_SENT, requests, trail
+from bot.ledger.schema import (
+    HAS_JOINED,
+    IN_BATCH,
+    IS_ENDED,
+    IS_OPEN,
+    IS_RESTART,
+    WAS_SENT,
+    requests,
+    trail,
+)
 from bot.model import ENDS, Record, State
 
 # Whoever could not be told by then never will be.
 TOLD_WITHIN = timedelta(days=2)
 ENOUGH = 20  # restarts that say how long they take
-RESTARTS = sorted(
-    {*State} - ENDS | {State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN}
-)
 TOLD_BY_STORY = sorted(ENDS - {State.REFUSED, State.JOINED})
 
 
@@ -40,11 +46,8 @@ async def existing(ledger: HasDatabase, request_id: str) -> Record:
 @in_thread
 def pending(database: Database, instance_key: str) -> Record | None:
     """Return the oldest request of an instance that waits for approval, or None."""
-    return _first(
-        database,
-        requests.c.instance_key == instance_key,
-        requests.c.state == State.PENDING,
-    )
+    found = _select(database, requests.c.instance_key == instance_key, IS_OPEN)
+    return next((one for one in found if one.state is State.PENDING), None)
 
 
 @in_thread
@@ -90,7 +93,7 @@ def recent(
 
     What was refused, denied or came to nothing else is in the trail only.
     """
-    where: list[sa.ColumnElement[bool]] = [requests.c.state.in_(RESTARTS)]
+    where: list[sa.ColumnElement[bool]] = [IS_RESTART]
     where += [requests.c.project == project] if project else []
     where += [requests.c.instance_key == instance_key] if instance_key else []
     return _select(database, *where, order=requests.c.asked_at.desc(), limit=limit)
@@ -118,13 +121,15 @@ def in_flight(database: Database) -> int:
 @in_thread
 def joined(database: Database, host_id: str) -> list[Record]:
     """Return the requests that joined *host_id*, oldest first."""
-    return _select(database, requests.c.joined == host_id)
+    return _select(database, HAS_JOINED, requests.c.joined == host_id)
 
 
 @in_thread
 def batch(database: Database, batch: str) -> list[Record]:
     """Return the requests of a batch in their order."""
-    return in_turn(_select(database, requests.c.batch == batch)) if batch else []
+    return (
+        in_turn(_select(database, IN_BATCH, requests.c.batch == batch)) if batch else []
+    )
 
 
 @in_thread
@@ -158,7 +163,7 @@ def untold(database: Database) -> list[str]:
     untold = requests.c.state.in_(TOLD_BY_STORY) & requests.c.told.is_(False)
     speaks = (requests.c.batch == requests.c.id) & requests.c.summed.is_(False)
     # Two questions, each of which an index answers.
-    ended = requests.c.state.in_(sorted(ENDS)) & recent & (untold | speaks)
+    ended = IS_ENDED & recent & (untold | speaks)
     query = sa.union_all(
         sa.select(requests.c.id).where(IS_OPEN), sa.select(requests.c.id).where(ended)
     )
