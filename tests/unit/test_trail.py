@@ -34,6 +34,7 @@ from tests.support.ledger_world import (
     boxed,
     brought,
     database,
+    lines,
     together,
     trail_of,
 )
@@ -70,12 +71,6 @@ def ledger(path: Path, clock: Clock) -> Iterator[Ledger]:
     one.open()
     yield one
     one.close()
-
-
-async def lines(ledger: Ledger, count: int = 6) -> None:
-    """Write so many entries."""
-    for number in range(1, count + 1):
-        await ledger.note(Entry(kind="note", detail=f"line {number}", user_id="U0ANN"))
 
 
 # --- whole, or found out --------------------------------------------------------------
