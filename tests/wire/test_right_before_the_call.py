@@ -1,0 +1,80 @@
+"""What is asked anew right before the restart call, and what is kept of its answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.demo.cloud_http import Fault, Reply, html, modelarts
+from bot.demo.deliveries import Delivery
+from bot.model import State
+from tests.support.bot_world import Bench
+from tests.support.passing_time import passed
+
+THROTTLED = modelarts(429, "ModelArts.6101", "The system is busy.")
+NO_SUCH = modelarts(400, "ModelArts.6309", "The instance does not exist.")
+
+
+async def being_announced(bench: Bench, rest: str) -> Delivery:
+    """Ask for a restart, and return while Slack takes its time for the announcement."""
+    before = len(bench.slack.called("chat.postMessage"))
+    bench.slack.fail("chat.postMessage", delay_s=1.0)
+    delivery = await bench.ask(f"restart {rest}")
+    await bench.wait_for(lambda: len(bench.slack.called("chat.postMessage")) > before)
+    return delivery
+
+
+async def test_who_lost_the_right_during_a_throttled_call_gets_no_second_one(
+    bench: Bench,
+) -> None:
+    """Rights are read again between a 429 of the cloud and the next try."""
+    card = await bench.card()
+    bench.fail("restart", reply=THROTTLED, delay_s=0.4)
+    await bench.slack.click("bob", card, "approve")
+    await bench.wait_for(lambda: bench.sent)
+    await bench.slack.change_group("ml-oncall", tell=False, users=("U0CAROL",))
+    assert (await bench.end_of_card(card)).state is State.NOT_RESTARTED
+    assert bench.sent == 1
+    assert not bench.cloud.restarts[bench.cloud.instance("gated-1").id]
+
+
+@pytest.mark.parametrize("seconds", [60, -60], ids=["later", "clock put back"])
+async def test_what_was_decided_a_while_ago_is_decided_anew(
+    bench: Bench, seconds: int
+) -> None:
+    """Who left the group since is not restarted for, though Slack sent no event."""
+    delivery = await being_announced(bench, "ml-prod trainer-7")
+    passed(bench, (await bench.record(delivery)).request.id, seconds)
+    await bench.slack.change_group("ml-oncall", tell=False, users=("U0CAROL",))
+    assert (await bench.story(delivery)).state is State.NOT_RESTARTED
+    assert "No rule allows" in bench.followups()[-1].text
+    assert bench.sent == 0
+
+
+async def test_the_status_before_is_known_where_the_answer_leaves_it_out(
+    bench: Bench,
+) -> None:
+    """The transition holds both statuses even if the cloud names only the new one."""
+    bench.fail("restart", acts=True, reply=Reply(200, {"current_status": "REBOOTING"}))
+    delivery, shown, _ = await bench.restart()
+    assert (await bench.record(delivery)).previous == "ACTIVE"
+    assert "ACTIVE → REBOOTING" in shown.text
+
+
+@pytest.mark.parametrize(
+    "between",
+    [Fault(), Fault(reply=html(503, "Unavailable")), Fault(reply=THROTTLED)],
+    ids=["a look", "503", "429"],
+)
+async def test_no_such_instance_counts_only_in_a_row(
+    bench: Bench, between: Fault
+) -> None:
+    """An instance is given up after three looks in a row that find none, not before."""
+    bench.hold()
+    delivery = await bench.ask("restart ml-prod trainer-7")
+    await bench.rebooting()
+    for fault, times in ((NO_SUCH, 2), (None, 1), (NO_SUCH, 2)):
+        met = Fault(reply=fault) if fault else between
+        bench.cloud.faults.plant("read", met, times=times)
+    await bench.wait_for(lambda: not bench.cloud.faults.planted)
+    bench.go_on()
+    assert (await bench.story(delivery)).state is State.READY
