@@ -7,7 +7,7 @@ import pytest
 from bot.demo.cloud_http import Fault, Reply, html, modelarts
 from bot.demo.deliveries import Delivery
 from bot.model import State
-from tests.support.bot_world import Bench
+from tests.support.bot_world import GATES, Bench
 from tests.support.passing_time import passed
 
 THROTTLED = modelarts(429, "ModelArts.6101", "The system is busy.")
@@ -58,6 +58,45 @@ async def test_the_status_before_is_known_where_the_answer_leaves_it_out(
     delivery, shown, _ = await bench.restart()
     assert (await bench.record(delivery)).previous == "ACTIVE"
     assert "ACTIVE → REBOOTING" in shown.text
+
+
+async def test_what_now_needs_approval_is_not_sent_without(bench: Bench) -> None:
+    """A rule that came to ask for approval since holds for what was allowed before."""
+    delivery = await being_announced(bench, "ml-prod trainer-7")
+    passed(bench, (await bench.record(delivery)).request.id, 60)
+    bench.write(GATES.replace("gated-*", "trainer-*").replace("required", "optional"))
+    bench.bot.reload()
+    assert (await bench.story(delivery)).state is State.NOT_RESTARTED
+    assert "now asks for approval" in bench.followups()[-1].text
+    assert bench.sent == 0
+
+
+async def test_one_that_fails_while_it_is_announced_is_not_what_was_approved(
+    bench: Bench,
+) -> None:
+    """Approval for one that ran does not hold for one that has failed since."""
+    card = await bench.card()
+    before = len(bench.slack.called("chat.postMessage"))
+    bench.slack.fail("chat.postMessage", delay_s=1.0)
+    await bench.slack.click("bob", card, "approve")
+    await bench.wait_for(lambda: len(bench.slack.called("chat.postMessage")) > before)
+    passed(bench, bench.id_of(card), 10)
+    bench.cloud.put("gated-1", "ERROR")
+    assert (await bench.end_of_card(card)).state is State.NOT_RESTARTED
+    assert "from ACTIVE to ERROR" in bench.followups()[-1].text
+    assert bench.sent == 0
+
+
+async def test_who_was_deactivated_since_approves_nothing(bench: Bench) -> None:
+    """Who somebody is is read at the click, however well he was known before."""
+    card = await bench.card()
+    await bench.ask("can ml-prod gated-1", user="bob")
+    bench.slack.change_user("bob", deleted=True)
+    await bench.slack.click("bob", card, "approve")
+    (refused,) = await bench.trail("click refused")
+    assert "Deactivated" in refused["detail"]
+    await bench.slack.click("carol", card, "deny")
+    assert (await bench.end_of_card(card)).state is State.DENIED
 
 
 @pytest.mark.parametrize(

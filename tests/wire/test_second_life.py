@@ -8,7 +8,7 @@ import pytest
 
 from bot.model import State
 from tests.conftest import MakeBench
-from tests.support.bot_world import Bench
+from tests.support.bot_world import Bench, quick
 from tests.support.passing_time import passed, second_life, stopped
 
 AWAY_S = 60
@@ -61,3 +61,16 @@ async def test_a_clock_put_back_while_the_bot_was_away_hides_no_end(
     assert record.state is State.READY
     assert record.duration_s is not None
     assert record.duration_s >= 0
+
+
+async def test_what_was_seen_before_the_bot_was_away_still_counts(bench: Bench) -> None:
+    """A lost call that was seen to work, and failed meanwhile, has failed: no doubt."""
+    bench.cloud.put("trainer-7", "ERROR")
+    bench.behave(quick(ends="ERROR"))
+    bench.fail("restart", cut=True, acts=True)
+    request_id = await stopped_while_it_reboots(bench)
+    bench.go_on()
+    async with second_life(bench):
+        record = await bench.end_of(request_id)
+    assert record.state is State.FAILED
+    assert "ERROR → REBOOTING" in bench.root(bench.followups()[-1]).text
