@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.app import Bot
@@ -17,22 +18,42 @@ from tests.support.ledger_world import database
 TIMES = ("asked_at", "changed_at", "sent_at")
 
 
-def passed(bench: Bench, request_id: str, seconds: float) -> None:
-    """Let all that is on record of a request have happened so much earlier.
+def at_the_next_post(bench: Bench, act: Callable[[], object]) -> None:
+    """Let something happen in the very moment when Slack is sent the next message."""
+    done: list[object] = []
+
+    def meets(_: object) -> bool:
+        if not done:
+            done.append(act)
+            act()
+        return False  # nothing else goes wrong
+
+    bench.slack.fail("chat.postMessage", count=None, only=meets)
+
+
+def left_alone_with(bench: Bench, group: str, *users: str) -> None:
+    """Let a user group have only these members; Slack sends no event."""
+    groups = bench.slack.directory.groups
+    old = bench.slack.directory.group(group)
+    groups[old.id] = replace(old, users=users)
+
+
+def passed(bench: Bench, seconds: float) -> None:
+    """Let all that is on record have happened so much earlier.
 
     Fewer than no seconds are those by which the host's clock was put back.
     """
     with database(bench.path.parent / "bot.db") as file:
-        query = "SELECT request FROM mlstudio_requests WHERE id = ?"
-        (written,) = file.execute(query, [request_id]).fetchone()
-        request = json.loads(written)
-        asked_at = datetime.fromisoformat(request["asked_at"])
-        request["asked_at"] = (asked_at - timedelta(seconds=seconds)).isoformat()
-        earlier = ", ".join(f"{name} = {name} - ?" for name in TIMES)
-        file.execute(
-            f"UPDATE mlstudio_requests SET request = ?, {earlier} WHERE id = ?",  # noqa: S608
-            [json.dumps(request), *[seconds] * len(TIMES), request_id],
-        )
+        written = file.execute("SELECT id, request FROM mlstudio_requests").fetchall()
+        for request_id, text in written:
+            request = json.loads(text)
+            asked_at = datetime.fromisoformat(request["asked_at"])
+            request["asked_at"] = (asked_at - timedelta(seconds=seconds)).isoformat()
+            earlier = ", ".join(f"{name} = {name} - ?" for name in TIMES)
+            file.execute(
+                f"UPDATE mlstudio_requests SET request = ?, {earlier} WHERE id = ?",  # noqa: S608
+                [json.dumps(request), *[seconds] * len(TIMES), request_id],
+            )
 
 
 async def stopped(bench: Bench) -> None:

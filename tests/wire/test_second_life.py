@@ -27,8 +27,8 @@ async def stopped_while_it_reboots(bench: Bench) -> str:
 async def test_after_a_while_away_it_looks_at_once(make_bench: MakeBench) -> None:
     """Whoever waited through an outage of the bot does not wait for a poll as well."""
     bench = await make_bench(watch={"poll": "30s", "timeout": "30m"})
-    request_id = await stopped_while_it_reboots(bench)
-    passed(bench, request_id, AWAY_S)
+    await stopped_while_it_reboots(bench)
+    passed(bench, AWAY_S)
     before = len(bench.looks())
     async with second_life(bench):
         await bench.wait_for(lambda: len(bench.looks()) > before, SOON_S)
@@ -40,7 +40,7 @@ async def test_a_limit_that_passed_while_the_bot_was_away_ends_nothing_at_once(
     """What nobody looked at for too long is looked at for a while before it ends."""
     bench = await make_bench(watch={"timeout": "20s", "lost": "20s"})
     request_id = await stopped_while_it_reboots(bench)
-    passed(bench, request_id, AWAY_S)
+    passed(bench, AWAY_S)
     before = len(bench.looks())
     async with second_life(bench):
         await bench.wait_for(lambda: len(bench.looks()) > before + 1)
@@ -54,7 +54,7 @@ async def test_a_clock_put_back_while_the_bot_was_away_hides_no_end(
 ) -> None:
     """A restart that seems to be of the future is followed, and took no less than 0."""
     request_id = await stopped_while_it_reboots(bench)
-    passed(bench, request_id, seconds)
+    passed(bench, seconds)
     async with second_life(bench), asyncio.timeout(SOON_S):
         bench.go_on()
         record = await bench.end_of(request_id)

@@ -21,7 +21,7 @@ async def test_a_late_click_takes_the_buttons_off_a_card_that_kept_them(
     await bench.slack.click("bob", card, "approve")
     await bench.wait_for(lambda: not buttons(bench.now(card)))
     assert CAROL in bench.now(card).text
-    assert bench.whispers("bob", "decided already")
+    await bench.wait_for(lambda: bench.whispers("bob", "decided already"))
     assert bench.sent == 0
 
 
@@ -34,7 +34,7 @@ async def test_a_click_on_a_card_in_another_channel_edits_nothing_in_ours(
     copy = replace(card, channel_id="C0MLOPS", ts=shown.ts, history=[])
     bench.slack.workspace.posts[copy.channel_id][copy.ts] = copy
     assert (await bench.slack.click("dave", copy, "approve")).ok
-    assert bench.whispers("dave", "@ml-leads")
+    await bench.wait_for(lambda: bench.whispers("dave", "@ml-leads"))
     await bench.ask("cancel ml-prod gated-1")
     assert (await bench.end_of_card(card)).state is State.CANCELLED
     assert "ACTIVE → REBOOTING" in bench.now(shown).text
