@@ -63,14 +63,17 @@ async def test_a_clock_put_back_while_the_bot_was_away_hides_no_end(
     assert record.duration_s >= 0
 
 
-async def test_what_was_seen_before_the_bot_was_away_still_counts(bench: Bench) -> None:
+async def test_what_was_seen_before_the_bot_was_away_still_counts(
+    make_bench: MakeBench,
+) -> None:
     """A lost call that was seen to work, and failed meanwhile, has failed: no doubt."""
+    bench = await make_bench(watch={"unchanged": "10m"})
     bench.cloud.put("trainer-7", "ERROR")
     bench.behave(quick(ends="ERROR"))
     bench.fail("restart", cut=True, acts=True)
     request_id = await stopped_while_it_reboots(bench)
     bench.go_on()
-    async with second_life(bench):
+    async with second_life(bench), asyncio.timeout(SOON_S):
         record = await bench.end_of(request_id)
     assert record.state is State.FAILED
     assert "ERROR → REBOOTING" in bench.root(bench.followups()[-1]).text
