@@ -11,7 +11,7 @@ from bot.errors import SlackBusy
 from bot.model import State
 from bot.restarts.notifications import pause
 from tests.conftest import MakeBench
-from tests.support.bot_world import Bench
+from tests.support.bot_world import OPEN, Bench
 
 HOUR = "3600"
 IN_AN_HOUR = gateway(429, "APIGW.0308", "Throttled.", Retry_After=HOUR)
@@ -19,9 +19,10 @@ SOON_S = 10.0
 
 
 async def test_a_look_before_the_restart_does_not_wait_for_an_hour(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cloud that is throttled for long does not hold a request up in silence."""
+    bench = await make_bench(rules=OPEN)  # no pattern: no look before
     monkeypatch.setattr("bot.restarts.preflight.LONGEST_WAIT_S", 0.1)
     bench.fail("read", reply=IN_AN_HOUR)
     async with asyncio.timeout(SOON_S):
