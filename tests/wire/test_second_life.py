@@ -8,8 +8,10 @@ import pytest
 
 from bot.model import State
 from tests.conftest import MakeBench
-from tests.support.bot_world import Bench, quick
+from tests.support.bot_world import Bench, buttons, quick
+from tests.support.ledger_world import database
 from tests.support.passing_time import passed, second_life, stopped
+from tests.support.processes import until
 
 AWAY_S = 60
 SOON_S = 12.0  # far less than ``poll`` in these tests, and plenty for a busy machine
@@ -77,3 +79,50 @@ async def test_what_was_seen_before_the_bot_was_away_still_counts(
         record = await bench.end_of(request_id)
     assert record.state is State.FAILED
     assert "ERROR → REBOOTING" in bench.root(bench.followups()[-1]).text
+
+
+def forget_steps(bench: Bench) -> None:
+    """Let the engine have no record of any step, as if each crash came before it."""
+    with database(bench.path.parent / "bot.db") as file:
+        assert file.execute("DELETE FROM operation_outputs").rowcount
+
+
+def steps(bench: Bench) -> int:
+    """Return how many steps the engine has on record."""
+    with database(bench.path.parent / "bot.db") as file:
+        ((number,),) = file.execute("SELECT count(*) FROM operation_outputs").fetchall()
+        return int(number)
+
+
+async def test_steps_that_run_again_post_no_second_card(bench: Bench) -> None:
+    """What is on record as asked is not asked again; the card that stands decides."""
+    card = await bench.card()
+    request_id = bench.id_of(card)
+    await until(lambda: asked(bench, request_id))
+    await stopped(bench)
+    forget_steps(bench)
+    async with second_life(bench), asyncio.timeout(SOON_S):
+        await until(lambda: steps(bench) > 1, what="looked at, and asked for approval")
+        await bench.slack.click("bob", card, "approve")
+        assert (await bench.end_of(request_id)).state is State.READY
+    assert len(bench.posts()) == 3  # the card, the transition and the follow-up
+    assert not buttons(bench.now(card))
+    assert bench.sent == 1
+
+
+async def asked(bench: Bench, request_id: str) -> bool:
+    """Say whether it is on record that the card stands."""
+    return bool((await bench.ledger.existing(request_id)).card_ts)
+
+
+async def test_steps_that_run_again_restart_and_announce_nothing_twice(
+    bench: Bench,
+) -> None:
+    """A story that is told from its beginning goes on where its record stands."""
+    request_id = await stopped_while_it_reboots(bench)
+    forget_steps(bench)
+    async with second_life(bench), asyncio.timeout(SOON_S):
+        bench.go_on()
+        assert (await bench.end_of(request_id)).state is State.READY
+    assert bench.sent == 1
+    assert len(bench.posts()) == 2
