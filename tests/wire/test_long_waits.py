@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.demo.cloud_http import gateway
+from bot.demo.cloud_http import Reply, gateway, modelarts
 from bot.errors import SlackBusy
 from bot.model import State
 from bot.restarts.notifications import pause
@@ -39,6 +39,26 @@ async def test_a_throttled_restart_does_not_wait_for_an_hour(
     async with asyncio.timeout(SOON_S):
         delivery, _, _ = await bench.restart()
     assert (await bench.record(delivery)).state is State.READY
+
+
+@pytest.mark.parametrize(
+    ("reply", "tries"),
+    [
+        (modelarts(429, "ModelArts.6101", "The system is busy."), 4),
+        (modelarts(400, "ModelArts.6355", "The resource pool is busy."), 2),
+    ],
+    ids=["throttled", "busy pool"],
+)
+async def test_what_stays_refused_is_tried_as_often_as_makes_sense(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, reply: Reply, tries: int
+) -> None:
+    """Three more tries for a busy cloud, one for a busy pool; then it is told."""
+    monkeypatch.setattr("bot.restarts.send.LONGEST_WAIT_S", 0.05)
+    bench.fail("restart", times=None, reply=reply)
+    delivery, _, told = await bench.restart()
+    assert (await bench.record(delivery)).state is State.NOT_RESTARTED
+    assert "was not restarted" in told.text
+    assert bench.sent == tries
 
 
 async def test_a_throttled_look_does_not_wait_for_an_hour(
