@@ -37,7 +37,7 @@ UUID = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 OTHER = "57cf4ff3-0c59-44fe-9821-2840a34c02a9"
 PROJECT = "a4a5d4098fb4474fa22cd05f897d6b99"
 
-# The example of the contract, section 3.
+# A file as people have it: every table that operators rely on, with its meaning.
 EXAMPLE = r"""
 database = "sqlite:///mlstudio-bot.db"
 [slack]
@@ -80,13 +80,13 @@ ENVIRON = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_APP_TOKEN": "xapp-1-a"} | TOKEN
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    """Return the contract's example as it is parsed."""
+    """Return the example as it is parsed."""
     return tomllib.loads(EXAMPLE)
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return a file that holds the contract's example."""
+    """Return a file that holds the example."""
     path = tmp_path / "bot.toml"
     path.write_text(EXAMPLE)
     return path
@@ -137,7 +137,7 @@ def test_the_example_of_the_contract_loads(file: Path):
 
 
 def test_what_is_left_out_has_the_documented_default(document: dict[str, Any]):
-    """A file with only the cloud and a project has the defaults of the contract."""
+    """A file with only the cloud and a project has the documented defaults."""
     least = {"cloud": document["cloud"], "projects": {"p": {"id": PROJECT}}}
 
     loaded = validate(least)
@@ -182,7 +182,7 @@ def test_what_is_left_out_has_the_documented_default(document: dict[str, Any]):
     ],
 )
 def test_what_may_be_written(document: dict[str, Any], path, value: object):
-    """Everything that the contract or the cloud allows is taken without a complaint."""
+    """Everything that is documented, here or by the cloud, is taken."""
     assert isinstance(validate(put(document, path, value)), Settings)
 
 
