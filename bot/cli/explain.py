@@ -14,6 +14,7 @@ from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
 from bot.model import Decision, Target
+from bot.policy import Question
 from bot.policy.authorizer import Authorizer
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.errors import translated
@@ -101,7 +102,7 @@ async def explain(
     async with _authorizer(settings, secrets) as (authorizer, users, home_team):
         user_id = await _user_id(users, user)
         decision = await authorizer.decide(
-            user_id, home_team, target, channel_id=channel, reason=None
+            Question(user_id, home_team, target, channel, reason=None)
         )
         approvers: tuple[str, ...] = ()
         if decision.approval is not None:

@@ -1,7 +1,7 @@
 """Key login: signs every request with SDK-HMAC-SHA256.
 
-The steps are those of reference/modelarts.md section 9; "access" is the form of the
-Huawei SDKs, "credential" that of the OTC documentation.
+The steps: https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm-002.html
+The form "access" is that of the Huawei SDKs, "credential" that of OTC's documentation.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote, unquote
 
+import attrs
 import httpx
 
-from bot.cloud.endpoint import Endpoint, Login, host_of
-from bot.cloud.error_mapping import Asked, sentence_of
+from bot.cloud.error_mapping import Asked, host_of, sentence_of
 from bot.cloud.error_response import Problem, problem_of, skew_of
 from bot.cloud.error_table import Act, row_of
-from bot.cloud.login_backoff import LoginBackoff
+from bot.cloud.login import Login, LoginBackoff
+from bot.config import Endpoint
 from bot.errors import CloudMisfit
 
 ALGORITHM = "SDK-HMAC-SHA256"
@@ -95,6 +96,7 @@ def _hmac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
 
 
+@attrs.define(eq=False, slots=False)
 class SigningAuth(httpx.Auth):
     """Signs the requests of one project; a refusal is final and pauses the key.
 
@@ -102,18 +104,11 @@ class SigningAuth(httpx.Auth):
     answer. *pause* belongs to the key, so it is shared by all projects.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        login: Login,
-        pause: LoginBackoff,
-        now: Callable[[], float],
-    ) -> None:
-        self._endpoint = endpoint
-        self._login = login
-        self._pause = pause
-        self._now = now
-        self.skew_s: float | None = None
+    _endpoint: Endpoint
+    _login: Login
+    _pause: LoginBackoff
+    _now: Callable[[], float]
+    skew_s: float | None = attrs.field(default=None, init=False)
 
     def check(self) -> None:
         """Raise at once what a refusal has said while the key rests."""
@@ -136,7 +131,7 @@ class SigningAuth(httpx.Auth):
                 raise self._pause.start(self._refusal(problem, skew))
 
     def _sign(self, request: httpx.Request) -> None:
-        """Add the headers of section 9.1 to *request*."""
+        """Add the date, the project, a temporary key's token and the signature."""
         point = self._endpoint
         date = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%dT%H%M%SZ")
         signed = {"x-sdk-date": date, "x-project-id": point.project_id}

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
 import httpx
 
 from bot.cloud.aksk_auth import KEY_PAUSE_S, SigningAuth
-from bot.cloud.endpoint import Endpoint, Login, host_of
-from bot.cloud.error_mapping import Asked, broken, failure, lost, result_of
+from bot.cloud.clocks import Clocks
+from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, result_of
 from bot.cloud.error_response import body_of, problem_of, ref_of
-from bot.cloud.login_backoff import LoginBackoff
+from bot.cloud.login import Login, LoginBackoff
 from bot.cloud.rate_limiter import RateLimiter
 from bot.cloud.schemas import InstanceAnswer, RestartAnswer
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
-from bot.config import Secrets, Settings
+from bot.config import Endpoint, Secrets, Settings
+from bot.config.tables import ID
 from bot.errors import CloudError, CloudMisfit, CloudRefused
 from bot.model import Answer, Instance, Target
 
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CONNECT_S, _READ_S, _RESTART_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
 _PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
 _SHORTEST = 4  # characters of a secret; a shorter one would blot out ordinary words
-HIDDEN = "(hidden)"
+_ECHO = "(hidden)"  # instead of a secret that comes back
 _NO_INSTANCE = "ModelArts.6309"
+_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+_REAL = Clocks()
+
+
+def http_client() -> httpx.AsyncClient:
+    """Return a client that uses the environment's proxy, but never for this host.
+
+    A company's HTTPS_PROXY often comes without a NO_PROXY, and no proxy reaches the
+    demo's cloud.
+    """
+    return httpx.AsyncClient(mounts=dict.fromkeys(_LOOPBACK))
 
 
 def _ignore(kind: str, result: str) -> None:
@@ -41,9 +49,7 @@ class Cloud:
     """Reads and restarts instances; every failure is a CloudError.
 
     *on_call* is told of every call: its kind (login, read, restart) and its result
-    (ok, refused, misfit, follow, busy, unknown). *hidden* are the secrets that no
-    answer may bring back. *http* belongs to the caller. *clock*
-    is monotonic, *now* the wall clock, both in seconds.
+    (ok, refused, misfit, follow, busy, unknown). *http* belongs to the caller.
     """
 
     def __init__(
@@ -53,21 +59,18 @@ class Cloud:
         http: httpx.AsyncClient,
         *,
         calls_per_minute: float = 60,
-        hidden: Collection[str] = (),
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        now: Callable[[], float] = time.time,
+        clocks: Clocks = _REAL,
         on_call: Callable[[str, str], None] = _ignore,
     ) -> None:
         self._endpoints = dict(endpoints)
         self._login = login
         self._http = http
-        self._clock = clock
-        self._now = now
+        self._clocks = clocks
         self._on_call = on_call
-        self._hidden = tuple(hidden)
-        self._limiter = RateLimiter(calls_per_minute, clock=clock, sleep=sleep)
-        self._key_pause = LoginBackoff(KEY_PAUSE_S, clock)
+        self._limiter = RateLimiter(
+            calls_per_minute, clock=clocks.monotonic, sleep=clocks.sleep
+        )
+        self._key_pause = LoginBackoff(KEY_PAUSE_S, clocks.monotonic)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
         self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
 
@@ -86,7 +89,6 @@ class Cloud:
             Login.of(secrets),
             http,
             calls_per_minute=settings.cloud.calls_per_minute,
-            hidden=secrets.hidden,
             on_call=on_call,
         )
 
@@ -169,20 +171,13 @@ class Cloud:
 
     def _new_auth(self, point: Endpoint) -> TokenAuth | SigningAuth:
         if point.auth == "aksk":
-            return SigningAuth(point, self._login, self._key_pause, self._now)
+            return SigningAuth(point, self._login, self._key_pause, self._clocks.now)
         login = self._login.at(point.cloud)
         account = self._accounts.setdefault(
             (point.iam_url, point.cloud),
-            Account(login, LoginBackoff(LOGIN_PAUSE_S, self._clock)),
+            Account(login, LoginBackoff(LOGIN_PAUSE_S, self._clocks.monotonic)),
         )
-        return TokenAuth(
-            point,
-            account,
-            self._http,
-            clock=self._clock,
-            now=self._now,
-            on_call=self._on_call,
-        )
+        return TokenAuth(point, account, self._http, self._clocks, self._on_call)
 
     async def _send(
         self, method: str, url: str, auth: httpx.Auth, asked: Asked
@@ -202,7 +197,7 @@ class Cloud:
             raise broken(exc, asked) from exc
         response = self._without_secrets(response)
         if not response.is_success:
-            raise failure(problem_of(response, self._now()), asked)
+            raise failure(problem_of(response, self._clocks.now()), asked)
         return response
 
     def _without_secrets(self, response: httpx.Response) -> httpx.Response:
@@ -215,14 +210,14 @@ class Cloud:
         told = f"{response.text} {[*response.headers.values()]}"
         hidden = {
             one
-            for one in (*self._hidden, *sent)
+            for one in (*self._login.hidden, *sent)
             if len(one) >= _SHORTEST and one in told
         }
         if not hidden:
             return response
         text = response.text
         for one in sorted(hidden, key=len, reverse=True):
-            text = text.replace(one, HIDDEN)
+            text = text.replace(one, _ECHO)
         kept = {
             name: value
             for name, value in response.headers.items()
@@ -236,7 +231,7 @@ class Cloud:
         """Return the instance that an answer describes, if it is the one asked for."""
         answer = InstanceAnswer.model_validate(body_of(response))
         if answer.error_code and not (answer.id and answer.status):
-            raise failure(problem_of(response, self._now()), asked)
+            raise failure(problem_of(response, self._clocks.now()), asked)
         of_another = answer.id and answer.id.lower() != target.key
         if of_another or not (answer.id or answer.status):
             raise lost(asked, status=response.status_code, ref=ref_of(response))
@@ -247,7 +242,7 @@ class Cloud:
         body = body_of(response)
         answer = RestartAnswer.model_validate(body)
         if answer.error_code:  # a failure in spite of its 2xx
-            raise failure(problem_of(response, self._now()), asked)
+            raise failure(problem_of(response, self._clocks.now()), asked)
         ref = ref_of(response, body)
         if not answer.current_status:
             raise lost(asked, status=response.status_code, ref=ref)
@@ -266,7 +261,7 @@ class Cloud:
 
 def _check_id(what: str, text: str) -> None:
     """Raise CloudRefused for an id that must not get into a URL."""
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise CloudRefused(
             f"That is no {what} id: it may hold letters, digits and dashes only, 64 at"
             " most. Nothing was sent."

@@ -58,6 +58,11 @@ class Asked:
     restart: bool = False
 
 
+def host_of(url: str) -> str:
+    """Return the host of *url*, with its port, for a sentence; it never raises."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
 def failure(problem: Problem, asked: Asked) -> CloudError:
     """Return the error that a failed answer means for what was *asked*."""
     row = row_of(problem.status, problem.code)
@@ -102,7 +107,7 @@ def _longest(*waits_s: float | None) -> float | None:
 
 
 def broken(error: httpx.RequestError | httpx.InvalidURL, asked: Asked) -> CloudError:
-    """Return what it means that a request ended in *error* (section 7)."""
+    """Return what it means that a request ended in *error*."""
     if isinstance(error, NOTHING_SENT):
         return CloudBusy(f"The cloud cannot be reached at {asked.host}.")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):

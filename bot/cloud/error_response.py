@@ -1,6 +1,8 @@
 """What a failed answer says, whichever of its four shapes it has; never raises.
 
-The shapes: reference/modelarts.md section 5.
+They are those of the old instance API (``error_message``), of the gateway and newer
+ModelArts (``error_msg``), of IAM and Keystone (``error``), and whatever a proxy sends.
+https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0003.html
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 import httpx
 
-LONGEST = 200  # characters of the cloud's own words that a person is shown
+LONGEST_TEXT = 200  # characters of the cloud's own words that a person is shown
 LONGEST_REF = 128  # characters of the cloud's id of a request
 LONGEST_RETRY_S = 60.0
 
@@ -48,7 +50,7 @@ class Problem:
     retry_after: float | None = None
 
 
-def word(value: object, limit: int = LONGEST) -> str:
+def word(value: object, limit: int = LONGEST_TEXT) -> str:
     """Return a text or number of foreign JSON in one line, anything else as ""."""
     return _cut(_line(value), limit)
 
@@ -56,7 +58,7 @@ def word(value: object, limit: int = LONGEST) -> str:
 def words(value: object) -> str:
     """Return free text of the cloud as ``word`` does, without any secret in it."""
     line = _NAMED_SECRET.sub(r"\1\2***", _line(value))
-    return _cut(_BARE_SECRET.sub("***", line), LONGEST)
+    return _cut(_BARE_SECRET.sub("***", line), LONGEST_TEXT)
 
 
 def _line(value: object) -> str:

@@ -1,6 +1,9 @@
-"""What each failure of the cloud means: the table of reference/modelarts.md section 6.
+"""What each failure of the cloud means.
 
-Pure. The same code means different things under different HTTP statuses, so the table
+Pure. The codes of ModelArts and of its gateway:
+https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
+https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-errorcode.html
+The same code means different things under different HTTP statuses, so the table
 is keyed on both.
 """
 

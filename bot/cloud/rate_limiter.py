@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 class RateLimiter:
     """Lets *burst* calls through at once and *per_minute* calls a minute after that.
 
-    A public report names "limit:100, time:1 minute" (reference/modelarts.md section
-    7): 40 at once and 60 a minute stay within it. The level may fall below nought: it
-    is then the queue, so waits are even and in the order of arrival without one.
+    ModelArts publishes no limit; public reports name "limit:100, time:1 minute": 40 at
+    once and 60 a minute stay within it. The level may fall below nought: it is then the
+    queue, so waits are even and in the order of arrival without one.
     """
 
     def __init__(

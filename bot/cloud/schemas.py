@@ -1,7 +1,7 @@
 """What the cloud answers, as far as the bot uses it; credentials are never read.
 
-Everything may be missing, null or of another type (reference/modelarts.md section 2):
-then it is empty, and never an error.
+Everything may be missing, null or of another type: then it is empty, never an error.
+https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0112.html
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class InstanceAnswer(BaseModel):
 
     @property
     def _warning(self) -> str:
-        """Why it might not come back from a restart (inferred, section 2)."""
+        """Why it might not come back from a restart (inferred from its flavor)."""
         if self.flavor_details.status.lower() == "soldout":
             return "Its machine type is sold out: it might not come back."
         permitted = self.flavor_details.is_permitted

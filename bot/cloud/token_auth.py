@@ -1,6 +1,7 @@
 """Token login: an httpx.Auth that logs in to IAM once for everybody who waits.
 
-The rules are those of reference/modelarts.md section 8.
+The user's domain always goes out, and a token is kept for as long as IAM says:
+https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0004.html
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import attrs
 import httpx
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from bot.cloud.endpoint import Endpoint, Login, host_of
-from bot.cloud.error_mapping import result_of
+from bot.cloud.clocks import Clocks
+from bot.cloud.error_mapping import host_of, result_of
 from bot.cloud.error_response import problem_of, ref_of, skew_of
 from bot.cloud.error_table import Act, row_of
-from bot.cloud.login_backoff import LoginBackoff
+from bot.cloud.login import Login, LoginBackoff
+from bot.config import Endpoint
 from bot.errors import CloudBusy, CloudError, CloudMisfit
 
 LOGIN_PAUSE_S = 60.0  # accounts may lock, so a refused login rests this long
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_LOGIN_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _EARLY_S = 600.0  # a token is renewed so long before it ends, but not before half-life
 _UNSTATED_LIFE_S = 3600.0  # for an answer that does not say; a 401 would tell anyway
 _LAST_DAYS = 14  # how long before its end a password is worth a warning
@@ -91,37 +94,32 @@ class Account:
         self.proven, self.refused = True, None
 
 
+@attrs.define(eq=False, slots=False)
 class TokenAuth(httpx.Auth):
     """Sends a project's token along, and renews it early, or once when it is refused.
 
     *skew_s* is by how many seconds our clock was ahead of the cloud's at the last
-    answer. *clock* is monotonic, *now* the wall clock, both in seconds.
+    answer. *on_call* is told how each login ended.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        account: Account,
-        http: httpx.AsyncClient,
-        *,
-        clock: Callable[[], float],
-        now: Callable[[], float],
-        on_call: Callable[[str, str], None],
-    ) -> None:
-        self._endpoint = endpoint
-        self._account = account
-        self._http = http
-        self._clock = clock
-        self._now = now
-        self._on_call = on_call
-        self._lock = asyncio.Lock()
-        self._pause = LoginBackoff(LOGIN_PAUSE_S, clock)
-        self._busy = LoginBackoff(LOGIN_PAUSE_S, clock)
-        self._token = ""
-        self._renew_at = self._ends_at = 0.0
-        self._failures = 0
-        self._failure: CloudError | None = None
-        self.skew_s: float | None = None
+    _endpoint: Endpoint
+    _account: Account
+    _http: httpx.AsyncClient
+    _clocks: Clocks
+    _on_call: Callable[[str, str], None]
+    _pause: LoginBackoff = attrs.field(init=False)
+    _busy: LoginBackoff = attrs.field(init=False)
+    _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    _token: str = attrs.field(default="", init=False)
+    _renew_at: float = attrs.field(default=0.0, init=False)
+    _ends_at: float = attrs.field(default=0.0, init=False)
+    _failures: int = attrs.field(default=0, init=False)
+    _failure: CloudError | None = attrs.field(default=None, init=False)
+    skew_s: float | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pause = LoginBackoff(LOGIN_PAUSE_S, self._clocks.monotonic)
+        self._busy = LoginBackoff(LOGIN_PAUSE_S, self._clocks.monotonic)
 
     def check(self) -> None:
         """Raise at once what a refused login has said while logins rest."""
@@ -141,7 +139,7 @@ class TokenAuth(httpx.Auth):
         self._look_at_clock(response)
         if response.is_client_error:
             await response.aread()
-            problem = problem_of(response, self._now())
+            problem = problem_of(response, self._clocks.now())
             if row_of(problem.status, problem.code).act is Act.LOGIN:
                 request.headers["X-Auth-Token"] = await self.token(refused=used)
                 yield request
@@ -155,7 +153,7 @@ class TokenAuth(httpx.Auth):
         async with self._lock:
             if refused and self._token == refused:
                 self._token = ""
-            if self._token and self._clock() < self._renew_at:
+            if self._token and self._clocks.monotonic() < self._renew_at:
                 return self._token
             if self._failure and self._failures != failures:  # while this one waited
                 raise copy(self._failure)
@@ -170,10 +168,10 @@ class TokenAuth(httpx.Auth):
         except CloudError as error:
             self._failure = error
             self._failures += 1
-            if not self._token or self._clock() >= self._ends_at:
+            if not self._token or self._clocks.monotonic() >= self._ends_at:
                 self._token = ""
                 raise
-            self._renew_at = self._clock() + LOGIN_PAUSE_S
+            self._renew_at = self._clocks.monotonic() + LOGIN_PAUSE_S
         return self._token
 
     @property
@@ -203,7 +201,7 @@ class TokenAuth(httpx.Auth):
                 json=self._question(),
                 auth=None,
                 follow_redirects=False,
-                timeout=TIMEOUT,
+                timeout=_LOGIN_TIMEOUT,
             )
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as exc:
             sentence = "The iam_url of project {p} is wrong."
@@ -234,7 +232,7 @@ class TokenAuth(httpx.Auth):
         status, ref = response.status_code, ref_of(response)
         if status in _LATER or response.is_server_error:
             sentence = "IAM, the cloud's login service, is down or limits our logins."
-            wait_s = problem_of(response, self._now()).retry_after
+            wait_s = problem_of(response, self._clocks.now()).retry_after
             busy = CloudBusy(sentence, status=status, ref=ref, retry_after=wait_s)
             return self._busy.start(busy, min(wait_s or 0.0, LOGIN_PAUSE_S))
         self._account.is_refused(self)
@@ -252,7 +250,7 @@ class TokenAuth(httpx.Auth):
             told = _Answer.model_validate_json(response.content).token
         except ValidationError:  # the header is what counts
             told = _Token()
-        at = self._clock()
+        at = self._clocks.monotonic()
         self._token = token
         self._ends_at = at + told.life_s
         self._renew_at = at + max(told.life_s - _EARLY_S, told.life_s / 2)
@@ -265,10 +263,10 @@ class TokenAuth(httpx.Auth):
         ends = told.user and told.user.password_expires_at
         if not ends:
             return
-        days = (ends.timestamp() - self._now()) / 86400
+        days = (ends.timestamp() - self._clocks.now()) / 86400
         if days < _LAST_DAYS:
             log.warning("cloud_password_expires", at=ends.isoformat(), days=int(days))
 
     def _look_at_clock(self, response: httpx.Response) -> None:
-        skew_s = skew_of(response, self._now())
+        skew_s = skew_of(response, self._clocks.now())
         self.skew_s = self.skew_s if skew_s is None else skew_s

@@ -1,4 +1,4 @@
-"""Mistakes that no single value shows: rules against projects, names against ids.
+"""Mistakes that no table shows by itself: rules against projects, names against ids.
 
 Pure. Everything here reads the file as it was parsed and skips whatever has the wrong
 type, so that all mistakes are found at once, whichever else there are.
@@ -6,27 +6,14 @@ type, so that all mistakes are found at once, whichever else there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bot.config import types
-from bot.config.error_messages import Path, Problem
-from bot.model import seconds
+from bot.config.error_messages import Path, Problem, echo, fold, meant
+from bot.config.tables import ID_SHAPE
 
 Document = dict[str, Any]
-
-_CHECKS: dict[tuple[str, ...], Callable[[str], object]] = {
-    ("who",): types.reference,
-    ("channels",): types.channel,
-    ("projects",): types.pattern,
-    ("instances",): types.pattern,
-    ("reason_pattern",): types.regex,
-    ("cooldown",): lambda text: types.span(_seconds(text)),
-    ("approval", "by"): types.reference,
-    ("approval", "break_glass"): types.reference,
-    ("approval", "expires"): lambda text: types.span(_seconds(text)),
-}
 
 
 def of_relations(document: Document) -> Iterator[Problem]:
@@ -36,10 +23,8 @@ def of_relations(document: Document) -> Iterator[Problem]:
         yield from _of_aliases(("projects", name, "instances"), project)
     yield from _of_repeated_names(document)
     for index, rule in _rules(document):
-        path: Path = ("rules", index)
-        yield from _of_values(path, rule)
-        yield from _of_people(path, rule)
-        yield from _of_patterns(path, rule, list(table(document, "projects")))
+        names = list(table(document, "projects"))
+        yield from _of_patterns(("rules", index), rule, names)
 
 
 # --- reading what may have any shape -------------------------------------------------
@@ -88,14 +73,6 @@ def _texts(value: object) -> Iterator[tuple[int, str]]:
             yield index, item
 
 
-def _seconds(text: str) -> float:
-    """Return the seconds of a duration; what is none is reported elsewhere."""
-    try:
-        return seconds(text)
-    except ValueError:
-        return 0.0
-
-
 # --- the mistakes --------------------------------------------------------------------
 
 
@@ -120,7 +97,7 @@ def _of_aliases(path: Path, project: Document) -> Iterator[Problem]:
     ids = {a: i.lower() for a, i in instances.items() if isinstance(i, str)}
     for alias, instance_id in ids.items():
         word = alias.lower()
-        looks = types.ID_SHAPE.fullmatch(word) or word in ids.values()
+        looks = ID_SHAPE.fullmatch(word) or word in ids.values()
         if looks and word != instance_id:
             yield Problem((*path, alias), "the name is an id itself; choose another")
 
@@ -130,53 +107,19 @@ def _of_repeated_names(document: Document) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for index, rule in _rules(document):
         name = rule.get("name")
-        if isinstance(name, str) and seen.setdefault(types.fold(name), index) != index:
-            earlier = f"rules[{seen[types.fold(name)]}]"
+        if isinstance(name, str) and seen.setdefault(fold(name), index) != index:
+            earlier = f"rules[{seen[fold(name)]}]"
             yield Problem(("rules", index, "name"), f"is the name of {earlier} already")
-
-
-def _of_values(path: Path, rule: Document) -> Iterator[Problem]:
-    """Yield each single value of a rule that cannot be."""
-    for keys, check in _CHECKS.items():
-        value = table(rule, *keys[:-1]).get(keys[-1])
-        spots = [((), value)] if isinstance(value, str) else _spots(value)
-        for spot, text in spots:
-            try:
-                check(text)
-            except ValueError as error:
-                shown = types.echo(text, also="@#*? []!/")
-                said = f'"{shown}" {error}' if spot else str(error)
-                yield Problem((*path, *keys, *spot), said)
-
-
-def _spots(value: object) -> list[tuple[Path, str]]:
-    """Return each text of a list with its path inside the list."""
-    return [((index,), text) for index, text in _texts(value)]
-
-
-def _of_people(path: Path, rule: Document) -> Iterator[Problem]:
-    """Yield where a rule names nobody, or fewer people than have to agree."""
-    deny = rule.get("deny", False) is not False
-    if rule.get("who") == [] or ("who" not in rule and not deny):
-        remedy = 'name somebody, or "*" for every full member'
-        yield Problem((*path, "who"), f"names nobody; {remedy}")
-    approval = table(rule, "approval")
-    by = {text for _, text in _texts(approval.get("by"))}
-    needed = approval.get("needed", 1)
-    countable = by and all(map(types.USER.fullmatch, by)) and isinstance(needed, int)
-    if countable and needed > len(by):
-        said = f"is {needed}, but approval.by names only {len(by)}"
-        yield Problem((*path, "approval", "needed"), said)
 
 
 def _of_patterns(path: Path, rule: Document, names: list[str]) -> Iterator[Problem]:
     """Yield each pattern of a rule that no project matches; policy ignores case too."""
     for index, wanted in _texts(rule.get("projects")):
         if wanted.strip() and not any(_fits(n, wanted) for n in names):
-            shown = types.echo(wanted, also="*? []!/")
+            shown = echo(wanted, also="*? []!/")
             glob = set(wanted) & set("*?[")
             said = "no project matches" if glob else "there is no project"
-            near = types.meant(wanted, names)
+            near = meant(wanted, names)
             yield Problem((*path, "projects", index), f'{said} "{shown}"{near}')
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -10,8 +12,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.config import types
-
+ECHO_LIMIT = 40
+# Slack's tokens, wherever they stand: https://docs.slack.dev/authentication/tokens
+TOKEN = re.compile(r"(?i)xox[a-z](\.xox[a-z])?-|xapp-")
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 Path = tuple[str | int, ...]
 
@@ -64,6 +67,41 @@ class Problem:
         return " ".join(f"{place(self.path)}: {self.text}".split())
 
 
+# --- talking about foreign words -----------------------------------------------------
+
+
+def echo(word: str, also: str = "") -> str:
+    """Return at most 40 harmless characters of a foreign *word*, to name it by.
+
+    Harmless are letters, digits, ``.``, ``_``, ``-`` and what *also* holds.
+    """
+    if TOKEN.search(word):
+        return "…"
+    cut = word if len(word) <= ECHO_LIMIT else word[: ECHO_LIMIT - 1] + "…"
+    return "".join(c if c.isalnum() or c in "._-…" + also else "?" for c in cut)
+
+
+def fold(word: str) -> str:
+    """Return *word* in the form in which two spellings of one name are equal."""
+    return unicodedata.normalize("NFKC", word).casefold()
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """Return which of the *known* names was probably meant, or nothing."""
+    folded = {fold(name): name for name in known}
+    near = difflib.get_close_matches(fold(word)[:64], folded, n=1)
+    return folded[near[0]] if near else ""
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that asks whether a near name was meant."""
+    near = guess(word, known)
+    return f'; did you mean "{near}"?' if near else ""
+
+
+# --- problems ------------------------------------------------------------------------
+
+
 def lines(problems: Iterable[Problem]) -> tuple[str, ...]:
     """Return one line for each place, the first problem there, in the order of places.
 
@@ -90,15 +128,26 @@ def place(path: Path) -> str:
 
 def _key(part: str) -> str:
     """Return one key of a path, in quotes where TOML wants them."""
-    shown = types.echo(part, also=" @#:/")
+    shown = echo(part, also=" @#:/[]")
     return shown if _BARE.fullmatch(shown) else f'"{shown}"'
 
 
 def of_shape(error: ValidationError, root: type[BaseModel]) -> Iterator[Problem]:
     """Yield what pydantic found wrong with the types and values of *root*."""
     for details in error.errors(include_url=False):
-        path = tuple(part for part in details["loc"] if part != "[key]")
+        path = _path(details)
         yield Problem(path, _sentence(details, path, root))
+
+
+def _path(details: ErrorDetails) -> Path:
+    """Return where pydantic found something, as it stands in the file.
+
+    What is wrong with the key of a table is found at ``(…, key, "[key]")``; a key may
+    itself be called so.
+    """
+    path = details["loc"]
+    of_key = path[-2:] == (details["input"], "[key]")
+    return path[:-1] if of_key else path
 
 
 def _sentence(details: ErrorDetails, path: Path, root: type[BaseModel]) -> str:
@@ -106,19 +155,23 @@ def _sentence(details: ErrorDetails, path: Path, root: type[BaseModel]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     match kind:
         case "value_error":
-            return str(context["error"])
+            return _said(details["input"], path, str(context["error"]))
         case "extra_forbidden":
             return _unknown_key(str(path[-1]), path[:-1], root)
         case "missing":
             return _missing(str(path[-1]), _model_at(root, path[:-1]))
         case "literal_error":
             return f"must be {str(context['expected']).replace(chr(39), chr(34))}"
-        case "string_pattern_mismatch":
-            allowed = re.findall(r"\w+", str(context["pattern"]))
-            return "must be " + " or ".join(f'"{word}"' for word in allowed)
     found = _FOUND.get(type(details["input"]), "a date or a time")
     words = _WORDS.get(kind, f"is wrong ({kind})")
     return words.format(found=found, **_plain(context))
+
+
+def _said(value: object, path: Path, error: str) -> str:
+    """Return what a check says of a *value*; one of a list is named besides."""
+    if isinstance(value, str) and isinstance(path[-1], int):
+        return f'"{echo(value, also="@#*? []!/")}" {error}'
+    return error
 
 
 def _plain(context: Mapping[str, Any]) -> dict[str, str]:
@@ -141,7 +194,7 @@ def _unknown_key(key: str, parent: Path, root: type[BaseModel]) -> str:
     at_top = root.model_fields.get(key)
     if parent and at_top and not _model_in(at_top.annotation):
         return "there is no such key here; it belongs above the first [table]"
-    return f"there is no such key{types.meant(key, known)}"
+    return f"there is no such key{meant(key, known)}"
 
 
 def _model_at(root: type[BaseModel], path: Path) -> type[BaseModel]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,10 @@ from pydantic import ValidationError
 
 from bot.config import openstack, secrets
 from bot.config.cross_checks import Document, logins, of_relations, table
-from bot.config.error_messages import Fraction, Problem, lines, of_shape
+from bot.config.error_messages import TOKEN, Fraction, Problem, lines, of_shape
 from bot.config.secret_leaks import of_leaks
 from bot.config.secrets import Secrets
 from bot.config.settings import Settings
-from bot.config.types import TOKEN
 from bot.errors import ConfigError
 
 DEFAULT = "mlstudio-bot.toml"
@@ -96,7 +95,7 @@ def _settings(
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        shape = list(_known(of_shape(error, Settings)))
+        shape = list(of_shape(error, Settings))
     found = [*of_leaks(document), *shape, *of_relations(document)]
     if unfound:
         found = [*unfound, *(one for one in found if not _follows(one))]
@@ -107,15 +106,6 @@ def _follows(problem: Problem) -> bool:
     """Say whether something is only missing because clouds.yaml did not bring it."""
     brought = {"iam_url", "modelarts_url", "id"}
     return problem.path[-1] in brought and problem.text.startswith("is missing")
-
-
-def _known(problems: Iterable[Problem]) -> Iterable[Problem]:
-    """Leave out what a rule says of its *who*: the relations say it with the key."""
-    for problem in problems:
-        match problem.path:
-            case ("rules", int()) if problem.text.startswith("who is empty"):
-                continue
-        yield problem
 
 
 # --- the file ------------------------------------------------------------------------

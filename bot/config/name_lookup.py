@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 
-from bot.config import types
-from bot.config.tables import ProjectSettings
+from bot.config.error_messages import echo, fold, guess
+from bot.config.tables import ID_SHAPE, NAME, ProjectSettings
 from bot.errors import UsageError
 
 FEW = 8  # as many names are listed for somebody who typed an unknown one
@@ -20,7 +20,7 @@ def instance_of(project: str, own: ProjectSettings, typed: str) -> tuple[str, st
     alias = one_of(word, own.instances) or next(iter(own.aliases(word)), "")
     if alias:
         return alias, own.instances[alias]
-    shape = types.ID_SHAPE.fullmatch(word)
+    shape = ID_SHAPE.fullmatch(word)
     if shape is None:
         raise UsageError(unknown("instance", word, own.instances, f" in {project}"))
     # One spelling, so that a pattern over ids cannot be passed by another case.
@@ -32,10 +32,10 @@ def matching(project: str, own: ProjectSettings, typed: str) -> list[str]:
     """Return the aliases that the pattern *typed* matches; a name stands for itself."""
     if not _PATTERN & set(typed):
         return [typed]
-    wanted = types.fold(typed)
-    found = [name for name in own.instances if fnmatchcase(types.fold(name), wanted)]
+    wanted = fold(typed)
+    found = [name for name in own.instances if fnmatchcase(fold(name), wanted)]
     if not found:
-        shown = types.echo(typed, "*?[]!")
+        shown = echo(typed, "*?[]!")
         known = f" Known here: {_listed(own.instances)}."
         some = known if 0 < len(own.instances) <= FEW else ""
         raise UsageError(f'No instance in {project} is called "{shown}".{some}')
@@ -47,9 +47,9 @@ def as_name(kind: str, typed: str) -> str:
     word = unicodedata.normalize("NFKC", typed)
     if not word:
         raise UsageError(f"The name of the {kind} is missing.")
-    if not types.NAME.fullmatch(word):
+    if not NAME.fullmatch(word):
         raise UsageError(
-            f'There is no {kind} "{types.echo(word)}": a name is at most 64 letters,'
+            f'There is no {kind} "{echo(word)}": a name is at most 64 letters,'
             " digits, dots, hyphens and underscores."
         )
     return word
@@ -59,18 +59,18 @@ def one_of(word: str, names: Collection[str]) -> str:
     """Return the one of *names* that *word* means, or nothing."""
     if word in names:
         return word
-    same = [name for name in names if types.fold(name) == types.fold(word)]
+    same = [name for name in names if fold(name) == fold(word)]
     if len(same) > 1:
         raise UsageError(
-            f'"{types.echo(word)}" may mean {_listed(same)}: type one of them exactly.'
+            f'"{echo(word)}" may mean {_listed(same)}: type one of them exactly.'
         )
     return "".join(same)
 
 
 def unknown(kind: str, word: str, names: Collection[str], where: str = "") -> str:
     """Return the sentence that there is no such name, with what may be meant."""
-    sentence = f'There is no {kind} "{types.echo(word)}"{where}.'
-    near = types.guess(word, names)
+    sentence = f'There is no {kind} "{echo(word)}"{where}.'
+    near = guess(word, names)
     if near:
         return f'{sentence} Did you mean "{near}"?'
     if 0 < len(names) <= FEW:

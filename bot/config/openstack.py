@@ -3,7 +3,8 @@
 They fill in what the configuration leaves out, never what it says. The environment
 stands over the cloud of ``[cloud]``; a project that names a cloud of its own takes all
 from there, because a user of one cloud is nobody in another. Names and places are those
-of openstacksdk and of OTC's ``.ostackrc`` (reference/modelarts.md section 12).
+of openstacksdk and of OTC's ``.ostackrc``:
+https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from bot.config import types
 from bot.config.cross_checks import Document, table
-from bot.config.error_messages import Problem
+from bot.config.error_messages import Problem, echo
 from bot.config.openstack_files import Entries, access_key, text_of
 
 _LOGIN = ("username", "password", "user_domain_name")
@@ -175,7 +175,7 @@ def _own_login(name: str, entry: Document, path: tuple[str, ...], found: Found) 
     common = table(found.document, "cloud").get("auth", "token")
     if entry and lacking and project.get("auth", common) == "token":
         words = " and ".join(lacking)
-        text = f'the entry "{types.echo(name)}" has no {words}; secure.yaml may hold it'
+        text = f'the entry "{echo(name)}" has no {words}; secure.yaml may hold it'
         found.problems.append(Problem(path, text))
     found.own[name] = Credentials(
         **{key: SecretStr(value) for key, value in login.items()}

@@ -11,33 +11,33 @@ from configparser import Error as IniError
 from pathlib import Path
 from typing import Any
 
-from bot.config import types
-from bot.config.cross_checks import Document, table
+import attrs
 
-_LARGEST = 1_000_000  # characters
+from bot.config.cross_checks import Document, table
+from bot.config.error_messages import echo, meant
+
+_LARGEST_FILE = 1_000_000  # characters
 _PASSWORD = {"", "password", "v3password"}  # the types of login that are ours
 
 
+@attrs.define
 class Entries:
     """The entries of clouds.yaml with secure.yaml over them, read when one is named."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._read: tuple[Document, str] | None = None
+    _environ: Mapping[str, str]
+    _read: tuple[Document, str] | None = attrs.field(default=None, init=False)
 
     def entry(self, name: str) -> Document:
         """Return the entry *name*; ValueError if there is none, or none for us."""
         entries, where = self._entries()
-        shown = f'"{types.echo(name)}"'
+        shown = f'"{echo(name)}"'
         if name not in entries:
-            raise ValueError(
-                f"{where} has no cloud {shown}{types.meant(name, entries)}"
-            )
+            raise ValueError(f"{where} has no cloud {shown}{meant(name, entries)}")
         entry = table(entries, name)
         kind = text_of(entry, "auth_type")
         if kind not in _PASSWORD:
             raise ValueError(
-                f'the entry {shown} of {where} has auth_type "{types.echo(kind)}"; the'
+                f'the entry {shown} of {where} has auth_type "{echo(kind)}"; the'
                 " bot logs in by user name and password"
             )
         return entry
@@ -78,7 +78,7 @@ def _content(file: Path) -> Document:
     import yaml  # noqa: PLC0415 - not for commands that read no YAML
 
     try:
-        text = file.read_text(encoding="utf-8")[:_LARGEST]
+        text = file.read_text(encoding="utf-8")[:_LARGEST_FILE]
         # Every scalar stays the text that it is: a password may look like a number.
         content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes only text
     except OSError as error:
@@ -117,7 +117,7 @@ def access_key(file: str) -> dict[str, str]:
         return {}
     parser = ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string(Path(file).read_text(encoding="utf-8")[:_LARGEST])
+        parser.read_string(Path(file).read_text(encoding="utf-8")[:_LARGEST_FILE])
     except (OSError, ValueError, IniError):
         raise ValueError(
             "names a file that cannot be read; it must hold [basic] with ak and sk"

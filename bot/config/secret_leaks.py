@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 
 from bot.config.cross_checks import Document
-from bot.config.error_messages import Path, Problem
+from bot.config.error_messages import TOKEN, Path, Problem
 from bot.config.secrets import VARIABLES
-from bot.config.types import TOKEN
 
 _TELLING = re.compile(
     r"(?is).*(passw|passphrase|secret|token|credential|(private|api|access)_?key).*"

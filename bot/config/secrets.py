@@ -10,9 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from bot.config.error_messages import Problem
+from bot.config.error_messages import TOKEN, Problem
 from bot.config.openstack import Credentials
-from bot.config.types import TOKEN
 
 NOTHING = SecretStr("")
 _SIZE = 65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)
@@ -35,7 +34,8 @@ _NEEDED = {
     "token": ("OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"),
     "aksk": ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"),
 }
-# They switch Bolt to OAuth mode (reference/slack.md section 4).
+# They switch Bolt to OAuth mode:
+# https://docs.slack.dev/tools/bolt-python/concepts/authenticating-oauth
 _FORBIDDEN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
 _HEADER = re.compile(r"[!-~]+")  # what can stand in the header of an HTTP request
 

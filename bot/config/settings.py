@@ -9,11 +9,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bot.config import types
 from bot.config.name_lookup import as_name, instance_of, matching, one_of, unknown
 from bot.config.tables import (
     Auth,
     CloudSettings,
+    Database,
+    Name,
     ProjectSettings,
     ServerSettings,
     Signature,
@@ -22,7 +23,7 @@ from bot.config.tables import (
     WatchSettings,
 )
 from bot.errors import UsageError
-from bot.model import Rule, Target, canonical
+from bot.model import Rule, Seconds, Target, canonical
 
 MOST_AT_ONCE = 20  # instances that one request may name
 DAY = 86400.0  # seconds
@@ -34,8 +35,8 @@ class Endpoint:
 
     *iam_url* ends in ``/v3``, *modelarts_url* in the host. *signature* is the form of
     the header in key mode; *region* and *service* belong to its form "credential" and
-    may be empty (reference/modelarts.md section 9.1). *cloud* names the entry of
-    clouds.yaml whose login is the project's own.
+    may be empty. *cloud* names the entry of clouds.yaml whose login is the project's
+    own.
     """
 
     project: str
@@ -52,15 +53,15 @@ class Endpoint:
 class Settings(Table):
     """All that the file says."""
 
-    database: types.Database = "sqlite:///mlstudio-bot.db"
+    database: Database = "sqlite:///mlstudio-bot.db"
     max_parallel: Annotated[int, Field(ge=1, le=100)] = 3
-    canary: types.Span | None = None
-    retention: types.Span = 90 * DAY
+    canary: Seconds | None = None
+    retention: Seconds = 90 * DAY
     slack: SlackSettings = SlackSettings()
     server: ServerSettings | None = None
     cloud: CloudSettings = CloudSettings()
     watch: WatchSettings = WatchSettings()
-    projects: Annotated[dict[types.Name, ProjectSettings], Field(min_length=1)] = Field(
+    projects: Annotated[dict[Name, ProjectSettings], Field(min_length=1)] = Field(
         description="add a table [projects.NAME] with the id of a project"
     )
     rules: Annotated[tuple[Rule, ...], Field(strict=False)] = ()

@@ -1,16 +1,135 @@
-"""The tables of the file: what each may hold, and what counts where it is silent."""
+"""The tables of the file: what each may hold, and what counts where it is silent. Pure.
+
+Each check returns the text as it is used from then on, or raises ValueError with the
+end of a sentence that says what is wrong; no check ever repeats a whole value. Those of
+a rule stand beside it in ``bot.model.rule``.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import unicodedata
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bot.config import types
+from bot.model import Seconds
 
+NAME = re.compile(r"\w[\w.-]{0,63}")
+ID_SHAPE = re.compile(r"(?i)(DE-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+# Both kinds that ModelArts writes: a UUID, and one that begins with DE-.
+ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+
+
+# --- checks of single values ----------------------------------------------------------
+
+
+def name(text: str) -> str:
+    """Check a name that people type: one word without anything that Slack formats."""
+    if not NAME.fullmatch(unicodedata.normalize("NFKC", text)):
+        raise ValueError(
+            "cannot be typed as a name; use letters, digits, . _ and -,"
+            " begin with a letter or a digit, and stay within 64 characters"
+        )
+    return text
+
+
+def cloud_id(text: str) -> str:
+    """Check an id before it may ever become part of a URL."""
+    if not ID.fullmatch(text):
+        raise ValueError("is not an id: 1 to 64 letters, digits and hyphens")
+    return text
+
+
+def host_port(text: str) -> tuple[str, int]:
+    """Return host and port of an address to listen on; port 0 means any free one."""
+    match = _LISTEN.fullmatch(text)
+    if match is None or int(match[2]) > 65535:  # noqa: PLR2004
+        raise ValueError('must be a host and a port, such as "127.0.0.1:8080"')
+    return match[1].strip("[]"), int(match[2])
+
+
+def listen(text: str) -> str:
+    """Check an address to listen on."""
+    host_port(text)
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    """Say whether *host* is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def url(text: str) -> str:
+    """Check the address of a service and return it without a slash at the end."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        host = None
+    odd = not text.isprintable() or set(text) & set("?#@\\ ")
+    if odd or not host or parts.scheme not in {"http", "https"}:
+        raise ValueError('must be an address such as "https://host.example.com/path"')
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError(
+            "must begin with https://, or everybody on the way can read the login"
+        )
+    return text.rstrip("/")
+
+
+def maybe_url(text: str) -> str:
+    """Check the address of a service that may be left empty."""
+    return url(text) if text else ""
+
+
+def folder_url(text: str) -> str:
+    """Check the address of a service and return it with a slash at the end."""
+    return url(text) + "/"
+
+
+def database(text: str) -> str:
+    """Check a database URL: a SQLite file, or PostgreSQL."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in {"sqlite", "postgresql"} or not rest.strip("/"):
+        raise ValueError(
+            'must be "sqlite:///file.db" or "postgresql://user@host/database"'
+        )
+    if not text.isprintable():
+        raise ValueError("holds a character that cannot be in it")
+    if scheme == "sqlite" and (not rest.startswith("/") or ":memory:" in rest):
+        raise ValueError('must name a file, such as "sqlite:///mlstudio-bot.db"')
+    if scheme == "postgresql":
+        _readable_port(text)
+    return text
+
+
+def _readable_port(text: str) -> None:
+    """Refuse a database URL whose host or port cannot be read."""
+    try:
+        _ = urlsplit(text).port
+    except ValueError:
+        raise ValueError("has a host or a port that cannot be read") from None
+
+
+Name = Annotated[str, AfterValidator(name)]
+CloudId = Annotated[str, AfterValidator(cloud_id)]
+Url = Annotated[str, AfterValidator(url)]
+MaybeUrl = Annotated[str, AfterValidator(maybe_url)]
+FolderUrl = Annotated[str, AfterValidator(folder_url)]
+Listen = Annotated[str, AfterValidator(listen)]
+Database = Annotated[str, AfterValidator(database)]
 Auth = Literal["token", "aksk"]
 Signature = Literal["access", "credential"]
 PerMinute = Annotated[int, Field(ge=1, le=6000)]
+
+
+# --- tables --------------------------------------------------------------------------
 
 
 class Table(BaseModel):
@@ -23,23 +142,23 @@ class SlackSettings(Table):
     """How Slack is reached, and where it reaches the bot in http mode."""
 
     mode: Literal["socket", "http"] = "socket"
-    api_url: types.FolderUrl = "https://slack.com/api/"
-    listen: types.Listen = "127.0.0.1:3000"
-    public_url: types.MaybeUrl = ""
+    api_url: FolderUrl = "https://slack.com/api/"
+    listen: Listen = "127.0.0.1:3000"
+    public_url: MaybeUrl = ""
 
 
 class ServerSettings(Table):
     """Where health and figures are served."""
 
-    listen: types.Listen = "127.0.0.1:8080"
+    listen: Listen = "127.0.0.1:8080"
 
 
 class CloudSettings(Table):
     """How the cloud is reached where a project does not say otherwise."""
 
     auth: Auth = "token"
-    iam_url: types.Url | None = None
-    modelarts_url: types.Url | None = None
+    iam_url: Url | None = None
+    modelarts_url: Url | None = None
     cloud: str = ""
     signature: Signature = "access"
     region: str = ""
@@ -48,24 +167,24 @@ class CloudSettings(Table):
 
 
 class WatchSettings(Table):
-    """How a restart is watched, in seconds; contract section 6 has the rules."""
+    """How a restart is watched, in seconds ("Readiness" in ``bot/README.md``)."""
 
-    poll: types.Span = 10.0
-    settle: types.Span = 5.0
-    timeout: types.Span = 1800.0
-    lost: types.Span = 60.0
-    unchanged: types.Span = 120.0
+    poll: Seconds = 10.0
+    settle: Seconds = 5.0
+    timeout: Seconds = 1800.0
+    lost: Seconds = 60.0
+    unchanged: Seconds = 120.0
 
 
 class ProjectSettings(Table):
     """One project of the cloud, and the names of its instances (alias to id)."""
 
-    id: types.CloudId = Field(description="it is the id of the project in the cloud")
+    id: CloudId = Field(description="it is the id of the project in the cloud")
     auth: Auth | None = None
-    iam_url: types.Url | None = None
-    modelarts_url: types.Url | None = None
+    iam_url: Url | None = None
+    modelarts_url: Url | None = None
     cloud: str | None = None
-    instances: dict[types.Name, types.CloudId] = Field(default_factory=dict)
+    instances: dict[Name, CloudId] = Field(default_factory=dict)
 
     def aliases(self, instance_id: str) -> tuple[str, ...]:
         """Return every alias of an instance; the case of its id does not matter."""

@@ -1,4 +1,6 @@
-"""Verification of SDK-HMAC-SHA256 signatures, by the steps of reference section 9.1.
+"""Verification of SDK-HMAC-SHA256 signatures.
+
+The steps: https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm-002.html
 
 Written for the local cloud alone, so that it can find a fault in the bot's own signer.
 """
@@ -96,7 +98,7 @@ class KeyRing:
     def verify(self, signed: Signed) -> None:
         """Raise Refused unless *signed* carries a valid signature of a known key.
 
-        Five failures in a row lock the key for five minutes (reference section 9.3).
+        Five failures in a row lock the key for five minutes, as in the real cloud.
         """
         found = _AUTHORIZATION.fullmatch(signed.headers["authorization"])
         if found is None:

@@ -1,6 +1,6 @@
 """What Slack accepts as blocks and views, by the limits of Block Kit. Pure.
 
-Limits: reference/slack.md section 12 and docs.slack.dev/reference/block-kit.
+Limits: https://docs.slack.dev/reference/block-kit
 """
 
 from __future__ import annotations

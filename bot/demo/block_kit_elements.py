@@ -1,6 +1,6 @@
 """The elements of Block Kit: what people click, pick and fill in. Pure.
 
-Limits: reference/slack.md section 12 and docs.slack.dev/reference/block-kit.
+Limits: https://docs.slack.dev/reference/block-kit
 """
 
 from __future__ import annotations

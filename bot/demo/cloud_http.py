@@ -1,6 +1,6 @@
 """What the local cloud says over the wire: replies, refusals, faults, and the calls.
 
-The four error shapes are those of reference/modelarts.md section 5.
+The error shapes are those that ``bot.cloud.error_response`` tells apart.
 """
 
 from __future__ import annotations

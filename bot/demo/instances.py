@@ -1,7 +1,7 @@
 """Scripted ML Studio instances: what each is, and how it behaves when restarted.
 
-No I/O; time comes in as the world's POSIX seconds. Facts: reference/modelarts.md
-sections 2 to 4 and 6.
+No I/O; time comes in as the world's POSIX seconds. Statuses, fields
+and refusals are those of https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0112.html
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The local ModelArts and IAM: real HTTP on loopback, refusing what theirs refuse."""
+"""The local ModelArts and IAM: real HTTP on loopback, refusing what theirs refuse.
+
+The pages of ModelArts are named as they are below
+https://support.huaweicloud.com/intl/en-us/api-modelarts/
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ from bot.demo.seed_world import Project, World
 
 _Act = Callable[[web.Request, Call], Awaitable[Reply]]
 _INSTANCES = "/v1/{project}/demanager/instances"
-# The gateway takes 32 KB a header (reference section 6, G.0201), aiohttp 8190 bytes.
+# The gateway takes 32 KB a header (else APIG.0201), aiohttp 8190 bytes.
 _MAX_HEADER = 32 * 1024
 
 
@@ -190,7 +194,7 @@ class LocalModelArts:
     # --- /v1 --------------------------------------------------------------------
 
     async def _restart(self, request: web.Request, call: Call) -> Reply:
-        """Restart an instance (reference section 1)."""
+        """Restart an instance: modelarts_03_0115."""
         _, project = await self.iam.admit(request, call.project)
         instance = _find(project, call.instance)
         await _check_action(request)
@@ -204,13 +208,13 @@ class LocalModelArts:
         return Reply(200, {"current_status": current, "previous_state": previous})
 
     async def _read(self, request: web.Request, call: Call) -> Reply:
-        """Describe an instance (reference section 2)."""
+        """Describe an instance: modelarts_03_0112."""
         _, project = await self.iam.admit(request, call.project)
         instance = _find(project, call.instance)
         return Reply(200, self._describe(instance, call.fault))
 
     async def _list(self, request: web.Request, call: Call) -> Reply:
-        """List instances (reference section 3)."""
+        """List instances: modelarts_03_0111."""
         user, project = await self.iam.admit(request, call.project)
         query = request.query
         if not query.get("de_type"):

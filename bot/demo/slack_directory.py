@@ -37,7 +37,7 @@ class User:
         return self.team_id != HOME_TEAM
 
     def to_json(self) -> dict[str, Any]:
-        """Return Slack's user object (docs.slack.dev/reference/objects/user-object)."""
+        """Return Slack's user object (https://docs.slack.dev/reference/objects/user-object)."""
         profile = {
             "real_name": self.real_name,
             "display_name": self.name,

@@ -1,7 +1,7 @@
 """A Slack on this machine: one workspace with one app, over real HTTP and WebSocket.
 
 It is the far side of the bot's wire in the demo and in the tests, refuses what Slack
-refuses, and can be told to fail. Facts: reference/slack.md.
+refuses, and can be told to fail: https://docs.slack.dev/reference/methods
 """
 
 from __future__ import annotations

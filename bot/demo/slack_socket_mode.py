@@ -1,6 +1,6 @@
 """Socket Mode: tickets, connections, envelopes and their acks.
 
-Facts: reference/slack.md section 8, docs.slack.dev/apis/events-api/using-socket-mode.
+https://docs.slack.dev/apis/events-api/using-socket-mode
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from bot.demo.posts import Ephemeral, Post
 from bot.demo.slack_error import Refusal
 
 MOST_KEPT = 2000  # of either kind; what is older is unknown, as if it had expired
-RESPONSE_URL_S = 1800.0  # 5 uses within 30 minutes (reference/slack.md section 7)
+RESPONSE_URL_S = 1800.0  # 5 uses within 30 minutes of the payload
 RESPONSE_URL_USES = 5
 TRIGGER_S = 3.0
 

@@ -1,24 +1,84 @@
 """The ledger: what was asked, what became of it, and the audit trail of it all.
 
 Everything that moves a request moves it here, in one transaction with its entry in
-the trail: where the trail cannot be written, nothing happens. All methods but the
-constructor, ``open`` and ``close`` are coroutines and raise LedgerError when the
-database cannot be reached within seconds.
+the trail: where the trail cannot be written, nothing happens.
 """
 
-from bot.ledger.audit import Entry, append, entry_of
-from bot.ledger.database import in_thread
-from bot.ledger.queries import BREAK_GLASS
-from bot.ledger.send_claim import Claiming
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from bot.ledger import (
+    audit,
+    database,
+    queries,
+    requests,
+    send_claim,
+    transitions,
+    votes,
+)
+from bot.ledger.audit import Entry, entry_of
+from bot.ledger.schema import BREAK_GLASS
 
 __all__ = ["BREAK_GLASS", "Entry", "Ledger", "entry_of"]
 
 
-class Ledger(Claiming):
-    """All that is known of requests, over all replicas; see the module's docstring."""
+class Ledger:
+    """All that is known of requests, over all replicas.
 
-    @in_thread
-    def note(self, entry: Entry) -> str:
-        """Append *entry* to the trail and return its hash."""
-        with self._writing() as connection:
-            return append(connection, entry, self._now())
+    Its methods stand in the files named here, as functions over one database. All but
+    ``open`` and ``close`` are coroutines and raise LedgerError when the database
+    cannot be reached within seconds.
+    """
+
+    def __init__(
+        self, url: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.database = database.Database(url, now=now)
+
+    def open(self) -> None:
+        """Make the tables, and what later versions added to them, if missing."""
+        self.database.open()
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self.database.close()
+
+    ping = database.ping
+
+    record = requests.record
+    record_all = requests.record_all
+
+    move = transitions.move
+    wait_for_approval = transitions.wait_for_approval
+    join = transitions.join
+    update = transitions.update
+
+    vote = votes.vote
+    explain_denial = votes.explain_denial
+
+    take_send = send_claim.take_send
+    give_back_send = send_claim.give_back_send
+    answered = send_claim.answered
+
+    get = queries.get
+    existing = queries.existing
+    pending = queries.pending
+    last_restart = queries.last_restart
+    durations = queries.durations
+    recent = queries.recent
+    open_requests = queries.open_requests
+    in_flight = queries.in_flight
+    joined = queries.joined
+    batch = queries.batch
+    known = queries.known
+    restless = queries.restless
+    untold = queries.untold
+    news = queries.news
+
+    note = audit.note
+    entries = audit.entries
+    pages = audit.pages
+    broken_glass = audit.broken_glass
+    digests = audit.digests
+    verify = audit.verify
+    newest_hash = audit.newest_hash

@@ -1,19 +1,21 @@
-"""The audit trail: entries that only grow, each with the hash of the one before."""
+"""The audit trail: its entries, appending one, and reading them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from bot.ledger.schema import trail
-from bot.model import Person, Request, canonical
+from bot.ledger.chain import ORIGIN, flaws, hash_of
+from bot.ledger.database import Database, HasDatabase, in_thread
+from bot.ledger.migration import initial
+from bot.ledger.schema import IS_BREAK_GLASS, trail
+from bot.model import Person, Request
 
-ORIGIN = "0" * 64
+PAGE = 500  # entries that are read at once
 # Any fixed number: the key of the lock that puts the writers of all replicas in a row.
 _LOCK = 0x6D6C7374
 
@@ -68,37 +70,121 @@ def append(connection: sa.Connection, entry: Entry, at: datetime) -> str:
     last = connection.execute(
         sa.select(trail.c.seq, trail.c.hash).order_by(trail.c.seq.desc()).limit(1)
     ).first()
-    row = asdict(entry) | {
+    row = {column.name: initial(column) for column in trail.c} | asdict(entry)
+    row |= {
         "seq": last.seq + 1 if last else 1,
         "at": at.isoformat(timespec="milliseconds"),
         "previous_hash": last.hash if last else ORIGIN,
     }
-    row["hash"] = _hash(row)
+    row["hash"] = hash_of(row)
     connection.execute(trail.insert().values(row))
     return str(row["hash"])
 
 
-def flaws(connection: sa.Connection) -> Iterator[str]:
-    """Yield a sentence for each entry that was changed, removed or moved."""
-    number, previous = 0, ORIGIN
-    for row in connection.execute(sa.select(trail).order_by(trail.c.seq)).mappings():
-        if row["seq"] != number + 1:
-            yield _missing(number + 1, row["seq"] - 1)
-        elif row["previous_hash"] != previous:
-            yield f"entry {row['seq']} does not follow the one before it"
-        if row["hash"] != _hash(row):
-            yield f"entry {row['seq']} ({row['at']}) was changed"
-        number, previous = row["seq"], row["hash"]
+@in_thread
+def note(database: Database, entry: Entry) -> str:
+    """Append *entry* to the trail and return its hash."""
+    with database.writing() as connection:
+        return append(connection, entry, database.now())
 
 
-def _missing(first: int, last: int) -> str:
-    if first == last:
-        return f"entry {first} is missing"
-    return f"entries {first} to {last} are missing"
+@in_thread
+def entries(
+    database: Database,
+    *,
+    since: datetime,
+    project: str = "",
+    instance: str = "",
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """Return the trail since a time, newest first, as plain JSON values.
+
+    Of a long one the newest *limit* entries with a number *before* that one.
+    """
+    where = _narrowed(since, project, instance)
+    where += [trail.c.seq < before] if before is not None else []
+    query = trail.select().where(*where).order_by(trail.c.seq.desc()).limit(limit)
+    with database.reading() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _hash(row: Any) -> str:
-    """Return the hash over all of *row* but the hash itself."""
-    return hashlib.sha256(
-        canonical({name: row[name] for name in row if name != "hash"}).encode()
-    ).hexdigest()
+async def pages(
+    ledger: HasDatabase, *, since: datetime, project: str = "", instance: str = ""
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield what ``entries`` returns, PAGE of them at a time."""
+    before: int | None = None
+    while True:
+        page = await entries(
+            ledger,
+            since=since,
+            project=project,
+            instance=instance,
+            before=before,
+            limit=PAGE,
+        )
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        before = page[-1]["seq"]
+
+
+@in_thread
+def broken_glass(
+    database: Database, *, since: datetime, project: str = "", instance: str = ""
+) -> int:
+    """Return how often an approval was passed by break-glass since a time."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(trail)
+        .where(IS_BREAK_GLASS, *_narrowed(since, project, instance))
+    )
+    with database.reading() as connection:
+        return connection.execute(query).scalar_one()
+
+
+@in_thread
+def digests(database: Database, request_id: str) -> frozenset[str]:
+    """Return what the approval of a request was asked for and given for.
+
+    All of these are one and the same, unless somebody has changed the record.
+    """
+    query = sa.select(trail.c.digest).where(trail.c.request_id == request_id)
+    with database.reading() as connection:
+        found = connection.execute(query.where(trail.c.digest != "")).scalars()
+        return frozenset(found)
+
+
+@in_thread
+def newest_hash(database: Database) -> tuple[int, str]:
+    """Return number and hash of the newest entry of the trail (0, "")."""
+    query = sa.select(trail.c.seq, trail.c.hash).order_by(trail.c.seq.desc())
+    with database.reading() as connection:
+        row = connection.execute(query.limit(1)).first()
+    return (row.seq, row.hash) if row else (0, "")
+
+
+@in_thread
+def verify(database: Database) -> list[str]:
+    """Return a sentence for each entry of the trail that is not as it was."""
+    query = trail.select().order_by(trail.c.seq).execution_options(yield_per=PAGE)
+    with database.reading() as connection:
+        return list(flaws(map(dict, connection.execute(query).mappings())))
+
+
+def _narrowed(
+    since: datetime, project: str, instance: str
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for entries since a time, of a project or an instance.
+
+    An instance goes by its name or its id.
+    """
+    at = since.astimezone(UTC).isoformat(timespec="milliseconds")
+    where: list[sa.ColumnElement[bool]] = [trail.c.at >= at]
+    if project:
+        where.append(trail.c.project == project)
+    if instance:
+        its_id = sa.func.lower(trail.c.instance_id) == instance.lower()
+        where.append((trail.c.instance == instance) | its_id)
+    return where

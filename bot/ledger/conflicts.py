@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.errors import InstanceBusy, LedgerError
 from bot.ledger.rows import records
-from bot.ledger.schema import requests
+from bot.ledger.schema import IS_OPEN, requests
 from bot.model import UNDER_WAY, Record, Request, State
 
 
@@ -49,7 +49,7 @@ def _other(
 ) -> Record | None:
     query = (
         requests.select()
-        .where(requests.c.instance_key == request.target.key)
+        .where(requests.c.instance_key == request.target.key, IS_OPEN)
         .where(requests.c.id != request.id, requests.c.state.in_(sorted(states)))
         .order_by(requests.c.asked_at)
         .limit(1)

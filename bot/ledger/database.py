@@ -10,29 +10,40 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import LedgerError
-from bot.ledger.schema import engine_of, grow, metadata, pulse
+from bot.ledger.migration import grow
+from bot.ledger.schema import engine_of, pulse
 
 P = ParamSpec("P")
 R = TypeVar("R")
-S = TypeVar("S", bound="Database")
+
+
+class HasDatabase(Protocol):
+    """The ledger, as far as the functions that are its methods know it."""
+
+    database: Database
 
 
 def in_thread(
-    work: Callable[Concatenate[S, P], R],
-) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
-    """Run *work* on the ledger's own threads and map what the database raises."""
+    work: Callable[Concatenate[Database, P], R],
+) -> Callable[Concatenate[HasDatabase, P], Coroutine[Any, Any, R]]:
+    """Make *work* over a database a method of the ledger: a coroutine.
+
+    It runs on the database's own threads; LedgerError is what the database raised.
+    """
 
     @functools.wraps(work)
-    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        call = functools.partial(work, self, *args, **kwargs)
+    async def run(self: HasDatabase, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        database = self.database
+        call = functools.partial(work, database, *args, **kwargs)
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, call)
+            return await loop.run_in_executor(database.threads, call)
         except SQLAlchemyError as error:
             # The statement and its parameters stay out of the message.
             cause = getattr(error, "orig", None) or type(error).__name__
@@ -42,27 +53,29 @@ def in_thread(
 
 
 class Database:
-    """The tables, and who may use them when; what stands in them is for others."""
+    """The tables, and who may use them when; what stands in them is for others.
+
+    *now* tells the time (UTC); whatever is written gets its time from there.
+    """
 
     def __init__(
         self, database: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._engine = engine_of(database)
-        self._reader = self._engine.execution_options(reading=True)
+        self.engine = engine_of(database)
+        self._reader = self.engine.execution_options(reading=True)
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="ledger")
-        sqlite = self._engine.dialect.name == "sqlite"
+        sqlite = self.engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[Any] = (
             threading.Lock() if sqlite else nullcontext()
         )
-        self._now = now
-        self._file = Path(self._engine.url.database or "") if sqlite else None
+        self.now = now
+        self._file = Path(self.engine.url.database or "") if sqlite else None
         self._inode: int | None = None
 
     def open(self) -> None:
-        """Create the tables, and the columns of a later version, that are missing."""
+        """Add what is missing of the tables, all of it or nothing."""
         try:
-            metadata.create_all(self._engine)
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 grow(connection)
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
@@ -76,25 +89,21 @@ class Database:
     def close(self) -> None:
         """Let go of threads and connections."""
         self.threads.shutdown(wait=True)
-        self._engine.dispose()
+        self.engine.dispose()
 
-    @in_thread
-    def ping(self) -> None:
-        """Raise LedgerError unless the database can be written."""
-        row = {"id": 1, "at": self._now().timestamp()}
-        with self._writing() as connection:
-            if not connection.execute(pulse.update().values(row)).rowcount:
-                connection.execute(pulse.insert().values(row))
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """Open a connection that only reads, and waits for no writer."""
+        return self._reader.connect()
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
         """Open a transaction that writes; on SQLite our own take turns.
 
         Who meets SQLite's lock sleeps and tries again, longer each time: among many
         the unlucky one waits for seconds.
         """
         self._in_place()
-        with self._turn, self._engine.begin() as connection:
+        with self._turn, self.engine.begin() as connection:
             yield connection
 
     def _in_place(self) -> None:
@@ -113,3 +122,12 @@ class Database:
                 f"{self._file} was moved or replaced while the bot ran; put it back or"
                 " restart the bot"
             )
+
+
+@in_thread
+def ping(database: Database) -> None:
+    """Raise LedgerError unless the database can be written."""
+    row = {"id": 1, "at": database.now().timestamp()}
+    with database.writing() as connection:
+        if not connection.execute(pulse.update().values(row)).rowcount:
+            connection.execute(pulse.insert().values(row))

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.errors import LedgerError
-from bot.ledger.schema import requests, votes
+from bot.ledger.schema import IN_BATCH, requests, votes
 from bot.model import Instance, Record, Request, State, Vote, utc
 
 
@@ -105,7 +105,7 @@ def together(request_id: str) -> sa.Select[Any]:
     same = requests.c.batch == its_batch.scalar_subquery()
     return (
         requests.select()
-        .where((requests.c.id == request_id) | (same & (requests.c.batch != "")))
+        .where((requests.c.id == request_id) | (same & IN_BATCH))
         .order_by(requests.c.id)
         .with_for_update()
     )

@@ -7,9 +7,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from bot.model import UNDER_WAY, State
+from bot.model import ENDS, UNDER_WAY, State
 
 metadata = sa.MetaData()
+
+
+# The database knows the defaults, too: a replica of the version before, which does not
+# name a new column, goes on writing.
+def _text(name: str, length: int | None = None) -> sa.Column[str]:
+    kind = sa.String(length) if length else sa.Text()
+    return sa.Column(name, kind, nullable=False, default="", server_default="")
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(
+        name, sa.Boolean, nullable=False, default=False, server_default=sa.false()
+    )
+
 
 requests = sa.Table(
     "mlstudio_requests",
@@ -22,43 +36,85 @@ requests = sa.Table(
     sa.Column("asked_at", sa.Float, nullable=False),  # POSIX seconds, UTC, as all here
     sa.Column("changed_at", sa.Float, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
-    sa.Column("card_ts", sa.String(32), nullable=False, default=""),
-    sa.Column("reminded", sa.Boolean, nullable=False, default=False),
-    sa.Column("message_ts", sa.String(32), nullable=False, default=""),
-    sa.Column("previous", sa.String(64), nullable=False, default=""),
-    sa.Column("current", sa.String(64), nullable=False, default=""),
-    sa.Column("last_status", sa.String(64), nullable=False, default=""),
+    _text("card_ts", 32),
+    _flag("reminded"),
+    _text("message_ts", 32),
+    _text("previous", 64),
+    _text("current", 64),
+    _text("last_status", 64),
     sa.Column("baseline", sa.JSON, nullable=True),
-    sa.Column("seen_other", sa.Boolean, nullable=False, default=False),
-    sa.Column("sent_by", sa.String(64), nullable=False, default=""),
+    _flag("seen_other"),
+    _text("sent_by", 64),
     sa.Column("sent_at", sa.Float, nullable=True),
-    sa.Column("answered", sa.String(16), nullable=False, default=""),
+    _text("answered", 16),
     sa.Column("ended_at", sa.Float, nullable=True),
-    sa.Column("detail", sa.Text, nullable=False, default=""),
-    sa.Column("ref", sa.String(128), nullable=False, default=""),
-    sa.Column("decided_by", sa.String(32), nullable=False, default=""),
-    sa.Column("joined", sa.String(32), nullable=False, default=""),
-    sa.Column("told", sa.Boolean, nullable=False, default=False),
-    sa.Column("unsaid", sa.Text, nullable=False, default=""),
+    _text("detail"),
+    _text("ref", 128),
+    _text("decided_by", 32),
+    _text("joined", 32),
+    _flag("told"),
+    _text("unsaid"),
     sa.Column("duration_s", sa.Float, nullable=True),
-    sa.Column("batch", sa.String(32), nullable=False, default="", server_default=""),
-    sa.Column(
-        "summed", sa.Boolean, nullable=False, default=False, server_default=sa.false()
-    ),
-    sa.Index("mlstudio_requests_by_batch", "batch"),
+    _text("batch", 32),
+    _flag("summed"),
     sa.Index("mlstudio_requests_by_instance", "instance_key", "asked_at"),
-    sa.Index("mlstudio_requests_by_state", "state", "changed_at"),
-    sa.Index("mlstudio_requests_by_joined", "joined"),
+    sa.Index("mlstudio_requests_by_project", "project", "asked_at"),
 )
 
+
+def _partial(
+    name: str, where: sa.ColumnElement[bool], *columns: Any, unique: bool = False
+) -> None:
+    """Index *columns* of the rows *where* something holds.
+
+    A query that has the same condition, word for word, reads these rows alone; there is
+    no index by state, as SQLite prefers that to one in the order asked for. If the
+    condition changes, the index needs a new name: a database of before has the old one.
+    """
+    sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+def _word(value: str) -> sa.ColumnElement[str]:
+    """Return *value* as it stands in a condition: as a word, not as a parameter."""
+    return sa.literal_column(f"'{value}'", sa.String())
+
+
+def _in_state(*states: State) -> sa.ColumnElement[bool]:
+    return requests.c.state.in_([_word(state) for state in sorted(states)])
+
+
+# What has not ended: few rows, however many there are.
+OPEN = {*State} - ENDS
+IS_OPEN = _in_state(*OPEN)
+_partial(
+    "mlstudio_requests_open", IS_OPEN, requests.c.instance_key, requests.c.asked_at
+)
+
+IS_ENDED = _in_state(*ENDS)
+_partial("mlstudio_requests_ended", IS_ENDED, requests.c.changed_at)
+
+# What was restarted, or may be: neither refused nor come to nothing else.
+IS_RESTART = _in_state(*OPEN, State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN)
+_partial("mlstudio_requests_restarts", IS_RESTART, requests.c.asked_at)
+
+# Whose restart call was answered, or whose answer was lost.
+WAS_SENT = requests.c.answered != _word("")
+_partial(
+    "mlstudio_requests_sent", WAS_SENT, requests.c.instance_key, requests.c.sent_at
+)
+
+IN_BATCH = requests.c.batch != _word("")
+_partial("mlstudio_requests_by_batch", IN_BATCH, requests.c.batch)
+
+HAS_JOINED = requests.c.joined != _word("")
+_partial("mlstudio_requests_by_joined", HAS_JOINED, requests.c.joined)
+
 # One restart per instance at a time, over all replicas: the database itself says no.
-_under_way = requests.c.state.in_(sorted(UNDER_WAY))
-sa.Index(
+_partial(
     "mlstudio_one_under_way",
+    _in_state(*UNDER_WAY),
     requests.c.instance_key,
     unique=True,
-    sqlite_where=_under_way,
-    postgresql_where=_under_way,
 )
 
 votes = sa.Table(
@@ -68,7 +124,7 @@ votes = sa.Table(
     sa.Column("user_id", sa.String(32), primary_key=True),
     sa.Column("approve", sa.Boolean, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
-    sa.Column("note", sa.Text, nullable=False, default=""),
+    _text("note"),
 )
 
 trail = sa.Table(
@@ -77,22 +133,27 @@ trail = sa.Table(
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", sa.String(40), nullable=False),  # ISO 8601, UTC
     sa.Column("kind", sa.String(24), nullable=False),
-    sa.Column("request_id", sa.String(32), nullable=False, default=""),
-    sa.Column("team_id", sa.String(32), nullable=False, default=""),
-    sa.Column("user_id", sa.String(32), nullable=False, default=""),
-    sa.Column("project", sa.String(64), nullable=False, default=""),
-    sa.Column("instance", sa.String(64), nullable=False, default=""),
-    sa.Column("instance_id", sa.String(64), nullable=False, default=""),
-    sa.Column("rule", sa.String(100), nullable=False, default=""),
-    sa.Column("rule_version", sa.String(12), nullable=False, default=""),
-    sa.Column("detail", sa.Text, nullable=False, default=""),
-    sa.Column("ref", sa.String(128), nullable=False, default=""),
-    sa.Column("digest", sa.String(64), nullable=False, default=""),  # approved what
+    _text("request_id", 32),
+    _text("team_id", 32),
+    _text("user_id", 32),
+    _text("project", 64),
+    _text("instance", 64),
+    _text("instance_id", 64),
+    _text("rule", 100),
+    _text("rule_version", 12),
+    _text("detail"),
+    _text("ref", 128),
+    _text("digest", 64),  # approved what
     sa.Column("previous_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Index("mlstudio_trail_by_time", "at"),
     sa.Index("mlstudio_trail_by_request", "request_id"),
 )
+
+# Whether an entry of the trail marks that somebody went past an approval.
+BREAK_GLASS = "break-glass"
+IS_BREAK_GLASS = trail.c.kind == _word(BREAK_GLASS)
+_partial("mlstudio_trail_break_glass", IS_BREAK_GLASS, trail.c.at)
 
 # One row that is written again and again: a database that answers may still be one
 # that nothing can be written to.
@@ -102,11 +163,6 @@ pulse = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", sa.Float, nullable=False),
 )
-
-# Any fixed number: the key of the lock for whoever changes the tables.
-_GROWING = 0x6D6C7467
-
-OPEN = sorted({State.ASKED, State.PENDING, State.APPROVED, *UNDER_WAY})
 
 
 def url_of(database: str) -> sa.URL:
@@ -149,20 +205,6 @@ def drop_read_only(context: sa.ExceptionContext) -> None:
     """
     if "readonly database" in str(context.original_exception):
         context.is_disconnect = True
-
-
-def grow(connection: sa.Connection) -> None:
-    """Add the columns and indexes that a table of an earlier version lacks."""
-    if connection.dialect.name == "postgresql":  # replicas may start side by side
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_GROWING)))
-    known = sa.inspect(connection).get_columns(requests.name)
-    missing = {c.name for c in requests.c} - {column["name"] for column in known}
-    for name in sorted(missing):
-        column = sa.schema.CreateColumn(requests.c[name])
-        sql = str(column.compile(dialect=connection.dialect))
-        connection.execute(sa.text(f"ALTER TABLE {requests.name} ADD COLUMN {sql}"))
-    for index in requests.indexes:
-        index.create(connection, checkfirst=True)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

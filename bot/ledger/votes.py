@@ -3,90 +3,92 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from bot.errors import StateConflict
 from bot.ledger.audit import append, entry_of
-from bot.ledger.database import in_thread
+from bot.ledger.database import Database, in_thread
 from bot.ledger.rows import locked, records, set_fields, together, with_others
 from bot.ledger.schema import votes
-from bot.ledger.transitions import Moving, digest_of
+from bot.ledger.transitions import digest_of, moved
 from bot.model import Person, Record, State, Vote
 
 
-class Voting(Moving):
-    """The ledger as somebody sees it who approves or denies."""
+@in_thread
+def vote(
+    database: Database, request_id: str, person: Person, *, approve: bool
+) -> Record:
+    """Count one person's word; enough approvals, or one denial, decide.
 
-    @in_thread
-    def vote(self, request_id: str, person: Person, *, approve: bool) -> Record:
-        """Count one person's word; enough approvals, or one denial, decide.
-
-        A word on one of a batch counts for all of it that waits for approval. Raises
-        StateConflict when it has been decided already or its time is up; a word that
-        comes too late for an open request makes it expire.
-        """
-        with self._writing() as connection:
-            record, others = with_others(connection, request_id)
-            expires = record.request.expires_at
-            if record.state != State.PENDING:
-                raise StateConflict(record)
-            if expires is None or self._now() < expires:
-                for other in others:
-                    self._voted(connection, other, person, approve)
-                return self._voted(connection, record, person, approve)
+    A word on one of a batch counts for all of it that waits for approval. Raises
+    StateConflict when it has been decided already or its time is up; a word that
+    comes too late for an open request makes it expire.
+    """
+    with database.writing() as connection:
+        record, others = with_others(connection, request_id)
+        expires = record.request.expires_at
+        if record.state != State.PENDING:
+            raise StateConflict(record)
+        now = database.now()
+        if expires is None or now < expires:
+            word = Vote(person.user_id, approve, now)
             for other in others:
-                self._moved(connection, other, State.EXPIRED, {})
-            record = self._moved(connection, record, State.EXPIRED, {})
-        raise StateConflict(record)
-
-    def _voted(
-        self,
-        connection: sa.Connection,
-        record: Record,
-        person: Person,
-        approve: bool,  # noqa: FBT001
-    ) -> Record:
-        """Store a word on a request that is open, and what follows from it."""
-        request = record.request
-        vote = Vote(person.user_id, approve, self._now())
-        _cast(connection, request.id, vote)
-        kind = "approval" if approve else "denial"
-        entry = entry_of(request, kind, digest=digest_of(record))
-        append(connection, entry.by(person), self._now())
-        return self._counted(connection, locked(connection, request.id), person)
-
-    @in_thread
-    def explain_denial(self, request_id: str, person: Person, note: str) -> bool:
-        """Add the reason to somebody's denial; say whether there was one of his."""
-        with self._writing() as connection:
-            denied = [
-                one
-                for one in records(connection, together(request_id))
-                if (one.state, one.decided_by) == (State.DENIED, person.user_id)
-            ]
-            vote = Vote(person.user_id, approve=False, at=self._now(), note=note)
-            for one in denied:
-                _cast(connection, one.request.id, vote)
-                set_fields(connection, one.request.id, {"detail": note})
-                entry = entry_of(one.request, "denial explained", detail=note)
-                append(connection, entry.by(person), self._now())
-            return any(one.request.id == request_id for one in denied)
-
-    def _counted(
-        self, connection: sa.Connection, record: Record, person: Person
-    ) -> Record:
-        """Move a pending request on as soon as its votes decide it."""
-        if any(not vote.approve for vote in record.votes):
-            return self._moved(connection, record, State.DENIED, {}, person)
-        if record.is_approved:
-            return self._moved(connection, record, State.APPROVED, {})
-        return record
+                _voted(connection, other, person, word)
+            return _voted(connection, record, person, word)
+        for other in others:
+            moved(connection, other, State.EXPIRED, {}, now)
+        record = moved(connection, record, State.EXPIRED, {}, now)
+    raise StateConflict(record)
 
 
-def _cast(connection: sa.Connection, request_id: str, vote: Vote) -> None:
-    """Store *vote*; a later one of the same person replaces it: one counts once."""
-    mine = (votes.c.request_id == request_id) & (votes.c.user_id == vote.user_id)
+def _voted(
+    connection: sa.Connection, record: Record, person: Person, word: Vote
+) -> Record:
+    """Store *person*'s word on a request that is open, and what follows from it."""
+    request = record.request
+    _cast(connection, request.id, word)
+    kind = "approval" if word.approve else "denial"
+    entry = entry_of(request, kind, digest=digest_of(record))
+    append(connection, entry.by(person), word.at)
+    return _counted(connection, locked(connection, request.id), person, word.at)
+
+
+@in_thread
+def explain_denial(
+    database: Database, request_id: str, person: Person, note: str
+) -> bool:
+    """Add the reason to somebody's denial; say whether there was one of his."""
+    with database.writing() as connection:
+        denied = [
+            one
+            for one in records(connection, together(request_id))
+            if (one.state, one.decided_by) == (State.DENIED, person.user_id)
+        ]
+        word = Vote(person.user_id, approve=False, at=database.now(), note=note)
+        for one in denied:
+            _cast(connection, one.request.id, word)
+            set_fields(connection, one.request.id, {"detail": note})
+            entry = entry_of(one.request, "denial explained", detail=note)
+            append(connection, entry.by(person), word.at)
+        return any(one.request.id == request_id for one in denied)
+
+
+def _counted(
+    connection: sa.Connection, record: Record, person: Person, now: datetime
+) -> Record:
+    """Move a pending request on as soon as its votes decide it."""
+    if any(not vote.approve for vote in record.votes):
+        return moved(connection, record, State.DENIED, {}, now, person)
+    if record.is_approved:
+        return moved(connection, record, State.APPROVED, {}, now)
+    return record
+
+
+def _cast(connection: sa.Connection, request_id: str, word: Vote) -> None:
+    """Store *word*; a later one of the same person replaces it: one counts once."""
+    mine = (votes.c.request_id == request_id) & (votes.c.user_id == word.user_id)
     connection.execute(votes.delete().where(mine))
-    row = asdict(vote) | {"request_id": request_id, "at": vote.at.timestamp()}
+    row = asdict(word) | {"request_id": request_id, "at": word.at.timestamp()}
     connection.execute(votes.insert().values(row))

@@ -12,6 +12,7 @@ import structlog
 from bot.errors import BotError
 from bot.listeners.tasks import Tasks
 from bot.model import UNDER_WAY, Record, State, Target, Verdict
+from bot.policy import Question
 from bot.restarts.services import Services
 from bot.slack.messages.app_home import home_view
 from bot.slack.messages.blocks import View
@@ -93,7 +94,7 @@ class AppHome:
         for project in settings.projects:
             for target in settings.targets(project):
                 decision = await self._services.authorizer.decide(
-                    user_id, "", target, channel_id=None, reason=None
+                    Question(user_id, "", target, channel_id=None, reason=None)
                 )
                 if decision.verdict is not Verdict.DENY:
                     found.append(target)

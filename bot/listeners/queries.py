@@ -10,6 +10,7 @@ import attrs
 from bot.errors import CloudError
 from bot.listeners.payloads import Actor
 from bot.model import Decision, Instance, Message, Target, Verdict
+from bot.policy import Question
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import queries
@@ -90,12 +91,9 @@ class QueryListeners:
 
     async def _would(self, actor: Actor, user_id: str, target: Target) -> Decision:
         """Return what a restart by *user_id* would be told, asked for from here."""
+        team_id = actor.team_id if user_id == actor.user_id else ""
         return await self._services.authorizer.decide(
-            user_id,
-            actor.team_id if user_id == actor.user_id else "",
-            target,
-            channel_id=actor.channel_id,
-            reason=None,
+            Question(user_id, team_id, target, actor.channel_id, reason=None)
         )
 
     async def _approvers(self, decision: Decision) -> list[str]:

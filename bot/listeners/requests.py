@@ -30,7 +30,7 @@ from bot.model import (
     Verdict,
     request_id,
 )
-from bot.policy import explained
+from bot.policy import Question, explained
 from bot.restarts import Restarts
 from bot.restarts.services import Services
 from bot.slack import command as words
@@ -136,14 +136,7 @@ class RequestListeners:
             return limit
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
-                return await self._services.authorizer.decide(
-                    request.user_id,
-                    request.team_id,
-                    request.target,
-                    channel_id=request.channel_id,
-                    reason=request.reason,
-                    break_glass=request.break_glass,
-                )
+                return await self._services.authorizer.decide(Question.of(request))
         except SlackRefused as error:
             log.warning("who asks is not known", error=str(error))
             return Decision(
@@ -241,12 +234,14 @@ class RequestListeners:
     ) -> Decision:
         """Return what the rules will say to a restart with a reason that fits."""
         return await self._services.authorizer.decide(
-            actor.user_id,
-            actor.team_id,
-            target,
-            channel_id=actor.channel_id,
-            reason=None,
-            break_glass=break_glass,
+            Question(
+                actor.user_id,
+                actor.team_id,
+                target,
+                actor.channel_id,
+                reason=None,
+                break_glass=break_glass,
+            )
         )
 
 

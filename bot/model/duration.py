@@ -6,10 +6,11 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_TEN_YEARS_S = 3650 * 86400.0  # so that a date can always be reckoned
 
 
 def seconds(text: object) -> float:
@@ -31,7 +32,16 @@ def _seconds(value: object) -> object:
     return value if isinstance(value, float) else seconds(value)
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+def _reckonable(length: float) -> float:
+    """Check that a duration in seconds is one that can be reckoned with."""
+    if length > _TEN_YEARS_S:
+        raise ValueError('is too long; the longest is "3650d"')
+    return length
+
+
+Seconds = Annotated[
+    float, BeforeValidator(_seconds), Field(gt=0), AfterValidator(_reckonable)
+]
 
 
 def utc(timestamp: float) -> datetime:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-# --- statuses (reference/modelarts.md section 4) ----------------------------------
+# --- statuses -------------------------------------------------------------------------
+# The words that the pages on listing and on restarting instances name; others may come:
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0111.html
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0115.html
 
 
 class StatusClass(StrEnum):
@@ -69,7 +72,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What the cloud says about an instance (reference/modelarts.md section 2).
+    """What the cloud says about an instance.
 
     *updated_ms* is its ``latest_update_timestamp`` in milliseconds: compare it only
     with an earlier value of the same field, never with our own clock.

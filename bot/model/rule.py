@@ -1,17 +1,97 @@
-"""Rules as the configuration has them, and what policy decides by them."""
+"""Rules: what each may say, and what policy decides by them.
+
+All checks of a rule's own values stand here, so that a new key is one line beside its
+meaning. Each check returns the text or raises ValueError with the end of a sentence;
+what a rule says of the rest of the file (projects, other rules) is checked in
+``bot.config``.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from bot.model.duration import Seconds
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+USER_ID = re.compile(r"[UW][A-Z0-9]+")
+_REFERENCE = re.compile(r"[UWS][A-Z0-9]+|@[\w.-]{1,80}|\*")
+_CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
+
+
+# --- checks of single values ----------------------------------------------------------
+
+
+def _reference(text: str) -> str:
+    """Check a mention of people: a user, a user group, or everybody."""
+    if not _REFERENCE.fullmatch(text):
+        handle = f"@{text}"
+        near = f'; did you mean "{handle}"?' if _REFERENCE.fullmatch(handle) else ""
+        raise ValueError(
+            "names nobody; write a user id (U… or W…), the id (S…) or @handle of a"
+            f' user group, or "*" for every full member{near}'
+        )
+    return text
+
+
+def _channel(text: str) -> str:
+    """Check the id of a conversation; its name may change at any time."""
+    if not _CHANNEL.fullmatch(text):
+        raise ValueError(
+            "is not the id of a channel (C…); Slack shows it at the end of the"
+            ' channel\'s "About" tab'
+        )
+    return text
+
+
+def _pattern(text: str) -> str:
+    """Check a glob pattern."""
+    if not text.strip():
+        raise ValueError("is empty and matches nothing")
+    return text
+
+
+def _regex(text: str) -> str:
+    """Check a regular expression; one that Python warns of is wrong too."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return text
+
+
+def _some(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that a list names something; min_length would count only the good ones."""
+    if not items:
+        raise ValueError("must not be empty")
+    return items
+
+
+_AsTuple = Field(strict=False)  # TOML and JSON have lists
+_Some = AfterValidator(_some)
+_Reference = Annotated[str, AfterValidator(_reference)]
+_Channel = Annotated[str, AfterValidator(_channel)]
+_Pattern = Annotated[str, AfterValidator(_pattern)]
+_Regex = Annotated[str, AfterValidator(_regex)]
+
+
+# --- rules ----------------------------------------------------------------------------
 
 
 class Approval(BaseModel):
@@ -19,42 +99,57 @@ class Approval(BaseModel):
 
     model_config = _STRICT
 
-    by: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    by: Annotated[tuple[_Reference, ...], _AsTuple, _Some]
     needed: Annotated[int, Field(ge=1)] = 1
     expires: Seconds = 1800.0
-    break_glass: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    break_glass: Annotated[tuple[_Reference, ...], _AsTuple] = ()
+
+    @field_validator("needed")
+    @classmethod
+    def _enough(cls, needed: int, info: ValidationInfo) -> int:
+        """Refuse more people than *by* names; of a group nobody knows here."""
+        by = set(info.data.get("by", ()))
+        if by and all(map(USER_ID.fullmatch, by)) and needed > len(by):
+            raise ValueError(f"is {needed}, but approval.by names only {len(by)}")
+        return needed
 
 
 class Rule(BaseModel):
-    """One entry of ``[[rules]]``; omitted lists match everything (contract 3)."""
+    """One entry of ``[[rules]]``; omitted lists match everything, ``deny`` everybody.
+
+    See "Configuration" in ``bot/README.md``.
+    """
 
     model_config = _STRICT
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    who: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    projects: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = (
-        None
-    )
-    instances: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = (
-        None
-    )
-    channels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = (
-        None
-    )
-    reason: Annotated[str, Field(pattern="^(required|optional)$")] = "optional"
-    reason_pattern: str | None = None
+    who: Annotated[tuple[_Reference, ...], _AsTuple] = ()
+    projects: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
+    instances: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
+    channels: Annotated[tuple[_Channel, ...], _AsTuple, _Some] | None = None
+    reason: Literal["required", "optional"] = "optional"
+    reason_pattern: _Regex | None = None
     cooldown: Seconds | None = None
     deny: bool = False
     approval: Approval | None = None
 
-    @model_validator(mode="after")
-    def _someone(self) -> Self:
-        """Refuse a rule that names nobody: only ``deny`` may leave *who* out."""
-        if not self.who and not self.deny:
+    @model_validator(mode="before")
+    @classmethod
+    def _left_out(cls, rule: Any) -> Any:
+        """Take *who* for empty where it is left out: only ``deny`` may do that."""
+        if not isinstance(rule, dict) or rule.get("deny", False) is not False:
+            return rule
+        return {**rule, "who": []} if rule.get("who", ()) == () else rule
+
+    @field_validator("who", mode="before")
+    @classmethod
+    def _somebody(cls, who: Any) -> Any:
+        """Refuse a rule that names nobody."""
+        if who == []:
             raise ValueError(
-                'who is empty; name somebody, or "*" for every full member'
+                'names nobody; name somebody, or "*" for every full member'
             )
-        return self
+        return who
 
     @property
     def version(self) -> str:

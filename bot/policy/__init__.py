@@ -6,12 +6,15 @@ can be shown to the person and to whoever asks about the person.
 
 from bot.policy.approvers import approvers, may_approve
 from bot.policy.decision import decide, who_may
+from bot.policy.question import Facts, Question
 from bot.policy.rule_outcome import explained
 from bot.policy.subjects import EVERYBODY, Groups, outsider, references
 
 __all__ = [
     "EVERYBODY",
+    "Facts",
     "Groups",
+    "Question",
     "approvers",
     "decide",
     "explained",

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import attrs
 
 from bot.cloud import Cloud
 from bot.config import Settings
@@ -16,7 +19,9 @@ from bot.errors import CloudError, UsageError
 from bot.ledger import Ledger
 from bot.model import Approval, Decision, Instance, Request, Target
 from bot.policy import (
+    Facts,
     Groups,
+    Question,
     approvers,
     decide,
     may_approve,
@@ -31,69 +36,46 @@ from bot.slack.users import Users
 NAME_WITHIN_S = 1.0
 
 
+@attrs.define(kw_only=True)
 class Authorizer:
     """Decides with what is known now; *settings* gives the rules in force."""
 
-    def __init__(
-        self,
-        *,
-        settings: Callable[[], Settings],
-        users: Users,
-        ledger: Ledger,
-        cloud: Cloud,
-        home_team: str,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._settings = settings
-        self._users = users
-        self._ledger = ledger
-        self._cloud = cloud
-        self._home_team = home_team
-        self._now = now
-        self._names: dict[str, str] = {}
+    _settings: Callable[[], Settings]
+    _users: Users
+    _ledger: Ledger
+    _cloud: Cloud
+    _home_team: str
+    _now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _names: dict[str, str] = attrs.field(factory=dict, init=False)
 
     def saw(self, target: Target, instance: Instance) -> None:
         """Remember what the cloud calls an instance: rules may name it so."""
         self._names[target.key] = instance.name
 
     async def decide(
-        self,
-        user_id: str,
-        team_id: str,
-        target: Target,
-        *,
-        channel_id: str | None,
-        reason: str | None = "",
-        break_glass: bool = False,
-        fresh: bool = False,
-        but: str = "",
+        self, question: Question, *, fresh: bool = False, but: str = ""
     ) -> Decision:
-        """Decide a restart; *but* is the request that asks, *fresh* reads Slack anew.
+        """Answer *question*; *but* is the request that asks, *fresh* reads Slack anew.
 
-        None as *channel_id* or *reason* asks what would be, for questions only.
         Raises SlackError when Slack does not say who somebody is, LedgerError when the
         record cannot be asked: nobody gets past either.
         """
-        rules, target = self._settings().rules, self._as_configured(target)
+        rules, target = self._settings().rules, self._as_configured(question.target)
         person, groups, last, name = await asyncio.gather(
-            self._users.person(user_id, team_id=team_id, fresh=fresh),
+            self._users.person(question.user_id, team_id=question.team_id, fresh=fresh),
             self._users.groups(references(rules), fresh=fresh),
             self._ledger.last_restart(target.key, but=but),
             self._name(target),
         )
-        return decide(
-            rules,
+        facts = Facts(
             person=person,
             home_team=self._home_team,
-            target=target,
-            name=name,
-            channel_id=channel_id,
-            reason=reason,
-            break_glass=break_glass,
             groups=groups,
+            name=name,
             last_restart=last.sent_at if last else None,
             now=self._now(),
         )
+        return decide(rules, replace(question, target=target), facts)
 
     def _as_configured(self, target: Target) -> Target:
         """Return *target* with the names that the configuration gives it now.

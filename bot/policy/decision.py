@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from fnmatch import fnmatchcase
 
-from bot.model import Decision, Person, Rule, Target, Verdict
-from bot.policy.rule_outcome import MEND_RULES, Case, explained, ruling
+from bot.model import Decision, Rule, Target, Verdict
+from bot.policy.question import Facts, Question
+from bot.policy.rule_outcome import MEND_RULES, Case, ruling
 from bot.policy.subjects import (
     MEND_GROUP,
-    Groups,
     closed_group,
     concerns,
     in_words,
@@ -20,44 +19,19 @@ from bot.policy.subjects import (
 _SHOWN_RULES = 3  # a remedy is read on a phone
 
 
-def decide(
-    rules: Sequence[Rule],
-    *,
-    person: Person,
-    home_team: str,
-    target: Target,
-    name: str | None,
-    channel_id: str | None,
-    reason: str | None,
-    break_glass: bool,
-    groups: Groups,
-    last_restart: datetime | None,
-    now: datetime,
-) -> Decision:
-    """Say whether *person* may restart *target*: the first rule that matches decides.
+def decide(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
+    """Say whether *question* is answered by yes: the first rule that matches decides.
 
-    *name* is the cloud's name of the instance; without it (None) rules are matched
-    by alias and id alone, so whoever acts must have asked again with the name.
-    None as *channel_id* asks about anywhere, None as *reason* takes it as given: for
-    questions only, never for an act.
     A group that cannot be read, or is empty, refuses everybody it might have named.
     """
-    if refusal := outsider(person, home_team):
+    target, name, groups = question.target, facts.name, facts.groups
+    if refusal := outsider(facts.person, facts.home_team):
         return refusal
     for rule in rules:
-        if not (covers(rule, target, name) and here(rule, channel_id)):
+        if not (covers(rule, target, name) and here(rule, question.channel_id)):
             continue
-        case = Case(
-            rule=rule,
-            person=person,
-            target=target,
-            reason=None if reason is None else explained(reason),
-            break_glass=break_glass,
-            groups=groups,
-            last_restart=last_restart,
-            now=now,
-        )
-        if concerns(rule, person.user_id, groups) or case.breaks_glass:
+        case = Case(rule, question, facts)
+        if concerns(rule, facts.person.user_id, groups) or case.breaks_glass:
             return ruling(case)
         if closed := closed_group(rule.who, groups, case.named):
             return case.refused(closed, MEND_GROUP)

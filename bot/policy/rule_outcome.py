@@ -6,11 +6,11 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from bot.model import Approval, Decision, Person, Rule, Target, Verdict
+from bot.model import Approval, Decision, Rule, Verdict
 from bot.policy.approvers import approvers
-from bot.policy.subjects import MEND_GROUP, Groups, closed_group, in_words, lists
+from bot.policy.question import Facts, Question
+from bot.policy.subjects import MEND_GROUP, closed_group, in_words, lists
 
 MEND_RULES = "Whoever keeps the bot's configuration can change that."
 # Letters and a symbol that show as nothing: Hangul fillers, the empty braille cell.
@@ -22,17 +22,26 @@ class Case:
     """A request under the rule that matched it."""
 
     rule: Rule
-    person: Person
-    target: Target
-    reason: str | None
-    break_glass: bool
-    groups: Groups
-    last_restart: datetime | None
-    now: datetime
+    question: Question
+    facts: Facts
 
     @property
     def named(self) -> str:
         return f"the rule “{self.rule.name}”"
+
+    @property
+    def instance(self) -> str:
+        return self.question.target.instance
+
+    @property
+    def user_id(self) -> str:
+        return self.facts.person.user_id
+
+    @property
+    def reason(self) -> str | None:
+        """What was typed, if it can be seen; None: taken as given."""
+        typed = self.question.reason
+        return None if typed is None else explained(typed)
 
     @property
     def breaks_glass(self) -> bool:
@@ -42,7 +51,9 @@ class Case:
         """
         approval = self.rule.approval
         listed = approval.break_glass if approval else ()
-        return self.break_glass and lists(listed, self.person.user_id, self.groups)
+        return self.question.break_glass and lists(
+            listed, self.user_id, self.facts.groups
+        )
 
     def decided(
         self,
@@ -81,7 +92,7 @@ def ruling(case: Case) -> Decision:
 def _forbidden(case: Case) -> Decision | None:
     if not case.rule.deny:
         return None
-    why = f"{case.named} forbids restarting {case.target.instance}."
+    why = f"{case.named} forbids restarting {case.instance}."
     return case.refused(why, MEND_RULES)
 
 
@@ -114,12 +125,12 @@ def _is_seen(char: str) -> bool:
 def _broken_glass(case: Case) -> Decision | None:
     """Decide on break-glass, which means something only where approval is due."""
     approval = case.rule.approval
-    if not case.break_glass or approval is None:
+    if not case.question.break_glass or approval is None:
         return None
     listed = f"the break-glass list of {case.named}"
-    if not lists(approval.break_glass, case.person.user_id, case.groups):
+    if not lists(approval.break_glass, case.user_id, case.facts.groups):
         return case.refused(
-            closed_group(approval.break_glass, case.groups, listed)
+            closed_group(approval.break_glass, case.facts.groups, listed)
             or f"Break-glass needs a place on {listed}.",
             f"Without --break-glass, {in_words(approval.by)} can approve it.",
         )
@@ -136,14 +147,14 @@ def _broken_glass(case: Case) -> Decision | None:
 
 def _cooling(case: Case) -> Decision | None:
     cooldown = case.rule.cooldown
-    if cooldown is None or case.last_restart is None:
+    if cooldown is None or case.facts.last_restart is None:
         return None
     # Another replica's clock may run ahead of ours.
-    since = max(0.0, (case.now - case.last_restart).total_seconds())
+    since = max(0.0, (case.facts.now - case.facts.last_restart).total_seconds())
     if since >= cooldown:
         return None
     return case.refused(
-        f"The last restart of {case.target.instance} was {_span(since)} ago, and"
+        f"The last restart of {case.instance} was {_span(since)} ago, and"
         f" {case.named} wants {_span(cooldown)} between two restarts.",
         f"Ask again in {_span(cooldown - since)}.",
     )
@@ -153,9 +164,9 @@ def _asking(case: Case) -> Decision | None:
     approval = case.rule.approval
     if approval is None:
         return None
-    could = approvers(approval, requester_id=case.person.user_id, groups=case.groups)
+    could = approvers(approval, requester_id=case.user_id, groups=case.facts.groups)
     if could is not None and len(could) < approval.needed:
-        closed = closed_group(approval.by, case.groups, "the list of approvers")
+        closed = closed_group(approval.by, case.facts.groups, "the list of approvers")
         return case.refused(
             f"{case.named} needs {approval.needed} of {in_words(approval.by)} to"
             f" approve, and only {len(could)} besides the requester could.",

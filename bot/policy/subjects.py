@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from bot.model import Approval, Decision, Person, Rule, Verdict
+from bot.model.rule import USER_ID
 
 Groups = Mapping[str, frozenset[str] | None]
 
@@ -14,11 +14,10 @@ MEND_GROUP = (
     "Whoever keeps the bot's configuration has to look at that group:"
     " mlstudio-bot check says what is wrong with it."
 )
-_USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 
 def outsider(person: Person, home_team: str) -> Decision | None:
-    """Return the refusal of whom no rule can let in (contract 4.8), else None."""
+    """Return the refusal of whom no rule can let in, else None."""
     kinds = (
         (person.deleted, "Deactivated accounts"),
         (person.is_bot, "Bots"),
@@ -55,7 +54,7 @@ def lists_of(approval: Approval | None) -> tuple[tuple[str, ...], ...]:
 
 def is_group(entry: str) -> bool:
     """Say whether *entry* is a group; what is no user id is one, so it fails closed."""
-    return entry != EVERYBODY and not _USER_ID.fullmatch(entry)
+    return entry != EVERYBODY and not USER_ID.fullmatch(entry)
 
 
 def concerns(rule: Rule, user_id: str, groups: Groups) -> bool:

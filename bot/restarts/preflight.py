@@ -38,6 +38,7 @@ from bot.model import (
     class_of,
     digest,
 )
+from bot.policy import Question
 from bot.policy.authorizer import Authorizer
 from bot.slack.messages.formatting import status as shown
 
@@ -158,12 +159,7 @@ class Preflight:
         request = record.request
         age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
         decision = await self._authorizer.decide(
-            request.user_id,
-            request.team_id,
-            request.target,
-            channel_id=request.channel_id,
-            reason=request.reason,
-            break_glass=request.break_glass,
+            Question.of(request),
             fresh=request.waits or age_s > FRESH_FOR_S,
             but=request.id,
         )

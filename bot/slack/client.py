@@ -1,8 +1,8 @@
 """What the bot asks of Slack's Web API: post, edit, whisper, dialogs, home page.
 
 Two clients share one HTTP session: the poster never repeats what may have been
-carried out, the other repeats freely because its calls are idempotent
-(reference/slack.md section 6).
+carried out, the other repeats freely because its calls are idempotent.
+https://docs.slack.dev/apis/web-api/rate-limits
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 import aiohttp
+import attrs
 import structlog
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import (
@@ -38,7 +39,7 @@ from bot.slack.errors import OnCall, retry_after, translated, unreported
 # For the session in the composition root: slack_sdk ignores its own ``timeout`` when
 # a session is shared.
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
-PATIENCE_S = 5.0  # the longest Retry-After that is waited for inside a call
+RETRY_AFTER_WITHIN_S = 5.0  # the longest Retry-After that is waited for inside a call
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BLOCKS_REFUSED = frozenset(
     {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
@@ -66,7 +67,7 @@ class BriefRateLimit(AsyncRateLimitErrorRetryHandler):
             state=state, request=request, response=response, error=error
         )
         wait = retry_after(response.headers) if response else None
-        return throttled and wait is not None and wait <= PATIENCE_S
+        return throttled and wait is not None and wait <= RETRY_AFTER_WITHIN_S
 
 
 def clients(
@@ -104,21 +105,14 @@ def _client(
     return client
 
 
+@attrs.define
 class SlackClient:
     """Says things in Slack; raises SlackRefused, SlackBusy or SlackUnknown."""
 
-    def __init__(
-        self,
-        poster: AsyncWebClient,
-        idem: AsyncWebClient,
-        http: aiohttp.ClientSession,
-        *,
-        on_call: OnCall = unreported,
-    ) -> None:
-        self._poster = poster
-        self._idem = idem
-        self._http = http
-        self._on_call = on_call
+    _poster: AsyncWebClient
+    _idem: AsyncWebClient
+    _http: aiohttp.ClientSession
+    _on_call: OnCall = attrs.field(default=unreported, kw_only=True)
 
     async def post(
         self,
@@ -246,8 +240,8 @@ class SlackClient:
         """Answer an interaction by its response_url, once; tell whether it worked.
 
         slack_bolt's ``respond()`` sends twice after a cut connection and does not say
-        when Slack refuses (reference/slack.md section 7). The url is a secret: it
-        stays out of the log.
+        when Slack refuses. The url is a secret: it stays out of the log.
+        https://docs.slack.dev/interactivity/handling-user-interaction
         """
         body = {
             "response_type": "ephemeral",

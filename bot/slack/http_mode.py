@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+import attrs
 import httpx
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -20,7 +21,7 @@ PATH = "/slack/events"
 LARGEST_BYTES = 512 * 1024  # a dialog is at most 250 kB
 # A signature is good for 300 s either way of our clock, so it is remembered twice that.
 REMEMBERED_S = 600.0
-PROVE_WITHIN_S = 10.0
+OWN_REQUEST_WITHIN_S = 10.0
 REPEATED = "I have received this already; it counts once."
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not to listen on
 
@@ -81,7 +82,7 @@ class HttpMode:
         try:
             async with httpx.AsyncClient(trust_env=bool(self._public_url)) as http:
                 answer = await http.post(
-                    url, content=body, headers=headers, timeout=PROVE_WITHIN_S
+                    url, content=body, headers=headers, timeout=OWN_REQUEST_WITHIN_S
                 )
         except httpx.HTTPError as error:
             raise BotError(f"{url} does not answer ({type(error).__name__})") from error
@@ -141,12 +142,12 @@ class HttpMode:
             return False
 
 
+@attrs.define
 class Received:
     """The signatures of the last minutes; only who has the secret can add to them."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seen: dict[str, float] = {}  # in the order of arrival
+    _clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, float] = attrs.field(factory=dict, init=False)  # as they came
 
     def is_new(self, signature: str) -> bool:
         """Say whether *signature* comes for the first time, and remember it."""

@@ -1,7 +1,8 @@
 """The Socket Mode connection and its watchdog.
 
 slack_sdk's aiohttp client never asks for a new ticket after a refused handshake and
-notices a dropped connection only at its next ping (reference/slack.md section 8).
+notices a dropped connection only at its next ping.
+https://docs.slack.dev/apis/events-api/using-socket-mode
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from bot.slack.errors import translated
 
 log = structlog.get_logger()
 
-CONNECT_WITHIN_S = 20.0
+OPEN_WITHIN_S = 20.0
 PING_EVERY_S = 2.0  # after four without an answer the socket counts as down
-LOOK_EVERY_S = 0.5
-PATIENCE_S = 2.0  # down for this long: the client gets a new ticket
+CHECK_EVERY_S = 0.5
+NEW_TICKET_AFTER_S = 2.0  # down for this long: the client gets a new ticket
 GIVE_UP_AFTER_S = 90.0
 PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable"})
 PONG_WITHIN_S = 5.0
@@ -71,7 +72,7 @@ class SocketMode:
         """Connect, or raise BotError saying why Slack does not let us."""
         client = self._handler.client
         try:
-            async with asyncio.timeout(CONNECT_WITHIN_S):
+            async with asyncio.timeout(OPEN_WITHIN_S):
                 # Asked for here: connect() itself would repeat a refusal for ever.
                 client.wss_uri = await self._ticket()
                 await client.connect()  # type: ignore[no-untyped-call]
@@ -97,7 +98,7 @@ class SocketMode:
                 if error.response["error"] not in PASSING:
                     raise
                 log.warning("no socket yet", error=error.response["error"])
-            await asyncio.sleep(PATIENCE_S)
+            await asyncio.sleep(NEW_TICKET_AFTER_S)
 
     async def is_connected(self) -> bool:
         """Say whether the socket is up; un-awaited this would always be true."""
@@ -168,7 +169,7 @@ class SocketMode:
         """Mend a connection that is down; give up when that does not help."""
         down_since: float | None = None
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
             if await self.is_connected():
                 down_since = None
                 continue
@@ -178,7 +179,7 @@ class SocketMode:
                 log.error("the socket to Slack stays down", down_s=round(down_s))
                 self._give_up()
                 return
-            self._mend(urgent=down_s > PATIENCE_S)
+            self._mend(urgent=down_s > NEW_TICKET_AFTER_S)
 
     def _mend(self, *, urgent: bool) -> None:
         """Start a reconnection, or make one that is under way fetch a new ticket."""
@@ -196,4 +197,4 @@ class SocketMode:
             await self._handler.client.connect_to_new_endpoint()
         except Exception as error:  # noqa: BLE001 - of any kind: the next look mends it
             log.warning("socket not reopened", error=type(error).__name__)
-            await asyncio.sleep(PATIENCE_S)
+            await asyncio.sleep(NEW_TICKET_AFTER_S)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import attrs
 import structlog
 from pydantic import BaseModel, ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -104,27 +105,19 @@ class _Book:
         return found[0] if len(found) == 1 else None
 
 
+@attrs.define
 class Users:
     """Reads and remembers people and user groups; *home_team* is our workspace."""
 
-    def __init__(
-        self,
-        client: AsyncWebClient,
-        home_team: str,
-        ttl_s: float = 120.0,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        on_call: OnCall = unreported,
-    ) -> None:
-        self._client = client
-        self._home = home_team
-        self._ttl_s = ttl_s
-        self._clock = clock
-        self._on_call = on_call
-        self._users: dict[str, tuple[float, _User]] = {}
-        self._kept: tuple[float, _Book] | None = None
-        self._reading: asyncio.Task[_Book | None] | None = None
-        self._asking: set[asyncio.Task[_User]] = set()
+    _client: AsyncWebClient
+    _home: str = attrs.field(alias="home_team")
+    _ttl_s: float = 120.0
+    _clock: Callable[[], float] = time.monotonic
+    _on_call: OnCall = attrs.field(default=unreported, kw_only=True)
+    _users: dict[str, tuple[float, _User]] = attrs.field(factory=dict, init=False)
+    _kept: tuple[float, _Book] | None = attrs.field(default=None, init=False)
+    _reading: asyncio.Task[_Book | None] | None = attrs.field(default=None, init=False)
+    _asking: set[asyncio.Task[_User]] = attrs.field(factory=set, init=False)
 
     async def person(
         self, user_id: str, *, team_id: str = "", fresh: bool = False

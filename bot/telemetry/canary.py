@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+import attrs
 import structlog
 
 from bot.cloud import Cloud
@@ -26,32 +27,26 @@ Proof = Callable[[], Awaitable[None]]
 
 AGAIN_S = 2.0  # what fails once is asked once more before it is believed
 MEND_EVERY_S = 30.0  # while something fails: it shall be seen soon when it works again
-LIMIT_S = 45.0
+PROVE_WITHIN_S = 45.0
 
 
+@attrs.define
 class Canary:
     """Proves every *every_s* seconds what *proofs* says, by name; raising means no.
 
     *proofs* is asked anew for each round, since a reload may change the projects.
     """
 
-    def __init__(
-        self,
-        proofs: Callable[[], Mapping[str, Proof]],
-        every_s: float,
-        *,
-        limit_s: float = LIMIT_S,
-        again_s: float = AGAIN_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._proofs = proofs
-        self._every_s = every_s
-        self._limit_s = limit_s
-        self._again_s = again_s
-        self._clock = clock
-        self._failed: frozenset[str] = frozenset({"not proven yet"})
-        self._proven_at = float("-inf")
-        self._loop: asyncio.Task[None] | None = None
+    _proofs: Callable[[], Mapping[str, Proof]]
+    _every_s: float
+    _limit_s: float = attrs.field(default=PROVE_WITHIN_S, kw_only=True)
+    _again_s: float = attrs.field(default=AGAIN_S, kw_only=True)
+    _clock: Callable[[], float] = attrs.field(default=time.monotonic, kw_only=True)
+    _failed: frozenset[str] = attrs.field(
+        default=frozenset({"not proven yet"}), init=False
+    )
+    _proven_at: float = attrs.field(default=float("-inf"), init=False)
+    _loop: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     async def is_well(self) -> bool:
         """Say whether all was proven lately; a canary that hangs is no proof."""

@@ -1,7 +1,7 @@
 """/livez, /readyz and /metrics on a listener of their own; it only reports.
 
 Apart from Slack's listener, because Bolt's web app would open POST /slack/events here
-as well (reference/slack.md section 8).
+as well.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from types import MappingProxyType
 
+import attrs
 import structlog
 from aiohttp import web
 
@@ -22,12 +22,13 @@ log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[bool]]
 
-_LIMIT_S = 2.0  # a probe's patience; a check that takes longer has failed
+_CHECK_WITHIN_S = 2.0  # a probe's patience; a check that takes longer has failed
 _FRESH_S = 1.0  # so that many probes cost the database one look
 _LAG_EVERY_S = 1.0
-_LARGEST = 2048  # bytes of a request line or a header
+_LARGEST_HEADER = 2048  # bytes of a request line or a header
 
 
+@attrs.define
 class Health:
     """The three pages; *checks* by name say what ready means.
 
@@ -35,36 +36,26 @@ class Health:
     new process can help: the first ends readiness, the second liveness.
     """
 
-    def __init__(
-        self,
-        checks: Mapping[str, Check],
-        metrics: Metrics,
-        *,
-        limit_s: float = _LIMIT_S,
-        fresh_s: float = _FRESH_S,
-        lag_every_s: float = _LAG_EVERY_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.stopping = False
-        self.watchdog_gave_up = False
-        self._checks = dict(checks)
-        self._metrics = metrics
-        self._limit_s = limit_s
-        self._fresh_s = fresh_s
-        self._lag_every_s = lag_every_s
-        self._clock = clock
-        self._looking = asyncio.Lock()
-        self._looked_at = float("-inf")
-        self._results: Mapping[str, bool] = MappingProxyType({})
-        self._runner: web.AppRunner | None = None
-        self._lag: asyncio.Task[None] | None = None
+    _checks: Mapping[str, Check]
+    _metrics: Metrics
+    _limit_s: float = attrs.field(default=_CHECK_WITHIN_S, kw_only=True)
+    _fresh_s: float = attrs.field(default=_FRESH_S, kw_only=True)
+    _lag_every_s: float = attrs.field(default=_LAG_EVERY_S, kw_only=True)
+    _clock: Callable[[], float] = attrs.field(default=time.monotonic, kw_only=True)
+    stopping: bool = attrs.field(default=False, init=False)
+    watchdog_gave_up: bool = attrs.field(default=False, init=False)
+    _looking: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    _looked_at: float = attrs.field(default=float("-inf"), init=False)
+    _results: Mapping[str, bool] = attrs.field(factory=dict, init=False)
+    _runner: web.AppRunner | None = attrs.field(default=None, init=False)
+    _lag: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     async def start(self, listen: str) -> str:
         """Serve on *listen* (``host:port``) and return the address, port 0 resolved.
 
         Raises OSError when it is taken.
         """
-        app = web.Application(client_max_size=_LARGEST)
+        app = web.Application(client_max_size=_LARGEST_HEADER)
         for path, page in (
             ("/livez", self._livez),
             ("/readyz", self._readyz),
@@ -74,8 +65,8 @@ class Health:
         self._runner = web.AppRunner(
             app,
             access_log=None,
-            max_line_size=_LARGEST,
-            max_field_size=_LARGEST,
+            max_line_size=_LARGEST_HEADER,
+            max_field_size=_LARGEST_HEADER,
             max_headers=32,
             keepalive_timeout=15.0,
             shutdown_timeout=1.0,

@@ -20,7 +20,8 @@ import pytest
 from pydantic import SecretStr
 
 from bot.cloud import Endpoint, Login
-from bot.cloud.login_backoff import LoginBackoff
+from bot.cloud.clocks import Clocks
+from bot.cloud.login import LoginBackoff
 from bot.cloud.token_auth import Account, TokenAuth
 from bot.errors import CloudBusy, CloudMisfit
 from tests.support.bot_world import free_port
@@ -202,9 +203,8 @@ def auth_of(keystone: Keystone, http: httpx.AsyncClient) -> Callable[..., TokenA
             Endpoint("ml-prod", project_id, "token", url, "https://modelarts"),
             Account(login, LoginBackoff(60.0, time.monotonic)),
             http,
-            clock=time.monotonic,
-            now=time.time,
-            on_call=lambda *_: None,
+            Clocks(),
+            lambda *_: None,
         )
 
     return make

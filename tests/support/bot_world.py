@@ -303,6 +303,7 @@ async def benched(
     http: bool = False,
     environ: Mapping[str, str] | None = None,
     world: World | None = None,
+    database: str = "",
 ) -> AsyncIterator[Bench]:
     """Run the bot between both far sides; *head* goes to the top of its file."""
     slack = slack or LocalSlack()
@@ -312,7 +313,7 @@ async def benched(
     await slack.start()
     try:
         path = folder / "mlstudio-bot.toml"
-        database = f"sqlite:///{folder}/bot.db"
+        database = database or f"sqlite:///{folder}/bot.db"
         text = _settings(slack, cloud, database, {**WATCH, **(watch or {})}, http=http)
         path.write_text(f"{head}\n{text}\n{rules}", encoding="utf-8")
         known = {**_secrets(slack, cloud), **(environ or {})}

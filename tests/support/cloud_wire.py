@@ -14,6 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from bot.cloud import Cloud, Endpoint, Login
+from bot.cloud.clocks import Clocks
 from bot.model import Target
 
 PROJECT_ID = "a4a5d4098fb4474fa22cd05f897d6b99"
@@ -129,6 +130,11 @@ def refused(status: int, code: str = "", text: str = "no", **headers: str) -> An
     return httpx.Response(status, json=body, headers=headers)
 
 
+def clocks_of(clock: Clock) -> Clocks:
+    """Return *clock* as all that a client asks for the time."""
+    return Clocks(monotonic=clock, now=clock, sleep=clock.sleep)
+
+
 def cloud_over(
     handler: Callable[[httpx.Request], Any],
     clock: Clock,
@@ -141,8 +147,6 @@ def cloud_over(
         {point.project: point for point in points or (TOKEN_POINT,)},
         login,
         httpx.AsyncClient(transport=httpx.MockTransport(handler)),
-        clock=clock,
-        sleep=clock.sleep,
-        now=clock,
+        clocks=clocks_of(clock),
         **more,
     )

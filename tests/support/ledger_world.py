@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bot.ledger import Ledger
+from bot.ledger import Entry, Ledger
 from bot.model import (
     ENDS,
     TRANSITIONS,
@@ -126,6 +126,12 @@ async def trail_of(ledger: Ledger, request: Request | None = None) -> list[Any]:
 async def kinds_of(ledger: Ledger, request: Request) -> list[str]:
     """Return the kinds of a request's entries in the trail, oldest first."""
     return [entry["kind"] for entry in await trail_of(ledger, request)]
+
+
+async def lines(ledger: Ledger, count: int = 6) -> None:
+    """Write so many entries."""
+    for number in range(1, count + 1):
+        await ledger.note(Entry(kind="note", detail=f"line {number}", user_id="U0ANN"))
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import yaml
 from bot.cli.assets import ASSETS, text_of
 from bot.errors import UsageError
 from bot.model import ENDS
-from bot.telemetry.metrics import FAMILIES, Metrics
+from bot.telemetry.metrics import Metrics
+from tests.support.figures import FAMILIES
 
 BY_NAME = {family.name: family for family in FAMILIES}
 WORD = re.compile(r"mlstudio_[a-z_]+")

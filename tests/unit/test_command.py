@@ -80,7 +80,7 @@ PIECES = st.sampled_from(
     ],
 )
 def test_every_command_is_understood(text: str, command: Command):
-    """Every command of the contract means what it says, in any case."""
+    """Every command means what it says, in capitals or not."""
     assert command == parse(text)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from bot.cli.starter import STARTER
+from bot.cli.assets import starter
 from bot.config import (
     Endpoint,
     ProjectSettings,
@@ -37,7 +37,7 @@ UUID = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 OTHER = "57cf4ff3-0c59-44fe-9821-2840a34c02a9"
 PROJECT = "a4a5d4098fb4474fa22cd05f897d6b99"
 
-# The example of the contract, section 3.
+# A file as people have it: every table that operators rely on, with its meaning.
 EXAMPLE = r"""
 database = "sqlite:///mlstudio-bot.db"
 [slack]
@@ -80,13 +80,13 @@ ENVIRON = {"SLACK_BOT_TOKEN": "xoxb-1-a", "SLACK_APP_TOKEN": "xapp-1-a"} | TOKEN
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    """Return the contract's example as it is parsed."""
+    """Return the example as it is parsed."""
     return tomllib.loads(EXAMPLE)
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return a file that holds the contract's example."""
+    """Return a file that holds the example."""
     path = tmp_path / "bot.toml"
     path.write_text(EXAMPLE)
     return path
@@ -137,7 +137,7 @@ def test_the_example_of_the_contract_loads(file: Path):
 
 
 def test_what_is_left_out_has_the_documented_default(document: dict[str, Any]):
-    """A file with only the cloud and a project has the defaults of the contract."""
+    """A file with only the cloud and a project has the documented defaults."""
     least = {"cloud": document["cloud"], "projects": {"p": {"id": PROJECT}}}
 
     loaded = validate(least)
@@ -182,7 +182,7 @@ def test_what_is_left_out_has_the_documented_default(document: dict[str, Any]):
     ],
 )
 def test_what_may_be_written(document: dict[str, Any], path, value: object):
-    """Everything that the contract or the cloud allows is taken without a complaint."""
+    """Everything that is documented, here or by the cloud, is taken."""
     assert isinstance(validate(put(document, path, value)), Settings)
 
 
@@ -217,7 +217,7 @@ def test_the_version_follows_rules_projects_and_names(document: dict[str, Any]):
 def test_the_starter_loads(tmp_path: Path):
     """What ``init`` writes is a configuration that works once the secrets are set."""
     path = tmp_path / "mlstudio-bot.toml"
-    path.write_text(STARTER)
+    path.write_text(starter())
 
     loaded, _ = load(path, ENVIRON)
 
@@ -227,7 +227,7 @@ def test_the_starter_loads(tmp_path: Path):
 def test_the_starter_shows_every_key(tmp_path: Path):
     """Who removes every "#" before a key has all keys there are, with the defaults."""
     path = tmp_path / "mlstudio-bot.toml"
-    path.write_text(re.sub(r"(?m)^# (?=[a-z_]+ = |\[\[rules)", "", STARTER))
+    path.write_text(re.sub(r"(?m)^# (?=[a-z_]+ = |\[\[rules)", "", starter()))
 
     loaded = load_settings(path)
 
@@ -447,6 +447,85 @@ def test_what_may_not_be_written(document: dict[str, Any], path, value: object):
     assert len(said) == 1
     assert said[0].replace('"', "").startswith(str(path[0]))
     assert said[0].isprintable()
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ((), ""),
+        (("slack",), "slack."),
+        (("rules", 0), "rules[0]."),
+        (("rules", 0, "approval"), "rules[0].approval."),
+        (("projects", "ml-prod"), "projects.ml-prod."),
+    ],
+)
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("[key]", '"[key]"'),
+        ("", '""'),
+        ("a.b", '"a.b"'),
+        ('a"b', '"a?b"'),
+        ("[[rules]]", '"[[rules]]"'),
+        (LONG, f'"{LONG[:39]}…"'),
+    ],
+)
+def test_an_odd_key_is_one_clear_line(
+    document: dict[str, Any], table, place, key, shown
+):
+    """However a key is spelled, it is said to be unknown at its own place."""
+    (said,) = problems(put(document, (*table, key), 1))
+
+    assert said.startswith(f"{place}{shown}: there is no such key")
+
+
+@pytest.mark.parametrize("key", ["[key]", "", 'a"b', LONG])
+@pytest.mark.parametrize("table", [("projects",), ("projects", "ml-prod", "instances")])
+def test_an_odd_name_is_said_with_the_whole_place(document: dict[str, Any], table, key):
+    """A name that nobody can type is named itself, not the table that it is in."""
+    value = {"id": PROJECT} if table == ("projects",) else UUID
+
+    (said,) = problems(put(document, (*table, key), value))
+
+    shown = '"[key]"' if key == "[key]" else '"'
+    assert said.startswith(f"{'.'.join(table)}.{shown}")
+    assert "cannot be typed as a name" in said
+
+
+def test_every_mistake_of_one_rule_is_said_at_once(document: dict[str, Any]):
+    """A rule with a mistake in each key tells all of them, each at its place."""
+    rule = {
+        "who": [],
+        "projects": [" "],
+        "instances": [],
+        "channels": ["#x"],
+        "reason": 1,
+        "reason_pattern": "(",
+        "cooldown": "soon",
+        "deny": "no",
+        "approval": {"by": ["ann"], "needed": 0, "expires": "0s", "break_glass": [1]},
+    }
+
+    said = problems(put(document, ("rules",), [rule]))
+
+    assert [line.split(": ")[0].removeprefix("rules[0].") for line in said] == [
+        "approval.break_glass[0]",
+        "approval.by[0]",
+        "approval.expires",
+        "approval.needed",
+        "channels[0]",
+        "cooldown",
+        "deny",
+        "instances",
+        "name",
+        "projects[0]",
+        "reason",
+        "reason_pattern",
+        "who",
+    ]
 
 
 def test_a_near_miss_of_a_group_is_guessed(document: dict[str, Any]):
@@ -956,6 +1035,7 @@ KEYS = st.one_of(
             *Settings.model_fields,
             *("id", "instances", "auth", "mode", "listen", "who", "name", "deny"),
             *("approval", "by", "needed", "expires", "cooldown", "password", "ml-prod"),
+            *("[key]", "", "a.b", "]", LONG),
         ]
     ),
     st.text(max_size=5),

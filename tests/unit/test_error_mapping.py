@@ -19,7 +19,9 @@ NOW = 1_700_000_000.0
 RESTART = Asked("trainer-7", "ml-prod", "modelarts.example.com", restart=True)
 LOOK = Asked("trainer-7", "ml-prod", "modelarts.example.com")
 
-# reference/modelarts.md section 6: HTTP statuses, codes, error, words of the sentence.
+# HTTP statuses, codes, error, words of the sentence; the codes are those of
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
+# https://support.huaweicloud.com/intl/en-us/usermanual-apig/apig-ug-180530090.html
 PAGE = [
     ("400", "6309", CloudRefused, "no such instance in project ml-prod; deleted"),
     ("400", "6357", CloudFollow, "trainer-7 is already busy; I will report here"),

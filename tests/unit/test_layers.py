@@ -43,6 +43,7 @@ PURE = (
     "model/",
     "policy/approvers.py",
     "policy/decision.py",
+    "policy/question.py",
     "policy/rule_outcome.py",
     "policy/subjects.py",
     "restarts/polling.py",

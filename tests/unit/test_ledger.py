@@ -801,8 +801,8 @@ async def test_a_connection_that_can_only_read_is_let_go_of(tmp_path):
         if locked:
             connection.execute("PRAGMA query_only = 1")
 
-    sa.event.listen(ledger._engine, "connect", lent)
-    ledger._engine.dispose()
+    sa.event.listen(ledger.database.engine, "connect", lent)
+    ledger.database.engine.dispose()
     with pytest.raises(LedgerError, match="readonly"):
         await ledger.record(asking())
     locked = False
@@ -820,9 +820,11 @@ async def test_a_database_that_cannot_be_written_does_not_answer(tmp_path):
     await ledger.ping()
     await ledger.ping()
     sa.event.listen(
-        ledger._engine, "connect", lambda c, _: c.execute("PRAGMA query_only = 1")
+        ledger.database.engine,
+        "connect",
+        lambda c, _: c.execute("PRAGMA query_only = 1"),
     )
-    ledger._engine.dispose()
+    ledger.database.engine.dispose()
 
     with pytest.raises(LedgerError, match="readonly"):
         await ledger.ping()

@@ -5,7 +5,8 @@ import re
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.model import ENDS
-from bot.telemetry.metrics import CONTENT_TYPE, FAMILIES, Metrics
+from bot.telemetry.metrics import CONTENT_TYPE, Metrics
+from tests.support.figures import FAMILIES
 
 
 def _shown(metrics):
@@ -23,7 +24,7 @@ def _shown(metrics):
 
 
 def test_every_declared_family_is_served():
-    """What FAMILIES declares is what a scraper sees, no more and no less."""
+    """What the bot declares is what a scraper sees, no more and no less."""
     # In the text format an info family is a gauge named …_info.
     declared = {
         family.name: ("gauge" if family.kind == "info" else family.kind, family.help)

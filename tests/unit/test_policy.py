@@ -1,6 +1,6 @@
 """Who may restart what: in doubt the answer is no."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model import Approval, Decision, Person, Rule, Target, Verdict
-from bot.policy import approvers, decide, explained, may_approve, references
+from bot.policy import (
+    Facts,
+    Question,
+    approvers,
+    decide,
+    explained,
+    may_approve,
+    references,
+)
 
 HOME = "T1"
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -29,20 +37,22 @@ def rule(name="r", who=("*",), **fields):
     return Rule(name=name, who=who, **fields)
 
 
+QUESTION = Question(ANN.user_id, HOME, TRAINER, "C0OPS")
+FACTS_NOW = Facts(
+    person=ANN,
+    home_team=HOME,
+    groups=GROUPS,
+    name="studio-7",
+    last_restart=None,
+    now=NOW,
+)
+ASKED = {field.name for field in fields(Question)}
+
+
 def decided(*rules, **changes) -> Decision:
-    facts = {
-        "person": ANN,
-        "home_team": HOME,
-        "target": TRAINER,
-        "name": "studio-7",
-        "channel_id": "C0OPS",
-        "reason": "",
-        "break_glass": False,
-        "groups": GROUPS,
-        "last_restart": None,
-        "now": NOW,
-    }
-    return decide(rules, **(facts | changes))
+    asked = {name: value for name, value in changes.items() if name in ASKED}
+    known = {name: value for name, value in changes.items() if name not in ASKED}
+    return decide(rules, replace(QUESTION, **asked), replace(FACTS_NOW, **known))
 
 
 def voted(approval, person="U0LEA", requester="U0ANN", groups=GROUPS, **kind):
@@ -53,6 +63,12 @@ def voted(approval, person="U0LEA", requester="U0ANN", groups=GROUPS, **kind):
         requester_id=requester,
         groups=groups,
     )
+
+
+def approval_of(by, needed, break_glass):
+    """An approval as a file may hold it: never more people than are named."""
+    most = needed if set(by) - set(PEOPLE) else len(set(by))
+    return Approval(by=by, needed=min(needed, most), break_glass=break_glass)
 
 
 def gist(decision: Decision):
@@ -140,7 +156,10 @@ def test_without_any_rule_nothing_is_allowed():
 @pytest.mark.parametrize("deny", [True, False])
 def test_a_group_that_says_nothing_refuses(group, words, deny):
     """What cannot be read, or is empty, refuses and lets no later rule decide."""
-    decision = decided(rule("first", who=(group,), deny=deny), rule("second"))
+    # Unchecked: even what no file may say must not let anybody in.
+    first = rule("first", deny=deny).model_copy(update={"who": (group,)})
+
+    decision = decided(first, rule("second"))
 
     assert (decision.verdict, decision.rule) == (Verdict.DENY, "first")
     assert words in decision.why
@@ -419,7 +438,7 @@ ENTRIES = st.lists(st.sampled_from([*PEOPLE, *GROUPS, "*", "@x"]), min_size=1).m
     tuple
 )
 APPROVALS = st.builds(
-    Approval, by=ENTRIES, needed=st.integers(1, 3), break_glass=ENTRIES | st.just(())
+    approval_of, by=ENTRIES, needed=st.integers(1, 3), break_glass=ENTRIES | st.just(())
 )
 GLOBS = st.none() | st.sampled_from(
     [("trainer-*",), ("gpu-box",), ("47CF*",), ("Studio-?",), ("other",), ("*",)]

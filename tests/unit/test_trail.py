@@ -35,6 +35,7 @@ from tests.support.ledger_world import (
     boxed,
     brought,
     database,
+    lines,
     together,
     trail_of,
 )
@@ -71,12 +72,6 @@ def ledger(path: Path, clock: Clock) -> Iterator[Ledger]:
     one.open()
     yield one
     one.close()
-
-
-async def lines(ledger: Ledger, count: int = 6) -> None:
-    """Write so many entries."""
-    for number in range(1, count + 1):
-        await ledger.note(Entry(kind="note", detail=f"line {number}", user_id="U0ANN"))
 
 
 # --- whole, or found out --------------------------------------------------------------

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from hashlib import sha256
 
+import attrs
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -31,7 +32,10 @@ OTC = "modelarts.eu-de.otc.t-systems.com"
 PROJECT = "0123456789abcdef0123456789abcdef"
 ACTION = f"/v1/{PROJECT}/demanager/instances/{INSTANCE_ID}/action"
 RESTART = b'{"action":"restart"}'
-# The page's numbers: reference/modelarts.md section 9.2.
+# 1 and 2 are those of tests/test_signer.py in
+# https://github.com/huaweicloud/huaweicloud-sdk-python-v3; 3 is that of the signing
+# guide (https://support.huaweicloud.com/intl/en-us/devg-apisign/apisign-devg-pdf.pdf);
+# the others were calculated, and 4 is what huaweicloudsdkcore signs as well.
 VECTORS = {
     1: "cfb4171acec81de07d50e53d57eb77edd537414d66ddb1d7d780f128e12cd842",
     2: "436b1ac0a1ae03705934bb70ef2f2e09f7bfed2117d731a38235053199323a1f",
@@ -165,7 +169,7 @@ async def test_a_temporary_key_sends_its_token_signed():
     """The security token of a temporary key goes out and is part of the signature."""
     clock = Clock()
     wire = Wire(clock)
-    login = replace(LOGIN, security_token=SecretStr("temporary"))
+    login = attrs.evolve(LOGIN, security_token=SecretStr("temporary"))
     cloud = cloud_over(wire, clock, KEY_POINT, login=login)
 
     await cloud.read(TRAINER)

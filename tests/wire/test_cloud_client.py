@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import attrs
 import httpx
 import pytest
 from hypothesis import given
@@ -34,10 +35,12 @@ from tests.support.cloud_wire import (
     TRAINER,
     Clock,
     Wire,
+    clocks_of,
     cloud_over,
     refused,
 )
 
+GUARDED = attrs.evolve(LOGIN, hidden=("not-a-real-password",))
 PATH = f"/v1/{PROJECT_ID}/demanager/instances/{INSTANCE_ID}"
 
 
@@ -422,7 +425,7 @@ async def test_a_cut_connection_never_sends_twice(clock, answer):
     """When a real connection breaks after the restart arrived, it arrived once."""
     async with listening(answer) as (url, requests), httpx.AsyncClient() as http:
         point = replace(KEY_POINT, modelarts_url=url)
-        cloud = Cloud({"ml-prod": point}, LOGIN, http, clock=clock, now=clock)
+        cloud = Cloud({"ml-prod": point}, LOGIN, http, clocks=clocks_of(clock))
 
         with pytest.raises(CloudUnknown, match="could not learn the outcome"):
             await cloud.restart(TRAINER)
@@ -438,7 +441,7 @@ async def test_a_closed_port_is_surely_not_restarted(clock):
         pass
     async with httpx.AsyncClient() as http:
         point = replace(KEY_POINT, modelarts_url=url)
-        cloud = Cloud({"ml-prod": point}, LOGIN, http, clock=clock, now=clock)
+        cloud = Cloud({"ml-prod": point}, LOGIN, http, clocks=clocks_of(clock))
 
         with pytest.raises(CloudBusy, match=r"cannot be reached at 127.0.0.1:"):
             await cloud.restart(TRAINER)
@@ -550,7 +553,7 @@ async def test_what_a_gateway_echoes_of_our_secrets_goes_nowhere(
     wire, clock, kind, secret
 ):
     """Neither password nor token gets into an error, a status or a reference."""
-    cloud = cloud_over(wire, clock, hidden=("not-a-real-password",))
+    cloud = cloud_over(wire, clock, login=GUARDED)
     await cloud.log_in("ml-prod")
     (token,) = wire.tokens
     told = token if secret == "MII" else secret
@@ -572,7 +575,7 @@ async def test_what_a_gateway_echoes_of_our_secrets_goes_nowhere(
 
 async def test_a_status_that_holds_a_secret_is_hidden(wire, clock):
     """What stands where a status should be is not shown as it came."""
-    cloud = cloud_over(wire, clock, hidden=("not-a-real-password",))
+    cloud = cloud_over(wire, clock, login=GUARDED)
     wire.answers = [
         httpx.Response(200, json=ACTIVE | {"status": "not-a-real-password"})
     ]

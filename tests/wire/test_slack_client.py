@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackObjectFormationError
 from bot.errors import SlackBusy, SlackError, SlackRefused, SlackUnknown
 from bot.model import Message
 from bot.slack import errors
-from bot.slack.client import PATIENCE_S, SlackClient, clients
+from bot.slack.client import RETRY_AFTER_WITHIN_S, SlackClient, clients
 from bot.slack.errors import THROTTLED_S, meaning, retry_after
 from tests.support.tiny_slack import (
     TOKEN,
@@ -321,7 +321,7 @@ async def test_short_throttling_is_waited_out(
 
 def test_patience_is_shorter_than_a_shutdown() -> None:
     """A wait inside a call ends before the bot has to have stopped (10 s)."""
-    assert PATIENCE_S + 1 < 10
+    assert RETRY_AFTER_WITHIN_S + 1 < 10
 
 
 AMBIGUOUS = {

@@ -307,6 +307,23 @@ async def test_giving_up_does_not_hurt_the_others(
     assert await patient == {"S1": frozenset({"U1", "U2"})}
 
 
+async def test_a_slow_answer_is_as_old_as_its_question(
+    users: Users, slack: TinySlack, clock: Clock
+) -> None:
+    """What Slack took long to say is not kept for longer because of that."""
+    gate = asyncio.Event()
+    slack.play("usergroups.list", held(gate, ok(usergroups=[LEADS])))
+    slow = asyncio.create_task(users.groups(["S1"]))
+    await slack.called.wait()
+    clock.now += 50
+    gate.set()
+    await slow
+    clock.now += 11
+    slack.play("usergroups.list", ok(usergroups=[LEADS | {"users": ["U3"]}]))
+
+    assert await users.groups(["S1"]) == {"S1": frozenset({"U3"})}
+
+
 async def test_change_makes_it_read_anew(users: Users, slack: TinySlack) -> None:
     """After Slack has said that a group changed, the old members do not count."""
     await users.groups(["S1"])

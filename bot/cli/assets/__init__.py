@@ -1,5 +1,5 @@
-"""Files for those who watch the bot: alert rules and a dashboard. They only use figures
-that ``bot.telemetry.metrics`` declares.
+"""Files for operators: alert rules and a dashboard, which only use figures that
+``bot.telemetry.metrics`` declares, and the configuration to start from.
 """
 
 from __future__ import annotations
@@ -25,4 +25,14 @@ def text_of(name: str) -> str:
     if not found:
         known = " and ".join(f'"{one}"' for one in ASSETS)
         raise UsageError(f'there is no asset "{name[:40]}"; there are {known}')
-    return files(__name__).joinpath(found[0]).read_text(encoding="utf-8")
+    return _read(found[0])
+
+
+def starter() -> str:
+    """Return the commented configuration that ``init`` writes."""
+    return _read("starter.toml")
+
+
+def _read(file: str) -> str:
+    """Return the content of a *file* beside this module."""
+    return files(__name__).joinpath(file).read_text(encoding="utf-8")

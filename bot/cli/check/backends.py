@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.cli.check.line import Line, bad, counted, good, skipped
+from bot.cli.check.line import Line, bad, good, skipped
 from bot.cloud import Cloud
 from bot.config import Settings
 from bot.errors import CloudError, CloudRefused
-from bot.ledger.schema import engine_of, metadata, url_of
+from bot.ledger.migration import missing
+from bot.ledger.schema import engine_of, url_of
 
 MOST_SKEW_S = 60.0  # beyond, tokens and signatures begin to be refused
 _LOGINS = {
@@ -40,35 +40,14 @@ def _database_line(database: str) -> Line:
     engine = engine_of(database)
     try:
         with engine.connect() as connection:
-            found = sa.inspect(connection)
-            have = {
-                name: {column["name"] for column in found.get_columns(name)}
-                for name in metadata.tables
-                if found.has_table(name)
-            }
+            lacking = missing(connection)
     except SQLAlchemyError as error:
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
         return bad(f"{shown}: {cause}", "mend database = …, or what it points to")
     finally:
         engine.dispose()
-    return _schema_line(shown, have)
-
-
-def _schema_line(shown: str, have: Mapping[str, Collection[str]]) -> Line:
-    """Return whether the tables that a database has are those that this bot needs."""
-    lacking = [
-        f"{name}.{column}"
-        for name, columns in have.items()
-        for column in sorted(set(metadata.tables[name].columns.keys()) - set(columns))
-    ]
-    if lacking:
-        return bad(
-            f"{shown} was made by another version: it lacks {', '.join(lacking)}",
-            "use the version that made it, or give this one a new database",
-        )
-    missing = len(metadata.tables) - len(have)
-    made = f" (the first start makes {counted(missing, 'table')})" if missing else ""
-    return good(f"{shown} answers{made}")
+    added = f" (the next start adds {lacking})" if lacking else ""
+    return good(f"{shown} answers{added}")
 
 
 def _new_file(path: Path) -> Line:

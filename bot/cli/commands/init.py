@@ -16,11 +16,11 @@ def init(
     ),
 ) -> None:
     """Write a commented starter configuration; an existing file is left alone."""
-    from bot.cli.starter import STARTER
+    from bot.cli.assets import starter
 
     try:
         with file.open("x", encoding="utf-8") as new:
-            new.write(STARTER)
+            new.write(starter())
     except FileExistsError:
         raise BotError(
             f"{file} exists already; choose another name, or remove it first"
