@@ -19,13 +19,15 @@ from bot.app.bolt_app import app_of, listeners_of
 from bot.app.clients import BotIdentity, introduce, open_clients
 from bot.app.maintenance import Maintenance
 from bot.app.servers import Servers, health_of
-from bot.app.services import approvals_of, restarts_of, services_of
+from bot.app.services import services_of
 from bot.config import Secrets, Settings, load
 from bot.errors import BotError, ConfigError
 from bot.ledger import Entry
 from bot.ledger.retry import patiently
 from bot.listeners import register
 from bot.listeners.tasks import Tasks
+from bot.restarts import Restarts
+from bot.restarts.approval import Approvals
 from bot.restarts.services import Services
 from bot.telemetry.metrics import Metrics
 
@@ -93,8 +95,8 @@ class Bot:
         services = services_of(
             clients, me, lambda: self.settings, self.metrics, poll_s=self._poll_s
         )
-        approvals = approvals_of(services)
-        restarts = restarts_of(services, clients.engine, approvals)
+        approvals = Approvals(services)
+        restarts = Restarts.of(services, approvals, clients.engine.right_to_act)
         restarts.register()
         closing.push_async_callback(restarts.stop, STORIES_WITHIN_S)
         listeners = listeners_of(services, restarts, approvals, self._tasks, me.team_id)

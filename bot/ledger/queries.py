@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -136,24 +136,6 @@ def batch(database: Database, batch: str) -> list[Record]:
 def known(database: Database, request_ids: Sequence[str]) -> list[Record]:
     """Return the records of those requests that are known, in their order."""
     return in_turn(_select(database, requests.c.id.in_(list(request_ids))))
-
-
-@in_thread
-def restless(database: Database, *, before: datetime) -> list[Record]:
-    """Return requests that were decided, and nothing has moved since *before*.
-
-    What is shown already does not wait for a decision, but for its turn.
-    """
-    idle = [State.APPROVED, State.DENIED, State.CANCELLED, State.EXPIRED]
-    return _select(
-        database,
-        requests.c.state.in_(idle),
-        requests.c.told.is_(False),
-        (requests.c.batch == "") | (requests.c.message_ts == ""),
-        # What changed in the future did so before the clock was put back.
-        (requests.c.changed_at < before.timestamp())
-        | (requests.c.changed_at > database.now().timestamp()),
-    )
 
 
 @in_thread

@@ -13,7 +13,7 @@ from bot.restarts import Restarts
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import replies
-from bot.slack.messages.batch import what_of
+from bot.slack.messages.formatting import what_of
 
 
 @attrs.frozen

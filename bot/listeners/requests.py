@@ -34,7 +34,7 @@ from bot.policy import Question, explained
 from bot.restarts import Restarts
 from bot.restarts.services import Services
 from bot.slack import command as words
-from bot.slack.messages import batch, replies
+from bot.slack.messages import batch_dialog, replies
 from bot.slack.messages.dialogs import REASON
 
 log = structlog.get_logger()
@@ -122,7 +122,7 @@ class RequestListeners:
             if denied:
                 return Submitted(await self._refuse(denied, len(decided) - len(denied)))
             if apart := _apart(decided):
-                return Submitted(batch.apart(apart))
+                return Submitted(batch_dialog.apart(apart))
             return Submitted(await self._take_on(decided))
 
     async def _known(self, requests: Sequence[Request]) -> list[Record]:
@@ -186,7 +186,7 @@ class RequestListeners:
             (request.target.instance, f"{decision.why} {decision.remedy}".strip())
             for request, decision in denied
         ]
-        return batch.refusals(named, rest)
+        return batch_dialog.refusals(named, rest)
 
     async def _take_on(self, decided: Decided) -> Message:
         """Record all of it, more than one as one batch, and begin."""
@@ -215,8 +215,8 @@ class RequestListeners:
         refused = [one for one in records if one.state is State.REFUSED]
         if refused:
             named = [(one.request.target.instance, one.detail) for one in refused]
-            return batch.refusals(named, len(records) - len(refused))
-        return batch.accepted(records, {host.request.id: host for host in hosts})
+            return batch_dialog.refusals(named, len(records) - len(refused))
+        return batch_dialog.accepted(records, {host.request.id: host for host in hosts})
 
     async def turned_away(self, actor: Actor) -> Message | None:
         """Refuse somebody whom no rule can let in, on record as every refusal is."""

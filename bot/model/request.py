@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -220,7 +220,8 @@ def digest(request: Request, status: str) -> str:
     """Return what an approval of *request* is for, as 64 hex digits.
 
     *status* is what the approvers saw; whatever of all this changes, it is another
-    thing, which they have not approved (reference/approvals.md section 3).
+    thing, which they have not approved
+    (https://cheatsheetseries.owasp.org/cheatsheets/Transaction_Authorization_Cheat_Sheet.html).
     """
     target = request.target
     what = [
@@ -230,7 +231,7 @@ def digest(request: Request, status: str) -> str:
     return hashlib.sha256(canonical(what).encode()).hexdigest()
 
 
-def asked_of(batch: list[Record]) -> Record:
+def asked_of(batch: Sequence[Record]) -> Record:
     """Return the one of a batch whose approval stands for all that is asked for."""
     pending = (one for one in batch if one.state is State.PENDING)
     shown = (one for one in batch if one.card_ts)

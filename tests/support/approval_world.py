@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
+
 from bot.config import Settings
 from bot.errors import StateConflict
 from bot.ledger import Ledger
@@ -207,9 +209,10 @@ class Stage:
             home_team=HOME,
             now=world.now,
         )
-        common: Any = {"authorizer": self.authorizer, "ledger": ledger}
         services = Services(
             settings=world.settings,
+            ledger=ledger,
+            authorizer=self.authorizer,
             cloud=cloud,
             slack=quiet,
             users=people,
@@ -217,17 +220,12 @@ class Stage:
             traces=quiet,
             wakeups=quiet,
             now=world.now,
-            **common,
         )
         refusals = RefusalLimit(services)
-        self.approvals = Approvals(
-            slack=quiet, metrics=metrics, wakeups=quiet, now=world.now, **common
-        )
-        self.preflight = Preflight(cloud=cloud, **common)
+        self.approvals = Approvals(services)
+        self.preflight = Preflight(services)
         spied: Any = Spied(self)
-        self.sending = Sender(
-            ledger=spied, cloud=cloud, still_right=self.preflight.still_right
-        )
+        self.sending = Sender(attrs.evolve(services, ledger=spied), self.preflight)
         self.requests = RequestListeners(services, quiet, self.tasks, refusals)
         self.cancellations = Cancellations(services, quiet, refusals)
         self.queries = QueryListeners(services)

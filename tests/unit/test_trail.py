@@ -22,6 +22,7 @@ from bot.ledger import Entry, Ledger
 from bot.ledger.schema import trail
 from bot.model import Request, State
 from bot.restarts.approval import Approvals
+from bot.restarts.services import Services
 from bot.telemetry.metrics import Metrics
 from tests.support.ledger_world import (
     ANN,
@@ -433,7 +434,7 @@ async def test_requests_in_flight_are_counted(ledger, maintenance, metrics):
     for state in (State.ASKED, State.PENDING, State.RESTARTING, State.READY):
         await brought(ledger, asking(), state)
 
-    await maintenance.nudge()
+    await maintenance.revive()
 
     assert metrics.registry.get_sample_value("mlstudio_requests_in_flight") == 3
 
@@ -448,12 +449,18 @@ async def test_the_wait_for_approval_is_counted(ledger, clock, metrics, end):
     await brought(ledger, request, State.PENDING)
     nothing: Any = Nothing()
     approvals = Approvals(
-        ledger=ledger,
-        slack=nothing,
-        authorizer=nothing,
-        metrics=metrics,
-        wakeups=nothing,
-        now=clock,
+        Services(
+            settings=nothing,
+            ledger=ledger,
+            cloud=nothing,
+            slack=nothing,
+            users=nothing,
+            authorizer=nothing,
+            metrics=metrics,
+            traces=nothing,
+            wakeups=nothing,
+            now=clock,
+        )
     )
     await ledger.update(request.id, reminded=True)
     assert await approvals.next_wait(request.id) == 15 * 60
