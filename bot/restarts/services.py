@@ -1,0 +1,38 @@
+"""What the steps of the workflow and the listeners share, handed on as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import attrs
+
+from bot.cloud import Cloud
+from bot.config import Settings
+from bot.ledger import Ledger
+from bot.policy.authorizer import Authorizer
+from bot.restarts.wakeups import Wakeups
+from bot.slack.client import SlackClient
+from bot.slack.users import Users
+from bot.telemetry.metrics import Metrics
+from bot.telemetry.traces import Traces
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@attrs.frozen
+class Services:
+    """One of each; *settings* returns those in force now, which a reload changes."""
+
+    settings: Callable[[], Settings]
+    ledger: Ledger
+    cloud: Cloud
+    slack: SlackClient
+    users: Users
+    authorizer: Authorizer
+    metrics: Metrics
+    traces: Traces
+    wakeups: Wakeups
+    now: Callable[[], datetime] = _now  # UTC; a test may play the clock
