@@ -1,8 +1,8 @@
 """What has to be done again and again beside the requests, each in a loop of its own.
 
-``nudge`` closes the gap between the record and the engine: a crash between the two
-leaves a request recorded but not begun, or decided but not woken; a database that
-fails for a while may leave one whose story has died.
+``revive`` closes the gap between the record and the engine: a crash between the two
+leaves a request recorded but not begun; a database that fails for a while may leave
+one whose story has died.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ log = structlog.get_logger()
 
 Work = Callable[[], Awaitable[None]]
 
-NUDGE_EVERY_S = 2.0
-RESTLESS_AFTER_S = 4.0
+REVIVE_EVERY_S = 2.0
 HOME_EVERY_S = 5.0
 HASH_EVERY_S = 3600.0
 PRUNE_EVERY_S = 3600.0
@@ -56,7 +55,7 @@ class Maintenance:
     def start(self) -> None:
         """Start the loops."""
         works: dict[str, tuple[Work, float]] = {
-            "nudge": (self.nudge, NUDGE_EVERY_S),
+            "revive": (self.revive, REVIVE_EVERY_S),
             "refresh home": (self.refresh_home, HOME_EVERY_S),
             "log hash": (self.log_hash, HASH_EVERY_S),
             "prune": (self.prune, PRUNE_EVERY_S),
@@ -72,11 +71,8 @@ class Maintenance:
         if self._loops:
             await asyncio.wait(self._loops)
 
-    async def nudge(self) -> None:
-        """Wake what was decided and not told; go on with what nobody tells."""
-        before = datetime.now(UTC) - timedelta(seconds=RESTLESS_AFTER_S)
-        for record in await self._ledger.restless(before=before):
-            await self._restarts.nudge(record.request.speaks, f"nudge {record.state}")
+    async def revive(self) -> None:
+        """Go on with what nobody tells, and count what is in flight."""
         await self._restarts.revive(await self._ledger.untold())
         self._metrics.in_flight.set(await self._ledger.in_flight())
 

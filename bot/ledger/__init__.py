@@ -71,7 +71,6 @@ class Ledger:
     joined = queries.joined
     batch = queries.batch
     known = queries.known
-    restless = queries.restless
     untold = queries.untold
     news = queries.news
 

@@ -139,24 +139,6 @@ def known(database: Database, request_ids: Sequence[str]) -> list[Record]:
 
 
 @in_thread
-def restless(database: Database, *, before: datetime) -> list[Record]:
-    """Return requests that were decided, and nothing has moved since *before*.
-
-    What is shown already does not wait for a decision, but for its turn.
-    """
-    idle = [State.APPROVED, State.DENIED, State.CANCELLED, State.EXPIRED]
-    return _select(
-        database,
-        requests.c.state.in_(idle),
-        requests.c.told.is_(False),
-        (requests.c.batch == "") | (requests.c.message_ts == ""),
-        # What changed in the future did so before the clock was put back.
-        (requests.c.changed_at < before.timestamp())
-        | (requests.c.changed_at > database.now().timestamp()),
-    )
-
-
-@in_thread
 def untold(database: Database) -> list[str]:
     """Return the ids of all requests whose end has not been told by their story."""
     recent = requests.c.changed_at > (database.now() - TOLD_WITHIN).timestamp()

@@ -45,14 +45,6 @@ class Restarts:
         """Make a story that waits in this process look at its record at once."""
         self._wakeups.ring(request_id)
 
-    async def nudge(self, request_id: str, key: str) -> None:
-        """Wake a story of an earlier release, which waits for a message, once a *key*.
-
-        The bell is rung as well: nothing is to depend on who hears what.
-        """
-        self._wakeups.ring(request_id)
-        await self._stories.wake(request_id, key)
-
     async def revive(self, untold: Collection[str]) -> None:
         """Go on with what this process should be telling and is not."""
         await self._stories.revive(untold, self.begin)

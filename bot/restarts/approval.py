@@ -75,18 +75,16 @@ class Approvals:
         await self._ledger.update(*pending, card_ts=ts)
         return None
 
-    async def wait(self, request_id: str) -> float | None:
+    async def wait(self, request_id: str) -> None:
         """Wait until it is decided or its time is up; remind at half of the time.
 
         A look a minute, whatever the bell says: the host's clock may have jumped.
-        Returns None: nothing more is to be waited for.
         """
         with self._wakeups.listening(request_id) as news:
             while (wait_s := await self.next_wait(request_id)) is not None:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), min(wait_s, LOOK_EVERY_S))
                 news.clear()
-        return None
 
     async def next_wait(self, request_id: str) -> float | None:
         """Expire or remind if it is time; return seconds until the next look.

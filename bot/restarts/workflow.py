@@ -108,9 +108,7 @@ class RestartWorkflow:
         """Ask for approval and wait until it is decided or its time is up."""
         tell, approvals = self._runner, self._approvals
         await tell.until_done("card", approvals.post_card, request_id)
-        # Stories of an earlier release have seconds on record, and wait for a message.
-        while wait_s := await tell.step("wait", approvals.wait, request_id):
-            await tell.until_woken(wait_s)
+        await tell.step("wait", approvals.wait, request_id)
         await tell.until_done("close", approvals.close_card, request_id)
 
     async def carry_out(self, request_id: str) -> None:

@@ -681,24 +681,6 @@ async def test_the_last_restart_and_how_long_restarts_take(ledger, clock):
     assert await ledger.durations("another") == ()
 
 
-async def test_stories_that_may_need_a_nudge(ledger, clock):
-    """Decided, untold and still for a while: those are found again."""
-    idle = {State.APPROVED, State.DENIED, State.CANCELLED, State.EXPIRED}
-    expected = set()
-    for state in State:
-        request = asking(approval=ONE)
-        await brought(ledger, request, state)
-        expected |= {request.id} if state in idle else set()
-    told = asking(approval=ONE)
-    await brought(ledger, told, State.DENIED)
-    await ledger.update(told.id, told=True)
-
-    assert await ledger.restless(before=clock()) == []
-    clock.ahead(seconds=1)
-    found = await ledger.restless(before=clock())
-    assert {record.request.id for record in found} == expected
-
-
 async def test_stories_that_owe_somebody_an_end(ledger, clock):
     """Open or ended, but not told yet by their own story: those are begun again."""
     told_elsewhere = {State.REFUSED, State.JOINED}

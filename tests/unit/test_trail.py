@@ -438,7 +438,7 @@ async def test_requests_in_flight_are_counted(ledger, maintenance, metrics):
     for state in (State.ASKED, State.PENDING, State.RESTARTING, State.READY):
         await brought(ledger, asking(), state)
 
-    await maintenance.nudge()
+    await maintenance.revive()
 
     assert metrics.registry.get_sample_value("mlstudio_requests_in_flight") == 3
 

@@ -25,7 +25,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Step = TypeVar("Step", bound=str)  # the names that steps may have
 
-WAKE = "wake"  # the topic of the message that says: look at your record
 # Waits between tries to say something, in seconds: growing, then a day of patience.
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 PATIENT_TRIES = 24 * 60
@@ -100,11 +99,6 @@ class StepRunner(Generic[Step]):
         """Wait so many seconds, which a crash does not make longer."""
         self.concurrency.rest()
         await DBOS.sleep_async(wait_s)
-
-    async def until_woken(self, at_most_s: float) -> None:
-        """Wait until somebody wakes the story, or for so many seconds."""
-        self.concurrency.rest()
-        await DBOS.recv_async(WAKE, at_most_s)
 
     async def faultless(
         self, act: Callable[[str], Awaitable[None]], request_id: str

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from dbos import DBOS, SetWorkflowID, error
 
-from bot.restarts.engine.steps import WAKE, StepRunner
+from bot.restarts.engine.steps import StepRunner
 
 log = structlog.get_logger()
 
@@ -48,10 +48,6 @@ class Workflows:
         """Begin the story called *name*; one that exists goes on as it is."""
         with SetWorkflowID(request_id):
             await DBOS.start_workflow_async(self._known[name], request_id)
-
-    async def wake(self, request_id: str, key: str) -> None:
-        """Make a waiting story look at its record; the same *key* wakes it once."""
-        await DBOS.send_async(request_id, key, WAKE, idempotency_key=key)
 
     async def revive(
         self, untold: Collection[str], begin: Callable[[str], Awaitable[None]]
