@@ -12,17 +12,8 @@ from bot.listeners.tasks import Tasks
 from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
-from bot.restarts.batch_message import BatchMessages
-from bot.restarts.batch_notifications import BatchNotifications
-from bot.restarts.batch_schedule import BatchSchedule, Pulse
-from bot.restarts.batch_workflow import BatchWorkflow
-from bot.restarts.engine import StepRunner, Workflows
-from bot.restarts.notifications import Notifications
-from bot.restarts.preflight import Preflight
-from bot.restarts.send import Sender
+from bot.restarts.services import Services as Shared
 from bot.restarts.wakeups import Wakeups
-from bot.restarts.watch import Watcher
-from bot.restarts.workflow import LONG, STEPS, RestartWorkflow, Step
 from bot.slack.users import Users
 from bot.telemetry.metrics import Metrics
 
@@ -40,6 +31,7 @@ class Services:
     authorizer: Authorizer
     approvals: Approvals
     wakeups: Wakeups
+    shared: Shared
 
     @classmethod
     def of(
@@ -62,102 +54,33 @@ class Services:
             home_team=me.team_id,
         )
         wakeups = Wakeups(clients.ledger, every_s=poll_s)
-        approvals = Approvals(
+        shared = Shared(
+            settings=settings,
             ledger=clients.ledger,
+            cloud=clients.cloud,
             slack=clients.slack,
+            users=users,
             authorizer=authorizer,
             metrics=metrics,
+            traces=clients.traces,
             wakeups=wakeups,
         )
         return cls(
-            settings, clients, me, metrics, tasks, users, authorizer, approvals, wakeups
+            settings=settings,
+            clients=clients,
+            me=me,
+            metrics=metrics,
+            tasks=tasks,
+            users=users,
+            authorizer=authorizer,
+            approvals=Approvals(shared),
+            wakeups=wakeups,
+            shared=shared,
         )
 
 
 def restarts_of(services: Services) -> Restarts:
     """Return all restarts; they have to be registered before the engine launches."""
-    clients = services.clients
-    runner = StepRunner[Step](
-        steps=STEPS,
-        long=LONG,
-        right_to_act=clients.engine.right_to_act,
-        traces=clients.traces,
-    )
-    preflight = Preflight(
-        ledger=clients.ledger, cloud=clients.cloud, authorizer=services.authorizer
-    )
-    batch_messages = BatchMessages(
-        slack=clients.slack, ledger=clients.ledger, authorizer=services.authorizer
-    )
-    single = _single(services, runner, preflight, batch_messages)
-    batch = _batch(services, runner, preflight, batch_messages, single)
-    return Restarts(
-        Workflows(runner),
-        ledger=clients.ledger,
-        single=single,
-        batch=batch,
-        wakeups=services.wakeups,
-    )
-
-
-def _single(
-    services: Services,
-    runner: StepRunner[Step],
-    preflight: Preflight,
-    batch_messages: BatchMessages,
-) -> RestartWorkflow:
-    clients = services.clients
-    return RestartWorkflow(
-        runner,
-        ledger=clients.ledger,
-        preflight=preflight,
-        approvals=services.approvals,
-        sending=Sender(
-            ledger=clients.ledger,
-            cloud=clients.cloud,
-            still_right=preflight.still_right,
-        ),
-        watcher=Watcher(
-            cloud=clients.cloud,
-            slack=clients.slack,
-            ledger=clients.ledger,
-            authorizer=services.authorizer,
-            batch_messages=batch_messages,
-            settings=services.settings().watch,
-        ),
-        speech=Notifications(
-            slack=clients.slack,
-            ledger=clients.ledger,
-            authorizer=services.authorizer,
-            metrics=services.metrics,
-        ),
-        traces=clients.traces,
-    )
-
-
-def _batch(
-    services: Services,
-    runner: StepRunner[Step],
-    preflight: Preflight,
-    batch_messages: BatchMessages,
-    single: RestartWorkflow,
-) -> BatchWorkflow:
-    clients, pulse = services.clients, Pulse()
-    return BatchWorkflow(
-        runner,
-        single=single,
-        batches=BatchSchedule(
-            ledger=clients.ledger,
-            preflight=preflight,
-            pulse=pulse,
-            parallel=lambda: services.settings().max_parallel,
-        ),
-        speech=BatchNotifications(
-            slack=clients.slack,
-            ledger=clients.ledger,
-            authorizer=services.authorizer,
-            metrics=services.metrics,
-            batch_messages=batch_messages,
-            pulse=pulse,
-        ),
+    return Restarts.of(
+        services.shared, services.approvals, services.clients.engine.right_to_act
     )

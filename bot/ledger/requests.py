@@ -53,8 +53,8 @@ def record_all(
 ) -> tuple[list[Record], bool]:
     """Record *several* requests as one batch, all or none, as ``record`` does.
 
-    The first one that has to be approved speaks for all, else the first one that
-    is not taken care of by another request already. A delivery whose requests are
+    The first one that is not taken care of by another request already speaks for
+    all. A delivery whose requests are
     known, even if only some, comes back as it is.
     """
     ids = requests.c.id.in_([request.id for request in several])
@@ -119,5 +119,5 @@ def _in_time(now: datetime, deadline: datetime | None) -> None:
 
 def _speaker(several: Sequence[Request], hosts: dict[str, Record | None]) -> str:
     """Return the id of the request that speaks for all."""
-    own = [request for request in several if hosts[request.id] is None] or several
-    return next((one.id for one in own if one.waits), own[0].id)
+    own = (request.id for request in several if hosts[request.id] is None)
+    return next(own, several[0].id)

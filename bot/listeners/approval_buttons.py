@@ -20,7 +20,7 @@ from bot.restarts.approval import Approvals
 from bot.slack.client import SlackClient
 from bot.slack.messages import dialogs, replies
 from bot.slack.messages.approval import APPROVE
-from bot.slack.messages.batch import what_of
+from bot.slack.messages.formatting import what_of
 
 log = structlog.get_logger()
 

@@ -36,8 +36,8 @@ from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.slack import command as words
 from bot.slack.client import SlackClient
-from bot.slack.messages import batch, replies
 from bot.slack.messages import batch_dialog as dialog
+from bot.slack.messages import replies
 from bot.slack.messages.batch_dialog import Confirmed
 from bot.slack.messages.dialogs import REASON
 from bot.telemetry.metrics import Metrics
@@ -195,7 +195,7 @@ class Several:
                         await self._refuse(denied, len(decided) - len(denied))
                     )
                 if apart := _apart(decided):
-                    return Submitted(batch.apart(apart))
+                    return Submitted(dialog.apart(apart))
                 return Submitted(await self._take_on(decided))
         except (LedgerError, TimeoutError) as error:
             user = decided[0][0].user_id
@@ -223,7 +223,7 @@ class Several:
             request, decision = denied[0]
             self._refusals.count(request.user_id, decision)
             self._metrics.requests.labels(str(State.REFUSED)).inc(news)
-        return batch.refusals(
+        return dialog.refusals(
             [
                 (request.target.instance, f"{decision.why} {decision.remedy}".strip())
                 for request, decision in denied
@@ -249,10 +249,10 @@ class Several:
         refused = [one for one in records if one.state is State.REFUSED]
         if refused:
             named = [(one.request.target.instance, one.detail) for one in refused]
-            return batch.refusals(named, len(records) - len(refused))
+            return dialog.refusals(named, len(records) - len(refused))
         joined = [one.joined for one in records if one.joined]
         hosts = await self._ledger.known(joined)
-        return batch.accepted(records, {host.request.id: host for host in hosts})
+        return dialog.accepted(records, {host.request.id: host for host in hosts})
 
 
 def _apart(decided: Decided) -> dict[str, list[str]]:

@@ -32,7 +32,7 @@ from bot.policy import Question, explained
 from bot.policy.authorizer import Authorizer
 from bot.restarts import Restarts
 from bot.slack.messages import replies
-from bot.slack.messages.batch import what_of
+from bot.slack.messages.formatting import what_of
 from bot.telemetry.metrics import Metrics
 
 log = structlog.get_logger()

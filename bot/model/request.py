@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -230,7 +230,7 @@ def digest(request: Request, status: str) -> str:
     return hashlib.sha256(canonical(what).encode()).hexdigest()
 
 
-def asked_of(batch: list[Record]) -> Record:
+def asked_of(batch: Sequence[Record]) -> Record:
     """Return the one of a batch whose approval stands for all that is asked for."""
     pending = (one for one in batch if one.state is State.PENDING)
     shown = (one for one in batch if one.card_ts)

@@ -1,61 +1,74 @@
-"""All restarts: which story each has, and how the rest of the bot sets it going."""
+"""All restarts: how the rest of the bot sets their workflows going."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from typing import Self
 
-from bot.ledger import Ledger
-from bot.model import Request
-from bot.restarts.batch_workflow import BatchWorkflow
-from bot.restarts.engine import Workflows
-from bot.restarts.wakeups import Wakeups
-from bot.restarts.workflow import RestartWorkflow
+import attrs
+
+from bot.restarts.approval import Approvals
+from bot.restarts.engine import StepRunner, Workflows
+from bot.restarts.message import Messages
+from bot.restarts.notifications import Notifications
+from bot.restarts.preflight import Preflight
+from bot.restarts.schedule import Schedule
+from bot.restarts.send import Sender
+from bot.restarts.services import Services
+from bot.restarts.wakeups import Pulse, Wakeups
+from bot.restarts.watch import Watcher
+from bot.restarts.workflow import LONG, STEPS, RestartWorkflow, Step
+
+NAME = "restart"  # of the workflow: recorded ones are found by it
 
 
+@attrs.frozen
 class Restarts:
-    """Begins, wakes and revives stories; ``register`` before the engine launches."""
+    """Begins, wakes and revives workflows; ``register`` before the engine launches."""
 
-    def __init__(
-        self,
-        stories: Workflows,
-        *,
-        ledger: Ledger,
-        single: RestartWorkflow,
-        batch: BatchWorkflow,
-        wakeups: Wakeups,
-    ) -> None:
-        self._stories = stories
-        self._wakeups = wakeups
-        self._ledger = ledger
-        self._single = single
-        self._batch = batch
+    _wakeups: Wakeups
+    _workflows: Workflows
+    _workflow: RestartWorkflow
+
+    @classmethod
+    def of(
+        cls,
+        services: Services,
+        approvals: Approvals,
+        right_to_act: Callable[[str], Awaitable[None]],
+    ) -> Self:
+        """Put the workflow together; *right_to_act* is the engine's."""
+        runner = StepRunner[Step](
+            steps=STEPS, long=LONG, right_to_act=right_to_act, traces=services.traces
+        )
+        messages, pulse, preflight = Messages(services), Pulse(), Preflight(services)
+        workflow = RestartWorkflow(
+            runner,
+            services,
+            approvals,
+            Schedule(services, preflight, pulse),
+            Sender(services, preflight),
+            Watcher(services, messages),
+            Notifications(services, messages, pulse),
+        )
+        return cls(services.wakeups, Workflows(runner), workflow)
 
     def register(self) -> None:
-        """Make every story known to the engine, by a name that recorded ones keep."""
-        self._stories.register("restart", self._single.tell)
-        self._stories.register("lead", self._batch.tell_lead)
-        self._stories.register("member", self._batch.tell_member)
+        """Make the workflow known to the engine."""
+        self._workflows.register(NAME, self._workflow.tell)
 
     async def begin(self, request_id: str) -> None:
-        """Begin the story of a recorded request; one that exists goes on as it is."""
-        record = await self._ledger.existing(request_id)
-        await self._stories.begin(_story_of(record.request), request_id)
+        """Begin the workflow of a recorded request; one that exists goes on."""
+        await self._workflows.begin(NAME, request_id)
 
     def wake(self, request_id: str) -> None:
-        """Make a story that waits in this process look at its record at once."""
+        """Make a workflow that waits in this process look at its record at once."""
         self._wakeups.ring(request_id)
 
     async def revive(self, untold: Collection[str]) -> None:
         """Go on with what this process should be telling and is not."""
-        await self._stories.revive(untold, self.begin)
+        await self._workflows.revive(untold, self.begin)
 
     async def stop(self, within_s: float) -> None:
-        """Let go of the stories once their steps in hand are done."""
-        await self._stories.stop(within_s)
-
-
-def _story_of(request: Request) -> str:
-    """Return the name of the story that a request has."""
-    if not request.batch:
-        return "restart"
-    return "lead" if request.batch == request.id else "member"
+        """Let go of the workflows once their steps in hand are done."""
+        await self._workflows.stop(within_s)

@@ -1,7 +1,7 @@
-"""What the story says in Slack: the announcement before, the last word after.
+"""What the workflow says in Slack: the announcement before, the last word after.
 
-Steps of the story: each returns the seconds to wait before it is tried again, or None
-when it is done. What Slack refuses for good is kept in the record as unsaid.
+Steps of the workflow: each returns the seconds to wait before it is tried again, or
+None when it is done. What Slack refuses for good is kept in the record as unsaid.
 """
 
 from __future__ import annotations
@@ -10,134 +10,169 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import attrs
 import structlog
 
 from bot.errors import SlackBusy, SlackError, SlackRefused
-from bot.ledger import Ledger
 from bot.ledger.retry import patiently
-from bot.model import UNDER_WAY, Message, Record, State
-from bot.policy.authorizer import Authorizer
-from bot.slack.client import SlackClient
-from bot.slack.messages import approval as card
-from bot.slack.messages import replies
+from bot.model import ENDS, UNDER_WAY, Message, Record, State
+from bot.restarts.batch import Batch
+from bot.restarts.message import Messages
+from bot.restarts.services import Services
+from bot.restarts.wakeups import Pulse
+from bot.slack.messages import approval, replies
+from bot.slack.messages import formatting as t
 from bot.slack.messages import restart as say
-from bot.slack.messages.formatting import sentence
-from bot.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
-# Longest and shortest pause between two tries to say the same thing, in seconds.
-PATIENCE_S = 60.0
+# Shortest and longest pause between two tries to say the same thing, in seconds.
 IMPATIENCE_S = 1.0
+PATIENCE_S = 60.0
 SILENT = (
     "Slack did not take the message that announces the restart, so nothing was sent to"
     " the cloud. Ask again when Slack works."
 )
+UNSENT = frozenset({State.ASKED, State.APPROVED}) | UNDER_WAY  # before the message
 
 
+@attrs.frozen
 class Notifications:
-    """Speaks for the stories."""
+    """Speaks for the workflows; *pulse* tells the others of a batch what changed."""
 
-    def __init__(
-        self,
-        *,
-        slack: SlackClient,
-        ledger: Ledger,
-        authorizer: Authorizer,
-        metrics: Metrics,
-    ) -> None:
-        self._slack = slack
-        self._ledger = ledger
-        self._authorizer = authorizer
-        self._metrics = metrics
+    _services: Services
+    _messages: Messages
+    _pulse: Pulse
 
     # --- before the restart ---------------------------------------------------------
 
     async def announce(self, request_id: str) -> float | None:
         """Post the message that becomes the transition: it proves the channel."""
-        record = await self._ledger.existing(request_id)
-        if record.state not in UNDER_WAY or record.message_ts:
+        batch = await self._batch(request_id)
+        open_ones = any(one.state not in ENDS for one in batch.records)
+        if not open_ones or batch.message_ts:
             return None
-        request = record.request
-        if record.state is State.FOLLOWING:
-            message = say.following(record, status_now=record.last_status)
-        else:
-            mentions = await self._authorizer.told_of_break_glass(request)
-            message = say.announcing(record, mentions=mentions)
+        request = batch.record.request
         try:
-            ts = await self._slack.post(
-                request.channel_id, message, thread_ts=request.thread_ts
+            ts = await self._services.slack.post(
+                request.channel_id,
+                await self._messages.message(batch),
+                thread_ts=request.thread_ts,
             )
         except SlackRefused as error:
-            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=str(error))
+            await self._end_all(batch, str(error))
             return None
         except SlackError as error:
             log.warning("not announced", error=str(error))
             return pause(error)
-        await patiently(lambda: self._ledger.update(request_id, message_ts=ts))
+        ids = [one.request.id for one in batch.records]
+        await patiently(lambda: self._services.ledger.update(*ids, message_ts=ts))
+        self._pulse.beat()
         return None
 
     async def not_announced(self, request_id: str) -> None:
         """End a request whose channel could not be proven: no trail, no restart."""
-        record = await self._ledger.existing(request_id)
-        if record.state in UNDER_WAY and not record.message_ts:
-            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=SILENT)
+        batch = await self._batch(request_id)
+        if not batch.message_ts:
+            await self._end_all(batch, SILENT)
+
+    async def _end_all(self, batch: Batch, why: str) -> None:
+        """End all that has not been sent and now will not be."""
+        for record in batch.records:
+            if record.state in UNSENT:
+                await self._services.ledger.move(
+                    record.request.id, State.NOT_RESTARTED, detail=why
+                )
+        self._pulse.beat()
 
     # --- after it ---------------------------------------------------------------------
 
     async def say_end(self, request_id: str) -> float | None:
-        """Tell the requester how it ended, and then all who joined."""
-        record = await self._ledger.existing(request_id)
-        if record.state is State.JOINED:
-            return await self._say_joined(record)
-        joined = await self._ledger.joined(request_id)
-        if not record.told:
-            channel_id = record.request.channel_id
-            here = [one for one in joined if one.request.channel_id == channel_id]
-            wait = await self._tell(record, here)
+        """Show the end of one of several, and tell it to those who joined it.
+
+        For one that was asked for by itself, ``follow_up`` says it all.
+        """
+        self._pulse.beat()
+        batch = await self._batch(request_id)
+        if batch.alone:
+            return None
+        record = batch.record
+        guests = await self._services.ledger.joined(request_id)
+        waits = [
+            await self._draw(batch),
+            *[await self._tell_guest(record, guest) for guest in guests],
+        ]
+        wait = longest(waits)
+        if wait is None and not record.told and record.state is not State.JOINED:
+            await self._told(record)
+        return wait
+
+    async def follow_up(self, request_id: str) -> float | None:
+        """Tell the requester how all of it ended, where it was seen.
+
+        Whoever joined one that was asked for by itself is told together with him.
+        """
+        batch = await self._batch(request_id)
+        record, ledger = batch.record, self._services.ledger
+        single = batch.alone and record.state is not State.JOINED
+        guests = await ledger.joined(request_id) if single else []
+        if not record.summed:
+            here = [one for one in guests if _same_channel(one, record)]
+            wait = await self._tell(batch, here)
             if wait is not None:
                 return wait
-            await self._told(record)
-        waits = [await self._tell_joined(record, other) for other in joined]
-        return longest(waits)
+            if single:
+                await self._told(record, summed=True)
+            else:
+                await patiently(lambda: ledger.update(request_id, summed=True))
+        return longest([await self._tell_joined(record, guest) for guest in guests])
 
     async def show_end(self, request_id: str) -> float | None:
-        """Edit the transition and the card into what became of them."""
-        record = await self._ledger.existing(request_id)
-        waits = [
-            await self._edit(record, record.card_ts, card.card_closed(record)),
-            await self._edit(record, record.message_ts, await self._ended(record)),
-        ]
-        return longest(waits)
+        """Edit the message and the card into what became of it all."""
+        batch = await self._batch(request_id)
+        return longest([await self._close_card(batch), await self._draw(batch)])
 
-    async def _ended(self, record: Record) -> Message:
-        mentions = await self._authorizer.told_of_break_glass(record.request)
-        return say.ended(record, mentions=mentions)
-
-    async def _edit(self, record: Record, ts: str, message: Message) -> float | None:
+    async def _close_card(self, batch: Batch) -> float | None:
+        request, ts = batch.asked.request, batch.asked.card_ts
         if not ts:
             return None
+        closed = approval.card_closed(batch.records)
         try:
-            await self._slack.update(record.request.channel_id, ts, message)
+            await self._services.slack.update(request.channel_id, ts, closed)
         except SlackRefused as error:
-            log.warning("message not edited", error=str(error))
+            log.warning("card not edited", error=str(error))
         except SlackError as error:
             return pause(error)
         return None
 
-    async def _tell(self, record: Record, here: Sequence[Record]) -> float | None:
+    async def _draw(self, batch: Batch) -> float | None:
+        """Draw the message, if it stands."""
+        try:
+            await self._messages.draw(batch.record)
+        except SlackError as error:
+            return pause(error)
+        return None
+
+    async def _tell(self, batch: Batch, here: Sequence[Record]) -> float | None:
         """Say the end where the request was seen: in its thread, or privately.
 
         The requests that joined it *here*, in its channel, are told together with it.
         """
+        record, asked = batch.record, batch.asked
+        if batch.alone and record.state is State.JOINED:
+            return await self._say_joined(record)
         followers = sorted({one.request.user_id for one in here})
-        if record.message_ts:
-            parent, message = record.message_ts, say.followup(record, followers)
-        elif record.card_ts:
-            users = (record.request.user_id, *followers)
-            parent, message = record.card_ts, card.notice(record, users)
+        parent = batch.message_ts or asked.card_ts
+        if not batch.message_ts and asked.card_ts:
+            users = (asked.request.user_id, *followers)
+            message = approval.notice(asked, users, t.what_of(batch.records))
+        elif batch.alone and not parent:
+            message = say.message(batch.records)
         else:
-            parent, message = "", say.not_restarted(record)
+            joined = [one.joined for one in batch.records if one.joined]
+            found = await self._services.ledger.known(joined) if joined else []
+            hosts = {one.request.id: one for one in found}
+            message = say.followup(batch.records, followers=followers, hosts=hosts)
         if parent:
             with suppress(SlackRefused):
                 return await self._reply(record, parent, message)
@@ -148,11 +183,49 @@ class Notifications:
         return longest(waits)
 
     async def _say_joined(self, record: Record) -> float | None:
-        """Name the request that was joined; its story will tell the end of both."""
+        """Name the request that was joined; its workflow will tell the end of both."""
         if record.told:
             return None
-        host = await self._ledger.existing(record.joined)
+        host = await self._services.ledger.existing(record.joined)
         return await self._privately(record, replies.joined_already(host))
+
+    async def _tell_guest(self, record: Record, guest: Record) -> float | None:
+        """Tell somebody whose request joined one of several how that one ended."""
+        if _same_channel(guest, record) and not guest.told:
+            message = say.joined_end(record, guest.request.user_id)
+            wait = await self._beside(record, guest, message)
+            if wait is not None:
+                return wait
+        return await self._tell_joined(record, guest)
+
+    async def _beside(
+        self, record: Record, guest: Record, message: Message
+    ) -> float | None:
+        """Say *message* to *guest* below the message or the card of *record*."""
+        if parent := record.message_ts or record.card_ts:
+            with suppress(SlackRefused):
+                return await self._reply(record, parent, message)
+        return await self._privately(guest, message)
+
+    async def _tell_joined(self, host: Record, guest: Record) -> float | None:
+        """Tell somebody who joined from elsewhere; who is here has been mentioned."""
+        if guest.told:
+            return None
+        request = guest.request
+        if not _same_channel(guest, host):
+            message = say.joined_end(host, request.user_id)
+            try:
+                await self._services.slack.post(
+                    request.channel_id, message, thread_ts=request.thread_ts
+                )
+            except SlackRefused:
+                wait = await self._privately(guest, message)
+                if wait is not None:
+                    return wait
+            except SlackError as error:
+                return pause(error)
+        await self._mark_told(guest)
+        return None
 
     async def _reply(
         self, record: Record, parent_ts: str, message: Message
@@ -164,7 +237,7 @@ class Notifications:
         request = record.request
         for thread_ts in (request.thread_ts or parent_ts, ""):
             try:
-                await self._slack.post(
+                await self._services.slack.post(
                     request.channel_id,
                     message,
                     thread_ts=thread_ts,
@@ -180,53 +253,46 @@ class Notifications:
                 return None
         raise AssertionError("unreachable")
 
-    async def _tell_joined(self, host: Record, record: Record) -> float | None:
-        """Tell somebody who joined from elsewhere; who is here has been mentioned."""
-        if record.told:
-            return None
-        request = record.request
-        if request.channel_id != host.request.channel_id:
-            message = say.joined_end(host, request.user_id)
-            try:
-                await self._slack.post(
-                    request.channel_id, message, thread_ts=request.thread_ts
-                )
-            except SlackRefused:
-                wait = await self._privately(record, message)
-                if wait is not None:
-                    return wait
-            except SlackError as error:
-                return pause(error)
-        await patiently(lambda: self._ledger.update(request.id, told=True))
-        self._metrics.requests.labels(str(record.state)).inc()
-        return None
-
     async def _privately(self, record: Record, message: Message) -> float | None:
         request = record.request
         try:
-            await self._slack.whisper(
+            await self._services.slack.whisper(
                 message,
                 user_id=request.user_id,
                 channel=request.channel_id,
                 response_url=request.response_url,
             )
         except SlackRefused as error:
-            note = f"{sentence(str(error))} Unsaid: {message.text}"[:4000]
-            await patiently(lambda: self._ledger.update(request.id, unsaid=note))
+            note = f"{t.sentence(str(error))} Unsaid: {message.text}"[:4000]
+            ledger = self._services.ledger
+            await patiently(lambda: ledger.update(request.id, unsaid=note))
         except SlackError as error:
             return pause(error)
         return None
 
-    async def _told(self, record: Record) -> None:
-        await patiently(lambda: self._ledger.update(record.request.id, told=True))
-        self._metrics.requests.labels(str(record.state)).inc()
+    async def _told(self, record: Record, *, summed: bool = False) -> None:
+        """Keep that the end has been told, and count how it went."""
+        await self._mark_told(record, summed=summed)
+        metrics = self._services.metrics
         if record.answered:
-            self._metrics.restarts.labels(str(record.state)).inc()
+            metrics.restarts.labels(str(record.state)).inc()
         if record.state is State.READY and record.duration_s is not None:
-            self._metrics.restart.observe(record.duration_s)
+            metrics.restart.observe(record.duration_s)
         if record.ended_at:
             late = datetime.now(UTC) - record.ended_at
-            self._metrics.told.observe(max(0.0, late.total_seconds()))
+            metrics.told.observe(max(0.0, late.total_seconds()))
+
+    async def _mark_told(self, record: Record, *, summed: bool = False) -> None:
+        request_id, ledger = record.request.id, self._services.ledger
+        await patiently(lambda: ledger.update(request_id, told=True, summed=summed))
+        self._services.metrics.requests.labels(str(record.state)).inc()
+
+    async def _batch(self, request_id: str) -> Batch:
+        return await Batch.of(self._services.ledger, request_id)
+
+
+def _same_channel(one: Record, other: Record) -> bool:
+    return one.request.channel_id == other.request.channel_id
 
 
 def longest(waits: Iterable[float | None]) -> float | None:

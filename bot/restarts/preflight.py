@@ -1,8 +1,10 @@
 """Before the restart: is it still allowed, still sensible, and nobody else's?
 
-Two steps of the story: ``examine`` before approval is asked for, ``prepare`` before
-the restart is announced. Both read anew what they decide on (contract 4.4); where the
-announcement has taken its time, ``still_right`` does so once more before the call.
+``examine`` comes before approval is asked for, ``prepare`` before the restart is
+announced. Both read anew what they decide on: an approval holds for what was approved
+(https://cheatsheetseries.owasp.org/cheatsheets/Transaction_Authorization_Cheat_Sheet.html).
+Where the announcement has taken its time, ``still_right`` does so once more before the
+call.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+import attrs
 import structlog
 
-from bot.cloud import Cloud
 from bot.errors import (
     CloudBusy,
     CloudError,
@@ -24,7 +26,6 @@ from bot.errors import (
     SlackError,
     SlackRefused,
 )
-from bot.ledger import Ledger
 from bot.model import (
     HOPELESS,
     UNDER_WAY,
@@ -39,7 +40,7 @@ from bot.model import (
     digest,
 )
 from bot.policy import Question
-from bot.policy.authorizer import Authorizer
+from bot.restarts.services import Services
 from bot.slack.messages.formatting import status as shown
 
 log = structlog.get_logger()
@@ -53,13 +54,11 @@ LONGEST_WAIT_S = 10.0
 FRESH_FOR_S = 30.0
 
 
+@attrs.frozen
 class Preflight:
     """Checks a request against what is true now; every no is recorded with its why."""
 
-    def __init__(self, *, ledger: Ledger, cloud: Cloud, authorizer: Authorizer) -> None:
-        self._ledger = ledger
-        self._cloud = cloud
-        self._authorizer = authorizer
+    _services: Services
 
     async def examine(self, request_id: str) -> bool:
         """Say whether approval has to be waited for now.
@@ -67,18 +66,18 @@ class Preflight:
         An instance that cannot be restarted needs nobody's approval: the request ends.
         One that is busy already is followed, for which nobody's approval is needed.
         """
-        record = await self._ledger.existing(request_id)
+        record = await self._services.ledger.existing(request_id)
         if not record.request.waits or record.state is not State.ASKED:
             return record.state is State.PENDING
         instance = await self._read(record)
         if instance is None or class_of(instance.status) is StatusClass.BUSY:
             return False
-        record = await self._ledger.wait_for_approval(request_id, instance)
+        record = await self._services.ledger.wait_for_approval(request_id, instance)
         return record.state is State.PENDING
 
     async def prepare(self, request_id: str) -> bool:
         """Claim the instance, if everything still holds; say whether it is ours now."""
-        record = await self._ledger.existing(request_id)
+        record = await self._services.ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
         # Read first: a rule may name the instance as the cloud does.
@@ -88,10 +87,12 @@ class Preflight:
         if why := await self._no_longer(record) or await self._changed(
             record, instance
         ):
-            await self._ledger.move(request_id, State.VOIDED, detail=why)
+            await self._services.ledger.move(request_id, State.VOIDED, detail=why)
             return False
         if why := _idle_again(record, instance):
-            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+            await self._services.ledger.move(
+                request_id, State.NOT_RESTARTED, detail=why
+            )
             return False
         return await self._claim(record, instance)
 
@@ -101,12 +102,12 @@ class Preflight:
         status = instance.status
         while True:
             try:
-                await self._ledger.move(
+                await self._services.ledger.move(
                     record.request.id, state, baseline=instance, last_status=status
                 )
             except InstanceBusy as busy_error:
                 host = busy_error.record.request.id
-                if await self._ledger.join(record.request.id, host):
+                if await self._services.ledger.join(record.request.id, host):
                     return False
             else:
                 return True
@@ -115,37 +116,45 @@ class Preflight:
         """Return the instance if a restart makes sense, else end the request."""
         target = record.request.target
         try:
-            instance = await _few_times(lambda: self._cloud.read(target))
+            instance = await _few_times(lambda: self._services.cloud.read(target))
         except CloudError as error:
             why = str(error)
             tell = log.error if isinstance(error, CloudMisfit) else log.warning
             tell("the instance could not be read", error=why)
         else:
-            self._authorizer.saw(target, instance)
+            self._services.authorizer.saw(target, instance)
             why = _pointless(target.instance, instance.status)
         if not why:
             return instance
-        await self._ledger.move(record.request.id, State.NOT_RESTARTED, detail=why)
+        await self._services.ledger.move(
+            record.request.id, State.NOT_RESTARTED, detail=why
+        )
         return None
 
     async def still_right(self, record: Record) -> bool:
         """Say whether what ``prepare`` found still holds; else end or follow it."""
         request_id = record.request.id
         if why := await self._no_longer(record):
-            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+            await self._services.ledger.move(
+                request_id, State.NOT_RESTARTED, detail=why
+            )
             return False
         try:
-            now = await self._cloud.read(record.request.target)
+            now = await self._services.cloud.read(record.request.target)
         except CloudError as error:  # it could be read a moment ago
             log.info("not read right before the restart", error=str(error))
             return True
         why = _pointless(record.request.target.instance, now.status)
         if not why and class_of(now.status) is StatusClass.BUSY:
             status = now.status
-            await self._ledger.move(request_id, State.FOLLOWING, last_status=status)
+            await self._services.ledger.move(
+                request_id, State.FOLLOWING, last_status=status
+            )
             return False
         if why := why or _other_status(record, now):
-            await self._ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+            await self._services.ledger.move(
+                request_id, State.NOT_RESTARTED, detail=why
+            )
         return not why
 
     async def _no_longer(self, record: Record) -> str:
@@ -158,7 +167,7 @@ class Preflight:
     async def _lost_right(self, record: Record) -> str:
         request = record.request
         age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
-        decision = await self._authorizer.decide(
+        decision = await self._services.authorizer.decide(
             Question.of(request),
             fresh=request.waits or age_s > FRESH_FOR_S,
             but=request.id,
@@ -176,7 +185,9 @@ class Preflight:
         request, approval = record.request, record.request.approval
         if approval is None or decision.rule_version != request.rule_version:
             return f"The rule “{request.rule}” was changed since it was asked for."
-        last = await self._ledger.last_restart(request.target.key, but=request.id)
+        last = await self._services.ledger.last_restart(
+            request.target.key, but=request.id
+        )
         if last and last.sent_at and last.sent_at > request.asked_at:
             return "The instance was restarted meanwhile."
         still = [
@@ -199,14 +210,16 @@ class Preflight:
             return ""
         if why := _other_status(record, instance):
             return why
-        if await self._ledger.digests(request.id) != {digest(request, instance.status)}:
+        if await self._services.ledger.digests(request.id) != {
+            digest(request, instance.status)
+        }:
             return "What is on record is no longer what was approved; ask again."
         return ""
 
     async def _may_approve(
         self, record: Record, user_id: str, approval: Approval
     ) -> bool:
-        decision = await self._authorizer.may_approve(
+        decision = await self._services.authorizer.may_approve(
             user_id,
             record.request.team_id,
             approval,

@@ -2,22 +2,22 @@
 
 The claim is a compare-and-set in the ledger right before the call. Whoever finds it
 taken, after a crash or in another replica, knows that the call may have been made,
-and never makes it again (DESIGN, "The engine", rule 2).
+and never makes it again ("The engine" in bot/README.md).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import attrs
 import structlog
 
-from bot.cloud import Cloud
 from bot.errors import CloudBusy, CloudError, CloudFollow, CloudMisfit, CloudRefused
-from bot.ledger import Ledger
 from bot.ledger.retry import patiently
 from bot.model import Answer, Record, State
+from bot.restarts.preflight import Preflight
+from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
@@ -26,20 +26,13 @@ LONGEST_WAIT_S = 60.0
 FRESH_FOR_S = 2.0  # what was checked longer ago is checked again before the call
 
 
+@attrs.frozen
 class Sender:
     """Sends restarts on behalf of this process life, which has an id of its own."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        cloud: Cloud,
-        still_right: Callable[[Record], Awaitable[bool]],
-    ) -> None:
-        self._ledger = ledger
-        self._still_right = still_right
-        self._cloud = cloud
-        self._life = uuid.uuid4().hex
+    _services: Services
+    _preflight: Preflight
+    _life: str = attrs.field(factory=lambda: uuid.uuid4().hex, init=False)
 
     async def send(self, request_id: str, attempt: int) -> float | None:
         """Send the restart; return seconds until it may be tried again, or None.
@@ -47,15 +40,15 @@ class Sender:
         It is tried again only when it was surely not carried out. What was checked a
         while ago, before that, before a slow announcement or a crash, is checked again.
         """
-        record = await self._ledger.existing(request_id)
+        record = await self._services.ledger.existing(request_id)
         if record.state is not State.RESTARTING or record.answered:
             return None
         stale = record.sent_at is None and (attempt > 0 or _is_old(record))
-        if stale and not await self._still_right(record):
+        if stale and not await self._preflight.still_right(record):
             return None
-        if not await self._ledger.take_send(request_id, self._life):
+        if not await self._services.ledger.take_send(request_id, self._life):
             log.warning("the restart may have been sent before; it is not sent again")
-            await self._ledger.answered(request_id, "lost")
+            await self._services.ledger.answered(request_id, "lost")
             return None
         return await self._call(record, attempt)
 
@@ -63,7 +56,7 @@ class Sender:
         """Make the call. From here on only the ledger may keep us waiting."""
         request_id = record.request.id
         try:
-            answer = await self._cloud.restart(record.request.target)
+            answer = await self._services.cloud.restart(record.request.target)
         except CloudBusy as error:
             return await self._not_sent(record, error, attempt)
         except CloudFollow as error:
@@ -73,7 +66,9 @@ class Sender:
         except CloudError as error:  # nobody knows whether it was carried out
             log.warning("the answer was lost", error=str(error))
             ref = error.ref
-            await patiently(lambda: self._ledger.answered(request_id, "lost", ref=ref))
+            await patiently(
+                lambda: self._services.ledger.answered(request_id, "lost", ref=ref)
+            )
         else:
             await self._accepted(record, answer)
         return None
@@ -81,7 +76,7 @@ class Sender:
     async def _accepted(self, record: Record, answer: Answer) -> None:
         known = record.baseline.status if record.baseline else ""
         await patiently(
-            lambda: self._ledger.answered(
+            lambda: self._services.ledger.answered(
                 record.request.id,
                 "accepted",
                 previous=answer.previous or known,
@@ -98,7 +93,7 @@ class Sender:
         if attempt >= min(error.attempts, len(WAITS_S)):
             why = str(error)
             await patiently(
-                lambda: self._ledger.move(
+                lambda: self._services.ledger.move(
                     record.request.id, State.NOT_RESTARTED, detail=why
                 )
             )
@@ -110,7 +105,7 @@ class Sender:
         log.info("the cloud is busy with it already", error=str(error))
         await self._give_back(record, error)
         await patiently(
-            lambda: self._ledger.move(
+            lambda: self._services.ledger.move(
                 record.request.id, State.FOLLOWING, detail=str(error)
             )
         )
@@ -120,7 +115,7 @@ class Sender:
         tell("the cloud refused the restart", error=str(error))
         await self._give_back(record, error)
         await patiently(
-            lambda: self._ledger.move(
+            lambda: self._services.ledger.move(
                 record.request.id,
                 State.NOT_RESTARTED,
                 detail=str(error),
@@ -130,7 +125,7 @@ class Sender:
 
     async def _give_back(self, record: Record, error: CloudError) -> None:
         await patiently(
-            lambda: self._ledger.give_back_send(
+            lambda: self._services.ledger.give_back_send(
                 record.request.id, self._life, str(error)
             )
         )

@@ -68,3 +68,20 @@ class Wakeups:
         for request_id in request_ids:
             self.ring(request_id)
         self._seen = newest
+
+
+class Pulse:
+    """Wakes all who wait for it, in this process."""
+
+    def __init__(self) -> None:
+        self._beat = asyncio.Event()
+
+    def beat(self) -> None:
+        """Wake who waits now."""
+        self._beat.set()
+        self._beat = asyncio.Event()
+
+    async def wait(self, at_most_s: float) -> None:
+        """Return at the next beat, or after so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._beat.wait(), at_most_s)

@@ -14,19 +14,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import attrs
 import structlog
 
-from bot.cloud import Cloud
-from bot.config import WatchSettings
 from bot.errors import CloudBusy, CloudError, CloudRefused
-from bot.ledger import Ledger
 from bot.model import Instance, Record, State, class_of
-from bot.policy.authorizer import Authorizer
-from bot.restarts.batch_message import BatchMessages
+from bot.restarts.message import Messages
 from bot.restarts.polling import next_look
 from bot.restarts.progress import Progress
 from bot.restarts.readiness import Evidence, Look, Phase, judge
-from bot.slack.client import SlackClient
+from bot.restarts.services import Services
 from bot.slack.messages.formatting import duration
 
 log = structlog.get_logger()
@@ -45,40 +42,21 @@ ENDS = {
 }
 
 
+@attrs.frozen
 class Watcher:
-    """Follows restarts to their end; one for all stories."""
+    """Follows restarts to their end; one for all workflows."""
 
-    def __init__(
-        self,
-        *,
-        cloud: Cloud,
-        slack: SlackClient,
-        ledger: Ledger,
-        authorizer: Authorizer,
-        batch_messages: BatchMessages,
-        settings: WatchSettings,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self.cloud = cloud
-        self.ledger = ledger
-        self.authorizer = authorizer
-        self.settings = settings
-        self.sleep = sleep
-        self._slack = slack
-        self._batch_messages = batch_messages
+    _services: Services
+    _messages: Messages
+    _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def until_end(self, record: Record) -> None:
         """Watch until the restart has ended, then move its record to that end."""
-        durations = await self.ledger.durations(record.request.target.key)
-        progress = Progress(
-            self._slack,
-            self.authorizer,
-            self._batch_messages,
-            durations=durations,
-            poll_s=self.settings.poll,
-        )
+        services = self._services
+        durations = await services.ledger.durations(record.request.target.key)
+        progress = Progress(self._messages, durations, services.settings().watch.poll)
         try:
-            await _Watch(self, record, progress, durations).run()
+            await _Watch(services, self._sleep, record, progress, durations).run()
         finally:
             await progress.close()
 
@@ -88,12 +66,15 @@ class _Watch:
 
     def __init__(
         self,
-        watcher: Watcher,
+        services: Services,
+        sleep: Callable[[float], Awaitable[None]],
         record: Record,
         progress: Progress,
         durations: tuple[float, ...],
     ) -> None:
-        self._of = watcher
+        self._services = services
+        self._settings = services.settings().watch
+        self._sleep = sleep
         self._record = record
         self._progress = progress
         self._durations = durations
@@ -106,7 +87,7 @@ class _Watch:
         # From here on a monotonic clock counts: the wall clock may jump.
         self._zero = time.monotonic() - max(0.0, passed)
         # After a crash nobody has looked for a while: look at once.
-        self._resumed = passed > self._of.settings.poll
+        self._resumed = passed > self._settings.poll
         self._begun = time.monotonic()
 
     async def run(self) -> None:
@@ -115,11 +96,11 @@ class _Watch:
         wait_s = 0.0 if self._resumed else self._wait_s()
         while phase is Phase.GOING_ON:
             self._progress.show(self._record, self._status, self._at_s())
-            await self._of.sleep(wait_s)
+            await self._sleep(wait_s)
             phase = await self._look()
             wait_s = self._wait_s()
         unread = phase is Phase.TIMED_OUT and isinstance(self._seen, CloudError)
-        await self._of.ledger.move(
+        await self._services.ledger.move(
             self._record.request.id,
             State.UNKNOWN if unread else ENDS[phase],
             last_status=self._status,
@@ -133,7 +114,7 @@ class _Watch:
 
     def _wait_s(self) -> float:
         """Return the seconds until the next look, which is not after the limit."""
-        settings, at_s = self._of.settings, self._at_s()
+        settings, at_s = self._settings, self._at_s()
         wait = next_look(
             at_s,
             self._durations,
@@ -152,14 +133,14 @@ class _Watch:
         begun_s = self._at_s()
         try:
             target = self._record.request.target
-            self._seen = await self._of.cloud.read(target, can_wait=True)
+            self._seen = await self._services.cloud.read(target, can_wait=True)
         except CloudError as error:
             log.info("look failed", error=str(error))
             self._seen = error
             self._gone = self._gone + 1 if _is_gone(error) else 0
             return Phase.FAILED if self._gone >= GONE_AFTER else self._judge(None)
         self._gone, self._status = 0, self._seen.status
-        self._of.authorizer.saw(target, self._seen)
+        self._services.authorizer.saw(target, self._seen)
         look = Look(begun_s, self._seen.status, self._seen.updated_ms)
         await self._learn(self._evidence.after(look))
         return self._judge(look)
@@ -178,7 +159,7 @@ class _Watch:
             fields["current"] = self._status
         if not fields:
             return
-        await self._of.ledger.update(self._record.request.id, **fields)
+        await self._services.ledger.update(self._record.request.id, **fields)
         self._record = replace(self._record, **fields)  # type: ignore[arg-type]
 
     @property
@@ -188,12 +169,12 @@ class _Watch:
         The bot was down, or its host's clock has jumped: it looks for a while before
         it gives up.
         """
-        limit_s = min(self._of.settings.lost, self._of.settings.timeout)
+        limit_s = min(self._settings.lost, self._settings.timeout)
         looked_s = time.monotonic() - self._begun
         return self._resumed and looked_s < limit_s
 
     def _judge(self, look: Look | None) -> Phase:
-        settings = self._of.settings
+        settings = self._settings
         limits = (settings.timeout, settings.lost, settings.unchanged)
         if self._is_late:
             limits = (math.inf, math.inf, math.inf)
@@ -228,14 +209,14 @@ class _Watch:
         if isinstance(self._seen, CloudError):
             return self._unread(self._seen, phase)
         if phase is Phase.TIMED_OUT:
-            return f"The time limit of {duration(self._of.settings.timeout)} is over."
+            return f"The time limit of {duration(self._settings.timeout)} is over."
         return self._seen.failure if self._seen and phase is Phase.FAILED else ""
 
     def _unread(self, error: CloudError, phase: Phase) -> str:
         """Return how it ended where the last look failed."""
         if phase is Phase.FAILED:
             return "The cloud says that there is no such instance any more."
-        limit = duration(self._of.settings.timeout)
+        limit = duration(self._settings.timeout)
         return f"At the time limit of {limit} its status could not be read: {error}"
 
 

@@ -25,8 +25,8 @@ AT_ONCE = 4
 NAMES = ("gated-1", "trainer-7", "gated-2", "trainer-8", "trainer-9")
 MOMENTS = ("before", "after")
 LEAD: tuple[Step, ...] = (
-    *("gather", "card", "wait", "close", "settle", "announce", "turn", "prepare"),
-    *("send", "watch", "say_end", "rest", "sum_up", "show_end", "state"),
+    *("examine", "card", "wait", "close", "prepare", "announce", "turn", "send"),
+    *("watch", "say_end", "rest", "follow_up", "show_end", "state"),
 )
 ALL_READY = (State.READY,) * len(NAMES)
 

@@ -31,7 +31,7 @@ BOX, GATED = "trainer-7", "gated-1"
 MOMENTS = ("before", "after")
 PLAIN: tuple[Step, ...] = (
     *("examine", "prepare", "announce", "send", "watch"),
-    *("say_end", "show_end", "state"),
+    *("say_end", "rest", "follow_up", "show_end", "state"),
 )
 APPROVED: tuple[Step, ...] = ("card", "wait", "close")
 
@@ -61,7 +61,8 @@ class Case:
     def is_late(self) -> bool:
         """Whether the crash comes after the instance is ready."""
         late = {"after:watch", "after:SlackClient.post#2", "after:fault"}
-        return self.place in {"say_end", "show_end", "state"} or self.point in late
+        told = {"say_end", "rest", "follow_up", "show_end", "state"}
+        return self.place in told or self.point in late
 
     def expected(self) -> Count:
         """Return what has to be counted in the end."""
@@ -326,7 +327,7 @@ async def test_stopped_while_neither_side_answers(site: Site):
 async def test_killed_again_and_again(site: Site):
     """Not even a bot that dies with every breath restarts anything twice."""
     asking = None
-    for point in ("before:send", "after:send", "after:watch", "after:say_end"):
+    for point in ("before:send", "after:send", "after:watch", "after:follow_up"):
         running = await site.start(module="tests.support.crashing", CRASH=point)
         asking = asking or asyncio.create_task(site.ask(BOX))
         if point == "after:watch":

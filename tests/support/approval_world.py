@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
+
 from bot.config import Settings
 from bot.errors import StateConflict
 from bot.ledger import Ledger
@@ -41,6 +43,7 @@ from bot.policy.authorizer import Authorizer
 from bot.restarts.approval import Approvals
 from bot.restarts.preflight import Preflight
 from bot.restarts.send import Sender
+from bot.restarts.services import Services
 from bot.telemetry.metrics import Metrics
 
 HOME, ABROAD, CHANNEL = "T0HOME", "T0ABROAD", "C0INCIDENTS"
@@ -206,14 +209,22 @@ class Stage:
         )
         refusals = RefusalLimit(metrics=metrics)
         common: Any = {"authorizer": self.authorizer, "ledger": ledger}
-        self.approvals = Approvals(
-            slack=quiet, metrics=metrics, wakeups=quiet, now=world.now, **common
+        services = Services(
+            settings=world.settings,
+            ledger=ledger,
+            cloud=cloud,
+            slack=quiet,
+            users=people,
+            authorizer=self.authorizer,
+            metrics=metrics,
+            traces=quiet,
+            wakeups=quiet,
+            now=world.now,
         )
-        self.preflight = Preflight(cloud=cloud, **common)
+        self.approvals = Approvals(services)
+        self.preflight = Preflight(services)
         spied: Any = Spied(self)
-        self.sending = Sender(
-            ledger=spied, cloud=cloud, still_right=self.preflight.still_right
-        )
+        self.sending = Sender(attrs.evolve(services, ledger=spied), self.preflight)
         self.asking = RequestListeners(
             settings=world.settings,
             restarts=quiet,

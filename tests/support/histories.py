@@ -1,4 +1,4 @@
-"""Stories that an earlier release left unfinished, kept to be told on by later ones.
+"""Workflows that a release left unfinished, kept to be told on by later ones.
 
 ``python -m tests.support.histories`` records
 ``tests/samples/histories-<version>.json.gz`` with the code at hand. Record a
@@ -32,7 +32,7 @@ POINTS = (
     (BOX, "before:send"),
     (BOX, "after:Cloud.restart"),
     (BOX, WATCHING),
-    *((BOX, f"after:{step}") for step in ("watch", "say_end", "show_end")),
+    *((BOX, f"after:{step}") for step in ("watch", "follow_up", "show_end")),
     (GATED, "after:card"),
     (GATED, WAITING),
     (GATED, "after:Ledger.vote"),
@@ -58,7 +58,7 @@ class History:
     @property
     def ready(self) -> bool:
         """Whether the instance was ready already."""
-        return self.point in {"after:watch", "after:say_end", "after:show_end"}
+        return self.point in {"after:watch", "after:follow_up", "after:show_end"}
 
     def restore(self, site: Site) -> None:
         """Put everything back as if it had been stopped right now."""
@@ -109,7 +109,7 @@ async def stopped_at(box: str, point: str) -> History:
             elif not crash:
                 await until(site.open_cards)
                 await asyncio.to_thread(_waits, site)
-            if point in {"after:watch", "after:say_end", "after:show_end"}:
+            if point in {"after:watch", "after:follow_up", "after:show_end"}:
                 await site.seen_rebooting(box)
                 site.finish_reboot(box)
             if not crash:
@@ -130,9 +130,9 @@ async def stopped_at(box: str, point: str) -> History:
 
 
 def _waits(site: Site) -> None:
-    """Return when the engine has recorded that a story waits for a message."""
+    """Return when the engine has recorded that the card was posted."""
     database = sqlite3.connect(site.database.removeprefix("sqlite:///"))
-    query = "SELECT count(*) FROM operation_outputs WHERE function_name = 'DBOS.sleep'"
+    query = "SELECT count(*) FROM operation_outputs WHERE function_name = 'card'"
     while not database.execute(query).fetchone()[0]:
         pass
     database.close()

@@ -28,8 +28,6 @@ from bot.model import (
 )
 from bot.slack.messages import (
     approval,
-    batch,
-    batch_approval,
     batch_dialog,
     blocks,
     buttons,
@@ -39,6 +37,7 @@ from bot.slack.messages import (
     restart,
 )
 from bot.slack.messages import formatting as t
+from bot.slack.messages.outcome import Seen
 
 NOON = datetime(2025, 11, 23, 12, 0, tzinfo=UTC)
 BOX = Target("ml-prod", "a4a5", "trainer-7", "47cf4ff3-0c59-44fe-9821-2840a34c02a9")
@@ -87,21 +86,42 @@ LINK = re.compile(r"<(https://[^|<>]+)\|([^<>]+)>")
 Drawer = Callable[[Record, Instance], Message]
 
 
+def drawn(record: Record, look: Seen | None = None) -> Message:
+    """Return the message of one restart."""
+    seen = {record.request.id: look} if look else {}
+    return restart.message([record], seen, mentions=LEADS)
+
+
+def announced(record: Record) -> Record:
+    """Return *record* as it is before anything was sent."""
+    return replace(record, state=State.RESTARTING, answered="", previous="", current="")
+
+
+def lost(record: Record) -> Record:
+    """Return *record* as it is when the cloud's answer was lost."""
+    return replace(announced(record), answered="lost")
+
+
+def asks(record: Record, instance: Instance | None, **more: Any) -> Message:
+    """Return the card of one restart."""
+    return approval.card([replace(record, baseline=instance)], approvers=LEADS, **more)
+
+
 def ending(state: State) -> Drawer:
     """Return what draws the end of a restart in *state*."""
-    return lambda r, _: restart.ended(replace(r, state=state, duration_s=125.0))
+    return lambda r, _: drawn(replace(r, state=state, duration_s=125.0))
 
 
 def told(state: State) -> Drawer:
     """Return what draws the follow-up of a restart in *state*."""
     return lambda r, _: restart.followup(
-        replace(r, state=state, duration_s=125.0), followers=("U3CEM",)
+        [replace(r, state=state, duration_s=125.0)], followers=("U3CEM",)
     )
 
 
 def closed(state: State) -> Drawer:
     """Return what draws the closed card in *state*."""
-    return lambda r, _: approval.card_closed(replace(r, state=state, ended_at=NOON))
+    return lambda r, _: approval.card_closed([replace(r, state=state, ended_at=NOON)])
 
 
 def notice(state: State) -> Drawer:
@@ -125,7 +145,7 @@ APPROVAL_ENDS = (
     State.CANCELLED,
     State.VOIDED,
 )
-SEEN = batch.Seen("REBOOTING", 40.0, 125.0)
+SEEN = Seen("REBOOTING", 40.0, 125.0)
 
 
 def several(record: Record) -> list[Record]:
@@ -135,19 +155,16 @@ def several(record: Record) -> list[Record]:
 
 
 DRAWERS: dict[str, Drawer] = {
-    "announcing": lambda r, _: restart.announcing(r, mentions=LEADS),
-    "transition": lambda r, _: restart.transition(
-        r, status_now=r.last_status, elapsed_s=40, usual_s=125, mentions=LEADS
+    "announcing": lambda r, _: drawn(announced(r)),
+    "transition": lambda r, _: drawn(r, SEEN),
+    "following": lambda r, _: drawn(
+        replace(r, state=State.FOLLOWING), Seen(r.last_status, 3, 2)
     ),
-    "following": lambda r, _: restart.following(r, elapsed_s=3, usual_s=2),
-    "checking": lambda r, _: restart.checking(r, mentions=LEADS),
-    "not_restarted": lambda r, _: restart.not_restarted(r),
+    "checking": lambda r, _: drawn(lost(r)),
     **{f"ended {state}": ending(state) for state in WATCH_ENDS},
     **{f"followup {state}": told(state) for state in WATCH_ENDS},
-    "card": lambda r, i: approval.card(
-        r, i, approvers=LEADS, last=r, others=(r, r, r, r, r, r, r)
-    ),
-    "card of the unreadable": lambda r, _: approval.card(r, None, approvers=LEADS),
+    "card": lambda r, i: asks(r, i, last=r, others=(r, r, r, r, r, r, r)),
+    "card of the unreadable": lambda r, _: asks(r, None),
     **{f"card closed {state}": closed(state) for state in APPROVAL_ENDS},
     **{f"notice {state}": notice(state) for state in APPROVAL_ENDS},
     **{
@@ -189,22 +206,24 @@ DRAWERS: dict[str, Drawer] = {
         replace(r, state=State.PENDING), "U2BOB"
     ),
     "unknown_request": lambda _, __: replies.unknown_request(),
-    "board": lambda r, _: batch.board(several(r), {r.request.id: SEEN}, mentions=LEADS),
-    "summary": lambda r, _: batch.summary(several(r), {r.joined: r}),
-    "accepted together": lambda r, _: batch.accepted(several(r), {r.joined: r}),
-    "refused together": lambda r, _: batch.refusals(
+    "board": lambda r, _: restart.message(
+        several(r), {r.request.id: SEEN}, mentions=LEADS
+    ),
+    "summary": lambda r, _: restart.followup(several(r), hosts={r.joined: r}),
+    "accepted together": lambda r, _: batch_dialog.accepted(several(r), {r.joined: r}),
+    "refused together": lambda r, _: batch_dialog.refusals(
         [(r.request.target.instance, r.detail or "No.")] * 20, 1
     ),
-    "apart": lambda r, _: batch.apart({"one": ["a", "b"], r.request.reason: ["c"]}),
-    "card of several": lambda r, i: batch_approval.card(
-        replace(r, state=State.PENDING),
-        [replace(one, baseline=i) for one in several(r)],
-        approvers=LEADS,
+    "apart": lambda r, _: batch_dialog.apart(
+        {"one": ["a", "b"], r.request.reason: ["c"]}
+    ),
+    "card of several": lambda r, i: approval.card(
+        [replace(one, baseline=i) for one in several(r)], approvers=LEADS
     ),
     **{
         f"card of several closed {state}": (
-            lambda r, _, state=state: batch_approval.card_closed(
-                replace(r, state=state, ended_at=NOON), several(r)
+            lambda r, _, state=state: approval.card_closed(
+                [replace(r, state=state, card_ts="1.1", ended_at=NOON), *several(r)[2:]]
             )
         )
         for state in APPROVAL_ENDS
@@ -399,10 +418,10 @@ def everything(message: Message) -> str:
 @pytest.mark.parametrize(
     "message",
     [
-        restart.transition(RECORD, elapsed_s=40),
-        restart.ended(replace(RECORD, state=State.READY, duration_s=125.0)),
-        restart.ended(replace(RECORD, state=State.FAILED, duration_s=125.0)),
-        restart.ended(replace(RECORD, state=State.UNKNOWN)),
+        drawn(RECORD, Seen("", 40)),
+        drawn(replace(RECORD, state=State.READY, duration_s=125.0)),
+        drawn(replace(RECORD, state=State.FAILED, duration_s=125.0)),
+        drawn(replace(RECORD, state=State.UNKNOWN)),
     ],
 )
 def test_transition_stays_to_the_end(message: Message) -> None:
@@ -421,7 +440,7 @@ def test_transition_stays_to_the_end(message: Message) -> None:
 
 def test_announcement_claims_nothing() -> None:
     """Before the cloud has answered nobody reads a status change."""
-    message = restart.announcing(replace(RECORD, previous="", current=""))
+    message = drawn(announced(RECORD))
 
     assert "→" not in everything(message)
     assert message.text.startswith(
@@ -431,7 +450,7 @@ def test_announcement_claims_nothing() -> None:
 
 def test_progress_without_a_usual_time() -> None:
     """The first two restarts of an instance show the time passed only."""
-    text = restart.transition(RECORD, elapsed_s=40).text
+    text = drawn(RECORD, Seen("", 40)).text
 
     assert "Status now: REBOOTING. Time passed: 40 s." in text
     assert "usually" not in text
@@ -439,7 +458,7 @@ def test_progress_without_a_usual_time() -> None:
 
 def test_progress_with_a_usual_time() -> None:
     """From the third restart on people see how far it is, in words and a bar."""
-    message = restart.transition(RECORD, elapsed_s=50, usual_s=125)
+    message = drawn(RECORD, Seen("", 50, 125))
 
     assert "Time passed: 50 s, usually 2 min 5 s (40 % of that)." in message.text
     assert "████░░░░░░" in str(message.blocks)
@@ -448,7 +467,7 @@ def test_progress_with_a_usual_time() -> None:
 
 def test_progress_past_the_usual_time() -> None:
     """A restart that takes long is said to, with a full bar."""
-    message = restart.transition(RECORD, elapsed_s=500, usual_s=125)
+    message = drawn(RECORD, Seen("", 500, 125))
 
     assert "usually 2 min 5 s (longer than usual)." in message.text
     assert "█" * 10 + " " in str(message.blocks)
@@ -458,21 +477,21 @@ def test_break_glass_is_loud() -> None:
     """A break-glass restart is named so and calls the approvers from the start."""
     record = replace(RECORD, request=replace(REQUEST, break_glass=True))
     for message in (
-        restart.announcing(record, mentions=LEADS),
-        restart.transition(record, mentions=LEADS),
-        restart.checking(record, mentions=LEADS),
-        restart.ended(replace(record, state=State.READY), mentions=LEADS),
+        drawn(announced(record)),
+        drawn(record),
+        drawn(lost(record)),
+        drawn(replace(record, state=State.READY)),
     ):
         assert "break-glass" in message.text
         assert "<!subteam^S0LEADS> and <@U2BOB>: please review" in message.text
-    assert "break-glass" in restart.announcing(record).text
+    assert "break-glass" in restart.message([announced(record)]).text
 
 
 def test_approvers_are_named() -> None:
     """The restart's message says who approved it, each person once."""
     record = replace(RECORD, votes=(YES, YES, replace(YES, user_id="U3CEM")))
 
-    assert "approved by <@U2BOB> and <@U3CEM>." in restart.transition(record).text
+    assert "approved by <@U2BOB> and <@U3CEM>." in drawn(record).text
 
 
 def test_following_sends_nothing() -> None:
@@ -482,8 +501,8 @@ def test_following_sends_nothing() -> None:
         RECORD, state=State.FOLLOWING, baseline=busy, previous="", current=""
     )
     for text in (
-        restart.following(record).text,
-        restart.following(replace(record, baseline=None)).text,
+        drawn(record).text,
+        drawn(replace(record, baseline=None)).text,
     ):
         assert "trainer-7: REBOOTING already" in text
         assert "no restart was sent" in text
@@ -491,7 +510,7 @@ def test_following_sends_nothing() -> None:
 
 def test_lost_answer_is_not_sent_again() -> None:
     """When the cloud's answer is lost people read what is known and what follows."""
-    text = restart.checking(replace(RECORD, current="")).text
+    text = drawn(lost(RECORD)).text
 
     assert "answer was lost" in text
     assert "I do not send it again" in text
@@ -501,9 +520,8 @@ def test_not_restarted_says_why() -> None:
     """A restart that the cloud refused says why, here and in the record's own words."""
     record = replace(RECORD, state=State.NOT_RESTARTED, detail="It is frozen")
 
-    assert "trainer-7: not restarted" in restart.ended(record).text
-    assert "It is frozen" in restart.ended(record).text
-    assert restart.not_restarted(record) == restart.ended(record)
+    assert "trainer-7: not restarted" in drawn(record).text
+    assert "It is frozen" in drawn(record).text
 
 
 # --- the follow-up ----------------------------------------------------------------
@@ -513,7 +531,7 @@ def test_followup_ready() -> None:
     """Requester and followers are called, and read that it is ready and how long."""
     record = replace(RECORD, state=State.READY, duration_s=125.0)
 
-    message = restart.followup(record, followers=["U3CEM", "U1ANN"])
+    message = restart.followup([record], followers=["U3CEM", "U1ANN"])
 
     assert message.text == (
         "<@U1ANN> and <@U3CEM>: trainer-7 is ready."
@@ -523,7 +541,7 @@ def test_followup_ready() -> None:
 
 def test_followup_ready_without_a_duration() -> None:
     """A duration that is not known is not made up."""
-    text = restart.followup(replace(RECORD, state=State.READY)).text
+    text = restart.followup([replace(RECORD, state=State.READY)]).text
 
     assert text == "<@U1ANN>: trainer-7 is ready. It was restarted in ml-prod."
 
@@ -534,7 +552,7 @@ def test_followup_of_what_was_busy_already() -> None:
         RECORD, state=State.READY, sent_at=None, current="", duration_s=42.0
     )
 
-    assert restart.followup(record).text == (
+    assert restart.followup([record]).text == (
         "<@U1ANN>: trainer-7 is ready. It was busy already, so no restart was sent."
         " I watched it in ml-prod for 42 s."
     )
@@ -550,7 +568,7 @@ def test_followup_failed() -> None:
         duration_s=9.0,
     )
 
-    assert restart.followup(record).text == (
+    assert restart.followup([record]).text == (
         "<@U1ANN>: trainer-7 has not come back.\n"
         "The restart failed: it reached START_FAILED after 9 s.\n"
         "The cloud's reason: no GPU left.\n"
@@ -562,7 +580,7 @@ def test_followup_failed_without_a_reason() -> None:
     """Where the cloud gives no reason, that is said; a stopped one is to be started."""
     record = replace(RECORD, state=State.FAILED, last_status="STOPPED")
 
-    text = restart.followup(record).text
+    text = restart.followup([record]).text
 
     assert "The cloud gave no reason." in text
     assert "Start it in the ModelArts console" in text
@@ -572,7 +590,7 @@ def test_followup_timed_out() -> None:
     """At the time limit people read the status that still stands."""
     record = replace(RECORD, state=State.TIMED_OUT, duration_s=1800.0)
 
-    text = restart.followup(record).text
+    text = restart.followup([record]).text
 
     assert "<@U1ANN>: trainer-7 has not come back in time." in text
     assert "Its status still stands at REBOOTING after 30 min." in text
@@ -583,7 +601,7 @@ def test_followup_unknown() -> None:
     """What cannot be known is said to be unknown, with what to do."""
     record = replace(RECORD, state=State.UNKNOWN, detail="", last_status="")
 
-    text = restart.followup(record).text
+    text = restart.followup([record]).text
 
     assert "The outcome is unknown." in text
     assert "The last status seen was no status." in text
@@ -595,8 +613,8 @@ def test_only_ready_is_called_ready(state: State) -> None:
     """No other end can be mistaken for a success."""
     record = replace(RECORD, state=state, duration_s=5.0)
 
-    assert "is ready" not in everything(restart.followup(record))
-    assert "is ready" not in everything(restart.ended(record))
+    assert "is ready" not in everything(restart.followup([record]))
+    assert "is ready" not in everything(drawn(record))
 
 
 # --- the approval request -----------------------------------------------------------
@@ -606,7 +624,7 @@ def test_card_holds_what_an_approver_needs() -> None:
     """An approver sees who wants what, why, what it costs, and until when."""
     pending = replace(RECORD, state=State.PENDING)
 
-    text = approval.card(pending, INSTANCE, approvers=LEADS).text
+    text = asks(pending, INSTANCE).text
 
     for fact in (
         "<@U1ANN> asks to restart trainer-7 in ml-prod.",
@@ -624,7 +642,7 @@ def test_card_holds_what_an_approver_needs() -> None:
 
 def test_card_buttons_carry_the_id_only() -> None:
     """A button gives nothing away and cannot be made to name another instance."""
-    blocks = approval.card(RECORD, INSTANCE, approvers=LEADS).blocks
+    blocks = asks(RECORD, INSTANCE).blocks
 
     buttons = list(objects(blocks, "button"))
 
@@ -640,9 +658,7 @@ def test_card_shows_history_and_votes() -> None:
     earlier = replace(RECORD, state=State.READY, duration_s=125.0)
     pending = replace(RECORD, votes=(YES,))
 
-    text = approval.card(
-        pending, INSTANCE, approvers=LEADS, last=earlier, others=[RECORD]
-    ).text
+    text = asks(pending, INSTANCE, last=earlier, others=[RECORD]).text
 
     assert "asked by <@U1ANN>: ready after 2 min 5 s." in text
     assert "Also open for this instance: <@U1ANN> asked <!date^" in text
@@ -653,8 +669,8 @@ def test_card_says_what_it_does_not_know() -> None:
     """A status that could not be read and a warning of the cloud are both said."""
     warned = replace(INSTANCE, warning="sold out")
 
-    unread = approval.card(RECORD, None, approvers=LEADS).text
-    warning = approval.card(RECORD, warned, approvers=LEADS).text
+    unread = asks(RECORD, None).text
+    warning = asks(RECORD, warned).text
 
     assert "Status now: could not be read" in unread
     assert "I know of no earlier restart" in unread
@@ -683,7 +699,7 @@ def test_closed_card(state: State, words: str) -> None:
         ended_at=NOON,
     )
 
-    message = approval.card_closed(record)
+    message = approval.card_closed([record])
 
     assert message.text.startswith(f"Restart of trainer-7: {ended}\n")
     assert words in message.text
@@ -695,7 +711,7 @@ def test_closed_card_gives_the_reason() -> None:
     denied = replace(RECORD, state=State.DENIED, votes=(NO,), decided_by="U3CEM")
     voided = replace(RECORD, state=State.VOIDED, detail="Ann has left the group")
 
-    assert "The reason given: after the demo." in approval.card_closed(denied).text
+    assert "The reason given: after the demo." in approval.card_closed([denied]).text
     assert "Why: Ann has left the group." in approval.notice(voided, ["U1ANN"]).text
     assert approval.notice(voided, ["U1ANN", "U3CEM"]).text.startswith(
         "<@U1ANN> and <@U3CEM>: the request to restart trainer-7 in ml-prod has ended."
@@ -727,7 +743,7 @@ def test_request_without_approval_does_not_expire() -> None:
     record = replace(RECORD, request=replace(REQUEST, approval=None))
 
     assert "It does not expire." in approval.reminder(record, LEADS).text
-    assert "One approval is needed" in approval.card(record, None, approvers=()).text
+    assert "One approval is needed" in asks(record, None).text
 
 
 # --- private answers -----------------------------------------------------------------

@@ -21,6 +21,7 @@ from bot.ledger import Entry, Ledger
 from bot.ledger.schema import trail
 from bot.model import Request, State
 from bot.restarts.approval import Approvals
+from bot.restarts.services import Services
 from bot.telemetry.metrics import Metrics
 from tests.support.ledger_world import (
     ANN,
@@ -453,12 +454,18 @@ async def test_the_wait_for_approval_is_counted(ledger, clock, metrics, end):
     await brought(ledger, request, State.PENDING)
     nothing: Any = Nothing()
     approvals = Approvals(
-        ledger=ledger,
-        slack=nothing,
-        authorizer=nothing,
-        metrics=metrics,
-        wakeups=nothing,
-        now=clock,
+        Services(
+            settings=nothing,
+            ledger=ledger,
+            cloud=nothing,
+            slack=nothing,
+            users=nothing,
+            authorizer=nothing,
+            metrics=metrics,
+            traces=nothing,
+            wakeups=nothing,
+            now=clock,
+        )
     )
     await ledger.update(request.id, reminded=True)
     assert await approvals.next_wait(request.id) == 15 * 60

@@ -238,7 +238,7 @@ async def test_one_alone_may_be_asked_for_by_a_pattern(batch: Batch) -> None:
     view = await batch.confirm("trainer-[1]")
     delivery = await batch.submit(view)
     assert states(await batch.ended(delivery, "trainer-1")) == [READY]
-    assert "1 instance in ml-prod is ready" in batch.bench.followups()[0].text
+    assert "trainer-1 is ready. Its restart" in batch.bench.followups()[0].text
 
 
 # --- after a failure ----------------------------------------------------------------

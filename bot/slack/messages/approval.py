@@ -1,59 +1,64 @@
-"""The approval request: its card, its end, its reminder. Pure.
+"""The approval request for one or many: its card, its end, its reminder. Pure.
 
 The card is built from the stored request only and its buttons carry nothing but the
-request's id (OWASP Transaction Authorization 2.1, reference/approvals.md section 6).
+request's id: what is decided on is what was recorded
+(https://cheatsheetseries.owasp.org/cheatsheets/Transaction_Authorization_Cheat_Sheet.html).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bot.model import Instance, Message, Record, State
+from bot.model import Instance, Message, Record, State, asked_of
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages.outcome import standing
 
 APPROVE, DENY = "approve", "deny"
 _WORK = "/home/ma-user/work"
 
 
 def card(
-    record: Record,
-    instance: Instance | None,
+    records: Sequence[Record],
     *,
     approvers: Sequence[str],
     last: Record | None = None,
     others: Sequence[Record] = (),
 ) -> Message:
-    """Ask the *approvers* (ready mentions) whether the restart may be done.
+    """Ask the *approvers* (ready mentions) whether all of *records* may be restarted.
 
-    *instance* is what the cloud says now (None: it could not be read), *last* the last
-    restart of this instance, *others* its other open requests.
+    What the cloud says of each is its baseline. Of one asked for by itself, *last* is
+    its last restart and *others* are its other open requests.
     """
+    record = asked_of(records)
+    alone, target = len(records) == 1, record.request.target
+    name = target.instance if alone else t.count_of(records)
     return b.message(
-        b.title(f"May {record.request.target.instance} be restarted?"),
-        *asks(record, approvers),
-        _facts(record, instance),
-        b.words(losses(instance)),
-        _warning(instance),
-        _history(last),
+        b.title(f"May {name} be restarted?"),
+        *asks(record, approvers, t.what_of(records)),
+        *((_facts(record),) if alone else map(_row, records)),
+        b.words(losses(record.baseline if alone else None)),
+        *(_warning(one, "it" if alone else "") for one in records),
+        _history(last) if alone else None,
         *(b.marked_note(_other(other)) for other in others[:5]),
-        votes(record),
-        verdict_buttons(record),
+        _votes(record),
+        verdict_buttons(
+            record,
+            t.spot(target) if alone else f"{name} in {target.project}",
+        ),
     )
 
 
-def asks(
-    record: Record, approvers: Sequence[str], what: str = ""
-) -> tuple[b.Part, ...]:
-    """Return who asks whom for *what* (markup; default: its place), and why."""
+def asks(record: Record, approvers: Sequence[str], what: str) -> tuple[b.Part, ...]:
+    """Return who asks whom for *what* (markup), and why."""
     request = record.request
     needed = request.approval.needed if request.approval else 1
     count = "one approval is" if needed == 1 else f"{needed} approvals are"
     return (
         b.marked(
             f"{t.mention(request.user_id)} asks to restart"
-            f" {what or t.place(request.target)}."
-            f" {count.capitalize()} needed from {t.together(approvers, 'or')}."
+            f" {what}. {count.capitalize()} needed from {t.together(approvers, 'or')}."
         ),
         b.marked(_deadline(record)),
         b.words(t.reason(request)),
@@ -68,9 +73,9 @@ def _deadline(record: Record) -> str:
     return f"It expires {t.date(expires)}; without a decision nothing is restarted."
 
 
-def _facts(record: Record, instance: Instance | None) -> b.Part:
+def _facts(record: Record) -> b.Part:
     """Return what somebody needs to know about the instance before he agrees."""
-    target = record.request.target
+    target, instance = record.request.target, record.baseline
     known = {
         "Instance": target.instance,
         "Project": target.project,
@@ -84,8 +89,23 @@ def _facts(record: Record, instance: Instance | None) -> b.Part:
     return b.facts(*(f"{label}: {value}" for label, value in known.items() if value))
 
 
+def _row(record: Record) -> b.Part:
+    """Return one of several instances with its id and its status."""
+    target = record.request.target
+    line = f"Instance id {target.instance_id}"
+    if record.state is State.PENDING:
+        instance = record.baseline
+        status = t.status(instance.status) if instance else "could not be read"
+        line += f", status now {status}"
+    elif record.request.waits or record.state is not State.ASKED:
+        line += f", {standing(record)}"
+    else:
+        line += ", needs no approval itself and is restarted with the others"
+    return b.row(t.code(target.instance), line)
+
+
 def losses(instance: Instance | None) -> str:
-    """Return, raw, what a restart costs the owner (reference/modelarts.md 4)."""
+    """Return, raw, what a restart costs the owner."""
     kept = (instance and instance.kept_path) or _WORK
     return (
         "What a restart loses: running jobs, kernels and everything outside the work"
@@ -93,11 +113,13 @@ def losses(instance: Instance | None) -> str:
     )
 
 
-def _warning(instance: Instance | None) -> b.Part | None:
-    """Return the cloud's warning that the instance might not come back."""
-    if instance is None or not instance.warning:
+def _warning(record: Record, name: str = "") -> b.Part | None:
+    """Return the cloud's warning that an instance might not come back."""
+    if record.baseline is None or not record.baseline.warning:
         return None
-    return b.words(f"Warning, it might not come back: {t.sentence(instance.warning)}")
+    name = name or record.request.target.instance
+    warning = t.sentence(record.baseline.warning)
+    return b.words(f"Warning, {name} might not come back: {warning}")
 
 
 def _history(last: Record | None) -> b.Part:
@@ -114,7 +136,7 @@ def _other(record: Record) -> str:
     return f"Also open for this instance: {who} asked {when}."
 
 
-def votes(record: Record) -> b.Part | None:
+def _votes(record: Record) -> b.Part | None:
     """Return who has approved so far, where more than one has to."""
     agreed, approval = t.approvals(record), record.request.approval
     if not agreed or approval is None:
@@ -123,32 +145,44 @@ def votes(record: Record) -> b.Part | None:
     return b.marked_note(f"Approved so far ({count}): {t.together(agreed)}.")
 
 
-def verdict_buttons(record: Record, what: str = "") -> b.Part:
+def verdict_buttons(record: Record, place: str) -> b.Part:
     """Return the two buttons; their value is the request's id and nothing else.
 
-    *what*, raw, is what they decide on (default: its place).
+    *place*, raw, is what they decide on.
     """
-    place, value = what or t.spot(record.request.target), record.request.id
+    value = record.request.id
     return b.buttons(
         b.button("Approve", APPROVE, value, about=f"Approve: {place}", style="primary"),
         b.button("Deny", DENY, value, about=f"Deny: {place}", style="danger"),
     )
 
 
-def card_closed(record: Record) -> Message:
-    """Draw the card after its end: who decided, and no buttons."""
-    request = record.request
+def card_closed(records: Sequence[Record]) -> Message:
+    """Draw the card after its end: who decided on all of it, and no buttons."""
+    record = asked_of(records)
+    alone, request = len(records) == 1, record.request
+    if not alone and record.is_approved:  # what it has come to since is told elsewhere
+        record = replace(record, state=State.APPROVED)
+    name = request.target.instance if alone else t.count_of(records)
     return b.message(
-        b.title(f"Restart of {request.target.instance}: {closing(record)}"),
+        b.title(f"Restart of {name}: {closing(record)}"),
         b.marked(
-            f"{t.mention(request.user_id)} asked to restart {t.place(request.target)}"
+            f"{t.mention(request.user_id)} asked to restart {t.what_of(records)}"
             f" {t.date(request.asked_at)}."
         ),
         b.marked(decision(record)),
         b.words(t.reason(request)),
         *notes(record),
-        b.note(f"Instance id {request.target.instance_id}"),
+        *(_id(one, alone=alone) for one in records),
     )
+
+
+def _id(record: Record, *, alone: bool) -> b.Part:
+    """Return the id of one instance."""
+    target = record.request.target
+    if alone:
+        return b.note(f"Instance id {target.instance_id}")
+    return b.note(f"{target.instance}: instance id {target.instance_id}")
 
 
 def card_elsewhere(record: Record) -> Message:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.model import REASON_LIMIT, Decision, Target, canonical
+from bot.model import (
+    REASON_LIMIT,
+    Decision,
+    Message,
+    Record,
+    State,
+    Target,
+    canonical,
+)
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.approval import losses
@@ -131,3 +139,65 @@ def _go_on() -> b.Block:
         "optional": True,
         "hint": b.plain_text("Otherwise no further one is restarted.", 150),
     }
+
+
+# --- what is answered to it ---------------------------------------------------------
+
+
+def accepted(records: Sequence[Record], hosts: Mapping[str, Record]) -> Message:
+    """Acknowledge recorded requests, privately; *hosts* are the requests joined."""
+    own = [record for record in records if record.state is not State.JOINED]
+    others = [record for record in records if record.state is State.JOINED]
+    return b.message(
+        b.marked(_recorded(own)) if own else None,
+        *(b.marked(_joined(record, hosts.get(record.joined))) for record in others),
+    )
+
+
+def _recorded(own: Sequence[Record]) -> str:
+    """Return that requests were recorded, and what happens next, as our own markup."""
+    line = f"Recorded: your request to restart {t.what_of(own)}."
+    if any(record.request.waits for record in own):
+        return f"{line} It needs approval first; I ask for it in the channel, once."
+    return f"{line} One message in the channel shows them all."
+
+
+def _joined(record: Record, host: Record | None) -> str:
+    """Return that another request restarts the instance, as our own markup."""
+    who = f", asked by {t.mention(host.request.user_id)}" if host else ""
+    return (
+        f"{t.place(record.request.target)} is taken care of by another request already"
+        f"{who}. No second restart is sent; you are mentioned when that one has ended."
+    )
+
+
+def refusals(refused: Sequence[tuple[str, str]], rest: int) -> Message:
+    """Say why nothing of a batch is restarted: *refused* are names and reasons, raw.
+
+    *rest* is how many of the others the rules would have let through.
+    """
+    others = "Leave those out and ask for the others again." if rest else ""
+    return b.message(
+        b.words("I restarted none of these instances."),
+        *(b.ruling(f"{name}: {why}") for name, why in refused),
+        b.words(others) if others else None,
+    )
+
+
+def apart(groups: Mapping[str, Sequence[str]]) -> Message:
+    """Say that rules that ask for different approvals cannot be asked for in one.
+
+    *groups* are the names of the instances by the rule's name.
+    """
+    return b.message(b.words(SEPARATELY), *_by_rule(groups))
+
+
+SEPARATELY = (
+    "I restarted none of these instances: different rules ask for their approval, and"
+    " one approval cannot stand for both. Ask for them separately:"
+)
+
+
+def _by_rule(groups: Mapping[str, Sequence[str]]) -> Iterator[b.Part]:
+    for rule, names in groups.items():
+        yield b.words(f"{', '.join(names)} (rule “{rule}”)")

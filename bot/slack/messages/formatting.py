@@ -76,6 +76,16 @@ def places(targets: Sequence[Target]) -> str:
     return f"{together(names)} in {code(targets[0].project)}"
 
 
+def what_of(records: Sequence[Record]) -> str:
+    """Return what was asked for, as mrkdwn; nothing for no records."""
+    return places([record.request.target for record in records]) if records else ""
+
+
+def count_of(records: Sequence[Record]) -> str:
+    """Return "3 instances"."""
+    return "1 instance" if len(records) == 1 else f"{len(records)} instances"
+
+
 def spot(target: Target) -> str:
     """Return "instance in project" raw, for plain text."""
     return f"{_short(target.instance)} in {_short(target.project)}"

@@ -1,107 +1,237 @@
 """The one message of a restart, from its announcement to its end, and its reply. Pure.
 
-Every function draws the same message anew, so that an edit never loses a fact.
+A restart of one instance is told at length, each one of several in a line. The message
+is drawn anew from the records each time, so that an edit never loses a fact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from bot.model import Message, Record, State, StatusClass, class_of
+from bot.model import ENDS, UNDER_WAY, Message, Record, State
 from bot.slack.messages import approval
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages.outcome import (
+    ACTED,
+    NOT_RESTARTED,
+    Seen,
+    ending,
+    is_to_come,
+    standing,
+    untouched,
+    verdict,
+)
 
 _BAR = 10  # cells
 # In a title next to two statuses of 40 characters each; Slack allows 150 in all.
 _IN_TITLE = 60
+_LONG_LINE = 400  # characters of what is told about the end of one of several
+_GROUPS: Mapping[str, frozenset[State]] = {
+    "ready": frozenset({State.READY}),
+    "under way": UNDER_WAY,
+    "to come": frozenset(),  # says ``is_to_come``
+    "failed": frozenset({State.FAILED}),
+    "still not ready": frozenset({State.TIMED_OUT}),
+    "unknown": frozenset({State.UNKNOWN}),
+    "restarted by somebody else": frozenset({State.JOINED}),
+    NOT_RESTARTED: frozenset(),  # all the rest
+}
 
 
-def announcing(record: Record, *, mentions: Sequence[str] = ()) -> Message:
-    """Say, before it is sent, that a restart is about to be sent.
+# --- the message ----------------------------------------------------------------------
+
+
+def message(
+    records: Sequence[Record],
+    seen: Mapping[str, Seen] | None = None,
+    *,
+    mentions: Sequence[str] = (),
+) -> Message:
+    """Show where *records* stand; *seen* has the last look by request id.
 
     *mentions* are those of the approvers, who are told about a break-glass restart.
     """
-    return b.message(
-        b.title(f"Restarting {_name(record)}"),
-        *_asked(record, mentions),
-        b.note("The channel is the record: nothing has been sent to the cloud yet."),
-    )
+    looks = seen or {}
+    if len(records) == 1:
+        (record,) = records
+        heading, body = _heading(record), _body(record, looks.get(record.request.id))
+    else:
+        heading = f"Restart of {t.count_of(records)}: {_counts(records)}"
+        body = _lines(records, looks)
+    return b.message(b.title(heading), *_asked(records, mentions), *body)
 
 
-def transition(
-    record: Record,
-    *,
-    status_now: str = "",
-    elapsed_s: float = 0.0,
-    usual_s: float | None = None,
-    mentions: Sequence[str] = (),
-) -> Message:
-    """Show the two statuses that the cloud answered, and how far the restart is."""
-    return b.message(
-        b.title(_heading(record)),
-        *_asked(record, mentions),
-        _progress(status_now or record.current, elapsed_s, usual_s),
-        _trace(record),
-    )
-
-
-def following(
-    record: Record,
-    *,
-    status_now: str = "",
-    elapsed_s: float = 0.0,
-    usual_s: float | None = None,
-) -> Message:
-    """Say that the instance was busy already: nothing is sent, its end is told."""
-    found = record.baseline.status if record.baseline else record.last_status
-    return b.message(
-        b.title(f"{_name(record)}: {t.status(found)} already"),
-        *_asked(record, ()),
-        b.words("It was busy already, so no restart was sent. I say how it ends."),
-        _progress(status_now or record.last_status or found, elapsed_s, usual_s),
-    )
-
-
-def checking(record: Record, *, mentions: Sequence[str] = ()) -> Message:
-    """Say that the cloud's answer was lost and that the instance is being watched."""
-    return b.message(
-        b.title(f"{_name(record)}: answer lost, checking"),
-        *_asked(record, mentions),
-        b.words(
-            "The restart was sent, but the cloud's answer was lost, so nobody knows"
-            " yet whether it happens. I do not send it again; I watch the instance"
-            " and say what I see."
+def _asked(
+    records: Sequence[Record], mentions: Sequence[str]
+) -> tuple[b.Part | None, ...]:
+    """Return who asked for what and why, who agreed, and who has to know."""
+    request = records[0].request
+    agreed = [who for record in records for who in t.approvals(record)]
+    approved = f", approved by {t.together(agreed)}" if agreed else ""
+    glass = any(record.request.break_glass for record in records)
+    return (
+        b.marked(
+            f"{t.what_of(records)}, asked by {t.mention(request.user_id)}"
+            f" {t.date(request.asked_at)}{approved}."
         ),
+        _glass_line(mentions) if glass else None,
+        b.words(t.reason(request)),
     )
 
 
-def not_restarted(record: Record, *, mentions: Sequence[str] = ()) -> Message:
-    """Say that nothing was restarted, and why."""
+def _glass_line(mentions: Sequence[str]) -> b.Part:
+    """Return the loud line of a restart that nobody approved beforehand."""
+    call = f" {t.together(mentions)}: please review it." if mentions else ""
+    return b.marked(f"This is a break-glass restart: nobody approved it first.{call}")
+
+
+# --- ... of one -----------------------------------------------------------------------
+
+
+def _heading(record: Record) -> str:
+    """Return the title: the transition, or how it stands where no answer came."""
+    name, state = _name(record), record.state
+    if state is State.FOLLOWING:
+        return f"{name}: {t.status(_found(record))} already"
+    if state in ENDS - {State.READY, *ACTED}:
+        return f"{name}: {NOT_RESTARTED}"
+    if record.current:
+        return f"{name}: {t.arrow(record)}"
+    if state in ENDS:
+        return f"{name}: {t.outcome(record)}"
+    return f"{name}: answer lost, checking" if record.answered else f"Restarting {name}"
+
+
+def _body(record: Record, seen: Seen | None) -> tuple[b.Part | None, ...]:
+    """Return how far the restart is, or how it ended."""
+    if record.state in ENDS:
+        return (*_paragraphs(*verdict(record)), _trace(record))
+    if record.state is State.FOLLOWING:
+        status = record.last_status or _found(record)
+        busy = "It was busy already, so no restart was sent. I say how it ends."
+        return (b.words(busy), _progress(seen, status))
+    if record.current:
+        return (_progress(seen, record.current), _trace(record))
+    if record.answered:
+        return (
+            b.words(
+                "The restart was sent, but the cloud's answer was lost, so nobody knows"
+                " yet whether it happens. I do not send it again; I watch the instance"
+                " and say what I see."
+            ),
+        )
+    sent = "The channel is the record: nothing has been sent to the cloud yet."
+    return (b.note(sent),)
+
+
+def _name(record: Record) -> str:
+    """Return what the instance is called, short enough for a title."""
+    name = record.request.target.instance
+    return name if len(name) <= _IN_TITLE else name[: _IN_TITLE - 1] + "…"
+
+
+def _found(record: Record) -> str:
+    """Return the status in which an instance was found busy."""
+    return record.baseline.status if record.baseline else record.last_status
+
+
+def _progress(seen: Seen | None, status: str) -> b.Part:
+    """Return the time passed; where it is known, also how far that usually is.
+
+    *status* is the last one known without a look.
+    """
+    look = seen or Seen(status)
+    line = (
+        f"Status now: {t.status(look.status or status)}."
+        f" Time passed: {t.duration(look.at_s)}"
+    )
+    if not look.usual_s:
+        return b.note(f"{line}.")
+    share = look.at_s / look.usual_s
+    far = "longer than usual" if share > 1 else f"{round(share * 100)} % of that"
+    line += f", usually {t.duration(look.usual_s)} ({far})."
+    filled = min(_BAR, round(share * _BAR))
+    bar = "█" * filled + "░" * (_BAR - filled)
+    # A screen reader would spell the bar out, so only the drawing has it.
+    return b.Part(b.note(line).text, b.note(f"{bar}  {line}").block)
+
+
+def _trace(record: Record) -> b.Part | None:
+    """Return the ids that the cloud's support asks for."""
+    ids = f"Instance id {record.request.target.instance_id}"
+    return b.note(f"{ids}, cloud request {record.ref}" if record.ref else ids)
+
+
+def _paragraphs(*raws: str) -> tuple[b.Part, ...]:
+    """Return a paragraph for each of *raws* that says something."""
+    return tuple(b.words(raw) for raw in raws if raw)
+
+
+# --- ... of several -------------------------------------------------------------------
+
+
+def _counts(records: Sequence[Record]) -> str:
+    """Return how many stand where, raw: "2 ready, 1 under way"."""
+    found = Counter(map(_group, records))
+    return ", ".join(f"{found[word]} {word}" for word in _GROUPS if found[word])
+
+
+def _group(record: Record) -> str:
+    """Return with which others one is counted."""
+    if is_to_come(record):
+        return "to come"
+    words = (word for word, states in _GROUPS.items() if record.state in states)
+    return next(words, NOT_RESTARTED)
+
+
+def _lines(
+    records: Sequence[Record], looks: Mapping[str, Seen]
+) -> tuple[b.Part | None, ...]:
+    """Return where each of them stands, and what happens after a failure."""
+    plan = "If one fails, no further one is restarted."
+    if records[0].request.go_on:
+        plan = "If one fails, the others are restarted all the same."
+    over = all(record.state in ENDS for record in records)
+    rows = (
+        b.row(
+            t.code(record.request.target.instance),
+            standing(record, looks.get(record.request.id)),
+        )
+        for record in records
+    )
+    return (*rows, None if over else b.note(plan))
+
+
+# --- the reply below it ---------------------------------------------------------------
+
+
+def followup(
+    records: Sequence[Record],
+    *,
+    followers: Sequence[str] = (),
+    hosts: Mapping[str, Record] | None = None,
+) -> Message:
+    """Tell the requester how all of it ended.
+
+    *followers* are the user ids of those who joined the one that was asked for; *hosts*
+    are the requests that some of several have joined, by their id.
+    """
+    request = records[0].request
+    if len(records) == 1:
+        return _told(records[0], (request.user_id, *followers))
+    ready = [record for record in records if record.state is State.READY]
+    who, project = t.mention(request.user_id), t.code(request.target.project)
+    if len(ready) == len(records):
+        line = f"{who}: all {t.count_of(records)} in {project} are ready."
+    else:
+        of = f"{len(ready) or 'none'} of {t.count_of(records)} in {project}"
+        line = f"{who}: {of} {'is' if len(ready) == 1 else 'are'} ready."
     return b.message(
-        b.title(f"{_name(record)}: not restarted"),
-        *_asked(record, mentions),
-        *_paragraphs(record.detail, "The instance was left as it was."),
-        _trace(record),
+        b.marked(line + _longest(ready)),
+        *(_one_of(record, (hosts or {}).get(record.joined)) for record in records),
     )
-
-
-def ended(record: Record, *, mentions: Sequence[str] = ()) -> Message:
-    """Show how the restart ended, below the two statuses of the transition."""
-    if record.state is State.NOT_RESTARTED:
-        return not_restarted(record, mentions=mentions)
-    first, *more = verdict(record)
-    return b.message(
-        b.title(_heading(record)),
-        *_asked(record, mentions),
-        *_paragraphs(first, *more),
-        _trace(record),
-    )
-
-
-def followup(record: Record, followers: Sequence[str] = ()) -> Message:
-    """Tell the requester, and the user ids in *followers*, how it ended."""
-    return _told(record, (record.request.user_id, *followers))
 
 
 def joined_end(host: Record, user_id: str) -> Message:
@@ -125,122 +255,28 @@ def _told(record: Record, user_ids: Sequence[str]) -> Message:
     return b.message(b.marked(f"{who}: {opening}"), *_paragraphs(*verdict(record)))
 
 
-def verdict(record: Record) -> tuple[str, ...]:
-    """Return, raw, how it ended: what happened, what it means, what to do."""
-    now, took = t.status(record.last_status), t.took(record)
-    match record.state:
-        case State.READY:
-            return (f"Ready{took}.", _untouched(record))
-        case State.FAILED:
-            failed = f"The restart failed: it reached {now}{took}."
-            return (failed, _reason(record), _mend(record))
-        case State.TIMED_OUT:
-            return (
-                f"Its status still stands at {now}{took}. I have stopped watching.",
-                t.sentence(record.detail),
-                f"It may still come back: {_look(record)} shows its status.",
-            )
-        case State.UNKNOWN:
-            return (
-                f"The outcome is unknown. {t.sentence(record.detail)}",
-                f"The last status seen was {now}. I do not send the restart again.",
-                f"Look at it with {_look(record)}, and ask again only if it needs it.",
-            )
-        case _:
-            return (t.sentence(record.detail), "The instance was left as it was.")
-
-
-def _reason(record: Record) -> str:
-    """Return the cloud's own reason for a failure, or that there is none."""
-    if record.detail.startswith("The cloud"):
-        return record.detail
-    if not record.detail:
-        return "The cloud gave no reason."
-    return f"The cloud's reason: {t.sentence(record.detail)}"
-
-
-def _mend(record: Record) -> str:
-    """Return what to do about a restart that failed."""
-    if class_of(record.last_status) is StatusClass.STOPPED:
-        return "Start it in the ModelArts console: a restart does not start it."
-    return "Look at it in the ModelArts console before you restart it again."
-
-
-def _untouched(record: Record) -> str:
-    """Return that nothing was sent, where the instance was only watched."""
-    if record.sent_at is not None or record.current:
-        return ""
-    return "It was busy already, so no restart was sent."
-
-
 def _spent(record: Record) -> str:
     """Return the time until it was ready as a sentence of our own markup."""
     project, spent = t.code(record.request.target.project), record.duration_s
-    if _untouched(record):
+    if untouched(record):
         lasted = "" if spent is None else f" for {t.duration(spent)}"
-        return f"{_untouched(record)} I watched it in {project}{lasted}."
+        return f"{untouched(record)} I watched it in {project}{lasted}."
     if spent is None:
         return f"It was restarted in {project}."
     return f"Its restart in {project} took {t.duration(spent)}."
 
 
-def _look(record: Record) -> str:
-    """Return the command that shows the instance, raw."""
-    target = record.request.target
-    return f"{t.COMMAND} status {target.project} {target.instance}"
+def _longest(ready: Sequence[Record]) -> str:
+    """Return the longest of the restarts that became ready."""
+    spent = max((record.duration_s or 0.0 for record in ready), default=0.0)
+    word = "It" if len(ready) == 1 else "The longest"
+    return f" {word} took {t.duration(spent)}." if spent else ""
 
 
-def _name(record: Record) -> str:
-    """Return what the instance is called, short enough for a title."""
-    name = record.request.target.instance
-    return name if len(name) <= _IN_TITLE else name[: _IN_TITLE - 1] + "…"
-
-
-def _heading(record: Record) -> str:
-    """Return the title: the transition, or how it stands where no answer came."""
-    shown = t.arrow(record) if record.current else t.outcome(record)
-    return f"{_name(record)}: {shown}"
-
-
-def _asked(record: Record, mentions: Sequence[str]) -> tuple[b.Part | None, ...]:
-    """Return who asked for what and why, who agreed, and who has to know."""
-    request = record.request
-    asked = f"{t.place(request.target)}, asked by {t.mention(request.user_id)}"
-    agreed = t.approvals(record)
-    approved = f", approved by {t.together(agreed)}" if agreed else ""
-    return (
-        b.marked(f"{asked} {t.date(request.asked_at)}{approved}."),
-        glass_line(mentions) if request.break_glass else None,
-        b.words(t.reason(request)),
-    )
-
-
-def glass_line(mentions: Sequence[str]) -> b.Part:
-    """Return the loud line of a restart that nobody approved beforehand."""
-    call = f" {t.together(mentions)}: please review it." if mentions else ""
-    return b.marked(f"This is a break-glass restart: nobody approved it first.{call}")
-
-
-def _paragraphs(*raws: str) -> tuple[b.Part, ...]:
-    """Return a paragraph for each of *raws* that says something."""
-    return tuple(b.words(raw) for raw in raws if raw)
-
-
-def _progress(status_now: str, elapsed_s: float, usual_s: float | None) -> b.Part:
-    """Return the time passed; with *usual_s* also how far that usually is."""
-    line = f"Status now: {t.status(status_now)}. Time passed: {t.duration(elapsed_s)}"
-    if not usual_s:
-        return b.note(f"{line}.")
-    share = elapsed_s / usual_s
-    far = "longer than usual" if share > 1 else f"{round(share * 100)} % of that"
-    line += f", usually {t.duration(usual_s)} ({far})."
-    filled = min(_BAR, round(share * _BAR))
-    bar = "█" * filled + "░" * (_BAR - filled)
-    # A screen reader would spell the bar out, so only the drawing has it.
-    return b.Part(b.note(line).text, b.note(f"{bar}  {line}").block)
-
-
-def _trace(record: Record) -> b.Part | None:
-    """Return the ids that the cloud's support asks for."""
-    ids = f"Instance id {record.request.target.instance_id}"
-    return b.note(f"{ids}, cloud request {record.ref}" if record.ref else ids)
+def _one_of(record: Record, host: Record | None) -> b.Part:
+    """Return how one of several ended, and in whose request where not in this one."""
+    name = t.code(record.request.target.instance)
+    if record.state is not State.JOINED or host is None:
+        return b.row(name, ending(record, _LONG_LINE))
+    who = t.mention(host.request.user_id)
+    return b.row(f"{name}, in the request of {who}", standing(host))
