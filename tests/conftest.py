@@ -34,10 +34,9 @@ def own_log() -> Iterator[None]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the bot's waits between two tries; what is tried stays the same."""
-    monkeypatch.setattr("bot.restarts.engine.steps.WAITS_S", (0.05,) * 6)
+    monkeypatch.setattr("bot.restarts.engine.steps.STEP_WAITS_S", (0.05, 0.05))
     monkeypatch.setattr("bot.restarts.send.WAITS_S", (0.2,) * 4)
-    monkeypatch.setattr("bot.restarts.notifications.IMPATIENCE_S", 0.05)
-    monkeypatch.setattr("bot.restarts.preflight.WAIT_S", 0.05)
+    monkeypatch.setattr("bot.restarts.retry.AGAIN_AFTER_S", 0.05)
 
 
 @pytest_asyncio.fixture

@@ -1,9 +1,9 @@
-"""Waiting for the database, without which nothing may be forgotten."""
+"""What is tried for as long as it takes: above all, to reach the database."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import structlog
@@ -14,8 +14,15 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-FIRST_WAIT_S = 0.2
-LONGEST_WAIT_S = 5.0
+DATABASE_WAITS_S = (0.2, 5.0)  # the first, and the longest
+
+
+def growing(first_s: float, longest_s: float) -> Iterator[float]:
+    """Yield waits in seconds, each twice the one before up to *longest_s*, for ever."""
+    wait_s = first_s
+    while True:
+        yield wait_s
+        wait_s = min(wait_s * 2, longest_s)
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
@@ -23,13 +30,12 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
 
     An answer that is an error (StateConflict, InstanceBusy) is raised at once.
     """
-    wait = FIRST_WAIT_S
-    while True:
+    for wait_s in growing(*DATABASE_WAITS_S):
         try:
             return await work()
         except LedgerError as error:
             if type(error) is not LedgerError:
                 raise
             log.warning("waiting for the database", error=str(error))
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT_S)
+        await asyncio.sleep(wait_s)
+    raise AssertionError("unreachable")

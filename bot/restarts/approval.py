@@ -16,7 +16,7 @@ import structlog
 from bot.errors import SlackError, SlackRefused, StateConflict
 from bot.model import Message, Record, State
 from bot.restarts.batch import Batch
-from bot.restarts.notifications import pause
+from bot.restarts.retry import pause
 from bot.restarts.services import Services
 from bot.slack.messages import approval as say
 from bot.slack.messages.formatting import what_of
@@ -104,21 +104,22 @@ class Approvals:
     async def close_copy(self, request_id: str, channel_id: str, ts: str) -> None:
         """Take the buttons off message *ts*, if it is a copy of the request's card.
 
-        A crash between Slack's taking the card and our record of it posts it twice.
+        A crash between Slack's taking the card and our record of it posts it twice; if
+        it was decided on before that, the message is the card, and is kept as such.
         """
         if not ts or await self._services.ledger.get(request_id) is None:
             return
         batch = await self._batch(request_id)
         record = batch.asked
-        if not record.card_ts or record.card_ts == ts:
+        if record.card_ts == ts or record.request.channel_id != channel_id:
             return
-        if record.request.channel_id != channel_id:
+        if not record.card_ts:
+            await self._services.ledger.update(record.request.id, card_ts=ts)
             return
-        copy = replace(record, card_ts=ts)
         pending = record.state is State.PENDING
         closed = say.card_closed(batch.records)
         shown = say.card_elsewhere(record) if pending else closed
-        await self._edit(copy, shown)
+        await self._edit(replace(record, card_ts=ts), shown)
 
     async def _batch(self, request_id: str) -> Batch:
         return await Batch.of(self._services.ledger, request_id)

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 import attrs
 import structlog
 
-from bot.errors import SlackBusy, SlackError, SlackRefused
+from bot.errors import SlackError, SlackRefused
 from bot.ledger.retry import patiently
 from bot.model import ENDS, UNDER_WAY, Message, Record, State
 from bot.restarts.batch import Batch
 from bot.restarts.message import Messages
+from bot.restarts.retry import pause
 from bot.restarts.services import Services
 from bot.restarts.wakeups import Pulse
 from bot.slack.messages import approval, replies
@@ -26,9 +27,6 @@ from bot.slack.messages import restart as say
 
 log = structlog.get_logger()
 
-# Shortest and longest pause between two tries to say the same thing, in seconds.
-IMPATIENCE_S = 1.0
-PATIENCE_S = 60.0
 SILENT = (
     "Slack did not take the message that announces the restart, so nothing was sent to"
     " the cloud. Ask again when Slack works."
@@ -298,9 +296,3 @@ def _same_channel(one: Record, other: Record) -> bool:
 def longest(waits: Iterable[float | None]) -> float | None:
     """Return the longest of *waits*, in seconds; None if all is done."""
     return max((wait for wait in waits if wait is not None), default=None)
-
-
-def pause(error: SlackError) -> float:
-    """Return how long to wait after an error that may pass, in seconds."""
-    wait = error.retry_after if isinstance(error, SlackBusy) else IMPATIENCE_S
-    return min(max(wait, IMPATIENCE_S), PATIENCE_S)

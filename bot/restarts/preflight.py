@@ -9,22 +9,16 @@ call.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import attrs
 import structlog
 
 from bot.errors import (
-    CloudBusy,
     CloudError,
     CloudMisfit,
-    CloudUnknown,
     InstanceBusy,
     SlackError,
-    SlackRefused,
 )
 from bot.model import (
     HOPELESS,
@@ -40,18 +34,14 @@ from bot.model import (
     digest,
 )
 from bot.policy import Question
+from bot.restarts.retry import few_times
 from bot.restarts.services import Services
 from bot.slack.messages.formatting import status as shown
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
-TRIES = 3
-WAIT_S = 1.0
-LONGEST_WAIT_S = 10.0
-# What was decided this long ago is read anew even where nobody had to approve.
-FRESH_FOR_S = 30.0
+# What was decided longer ago is read anew even where nobody had to approve.
+DECISION_HOLDS_S = 30.0
 
 
 @attrs.frozen
@@ -116,7 +106,7 @@ class Preflight:
         """Return the instance if a restart makes sense, else end the request."""
         target = record.request.target
         try:
-            instance = await _few_times(lambda: self._services.cloud.read(target))
+            instance = await few_times(lambda: self._services.cloud.read(target))
         except CloudError as error:
             why = str(error)
             tell = log.error if isinstance(error, CloudMisfit) else log.warning
@@ -160,7 +150,7 @@ class Preflight:
     async def _no_longer(self, record: Record) -> str:
         """Return why what was allowed is so no longer, or nothing."""
         try:
-            return await _few_times(lambda: self._lost_right(record))
+            return await few_times(lambda: self._lost_right(record))
         except SlackError as error:
             return f"Slack did not tell who may restart it: {error}"
 
@@ -169,7 +159,7 @@ class Preflight:
         age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
         decision = await self._services.authorizer.decide(
             Question.of(request),
-            fresh=request.waits or age_s > FRESH_FOR_S,
+            fresh=request.waits or age_s > DECISION_HOLDS_S,
             but=request.id,
         )
         if decision.verdict is Verdict.DENY:
@@ -262,17 +252,3 @@ def _idle_again(record: Record, instance: Instance) -> str:
         f"{record.request.target.instance} was busy when it was asked for and is"
         f" {shown(instance.status)} now. Ask again if it is still to be restarted."
     )
-
-
-async def _few_times(work: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a read that failed for a passing reason; raise what lasts."""
-    for _ in range(TRIES - 1):
-        try:
-            return await work()
-        except (SlackRefused, SlackError, CloudBusy, CloudUnknown) as error:
-            if isinstance(error, SlackRefused):
-                raise
-            wait = getattr(error, "retry_after", None) or WAIT_S
-            log.info("reading again", error=str(error), wait_s=wait)
-        await asyncio.sleep(min(wait, LONGEST_WAIT_S))
-    return await work()

@@ -17,13 +17,13 @@ from bot.errors import CloudBusy, CloudError, CloudFollow, CloudMisfit, CloudRef
 from bot.ledger.retry import patiently
 from bot.model import Answer, Record, State
 from bot.restarts.preflight import Preflight
+from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
 WAITS_S = (2.0, 4.0, 8.0, 8.0)  # between tries of a call that was surely not made
-LONGEST_WAIT_S = 60.0
-FRESH_FOR_S = 2.0  # what was checked longer ago is checked again before the call
+CHECK_HOLDS_S = 2.0  # what was checked longer ago is checked again before the call
 
 
 @attrs.frozen
@@ -98,7 +98,7 @@ class Sender:
                 )
             )
             return None
-        return min(error.retry_after or WAITS_S[attempt], LONGEST_WAIT_S)
+        return wait_after(error, WAITS_S[attempt])
 
     async def _follow(self, record: Record, error: CloudFollow) -> None:
         """The cloud says it is busy already: watch it instead."""
@@ -135,4 +135,6 @@ def _is_old(record: Record) -> bool:
     """Say whether the checks before this restart were made a while ago."""
     since = record.changed_at
     # Its own past may be the future: the clock was put back.
-    return since is None or abs(datetime.now(UTC) - since).total_seconds() > FRESH_FOR_S
+    return (
+        since is None or abs(datetime.now(UTC) - since).total_seconds() > CHECK_HOLDS_S
+    )

@@ -23,12 +23,12 @@ from bot.restarts.message import Messages
 from bot.restarts.polling import next_look
 from bot.restarts.progress import Progress
 from bot.restarts.readiness import Evidence, Look, Phase, judge
+from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 from bot.slack.messages.formatting import duration
 
 log = structlog.get_logger()
 
-LONGEST_WAIT_S = 60.0  # that the cloud may ask for, in seconds
 GONE_AFTER = 3  # looks in a row that found no such instance
 NO_SUCH_INSTANCE = ".6309"
 
@@ -123,8 +123,7 @@ class _Watch:
             settle_s=settings.settle,
         )
         if isinstance(self._seen, CloudBusy):
-            asked_for = min(self._seen.retry_after or 0.0, LONGEST_WAIT_S)
-            wait = max(wait, asked_for)
+            wait = max(wait, wait_after(self._seen, 0.0))
         left = settings.timeout - at_s
         return wait if self._is_late else max(0.0, min(wait, left))
 

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import bot.restarts.engine.steps
-import bot.restarts.notifications
+import bot.restarts.retry
 from bot.cli.main import main
 from bot.cloud import Cloud
 from bot.ledger import Ledger
@@ -111,8 +111,8 @@ def arm() -> None:
     if call := os.environ.get("FAULT"):
         raise_in(call)
     if os.environ.get("HURRY"):
-        bot.restarts.engine.steps.WAITS_S = (0.05,) * 6
-        bot.restarts.notifications.IMPATIENCE_S = 0.05
+        bot.restarts.engine.steps.STEP_WAITS_S = (0.05, 0.05)
+        bot.restarts.retry.AGAIN_AFTER_S = 0.05
 
 
 if __name__ == "__main__":

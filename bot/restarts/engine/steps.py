@@ -1,7 +1,7 @@
 """What a story is told with: recorded steps, and waits that a crash does not lengthen.
 
 Between these a story may do nothing that could come out differently when the engine
-replays it (DESIGN, "The engine", rule 1).
+replays it ("The engine" in bot/README.md).
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from itertools import chain, repeat
+from itertools import islice
 from typing import Generic, TypeVar
 
 import structlog
 from dbos import DBOS, error
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.ledger.retry import patiently
+from bot.ledger.retry import growing, patiently
 from bot.restarts.engine.concurrency import ConcurrencyLimit
 from bot.telemetry.traces import Traces
 
@@ -25,9 +25,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Step = TypeVar("Step", bound=str)  # the names that steps may have
 
-# Waits between tries to say something, in seconds: growing, then a day of patience.
-WAITS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-PATIENT_TRIES = 24 * 60
+STEP_WAITS_S = (1.0, 60.0)  # between tries of a step: the first, and the longest
+PATIENT_TRIES = 24 * 60  # a day
 AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # stories that get going at the same time
 
 
@@ -88,11 +87,11 @@ class StepRunner(Generic[Step]):
         tries: int = PATIENT_TRIES,
     ) -> bool:
         """Repeat a step until it returns None; say whether it did within *tries*."""
-        for wait in _waits(tries):
-            least = await self.step(name, work, request_id)
-            if least is None:
+        for wait_s in islice(growing(*STEP_WAITS_S), tries):
+            least_s = await self.step(name, work, request_id)
+            if least_s is None:
                 return True
-            await self.sleep(max(wait, least))
+            await self.sleep(max(wait_s, least_s))
         return False
 
     async def sleep(self, wait_s: float) -> None:
@@ -131,12 +130,6 @@ class StepRunner(Generic[Step]):
             self._in_hand -= 1
             if not self._in_hand:
                 self._idle.set()
-
-
-def _waits(tries: int) -> Iterator[float]:
-    """Yield *tries* waits between two tries, in seconds."""
-    waits = chain(WAITS_S, repeat(60.0))
-    return (wait for wait, _ in zip(waits, range(tries), strict=False))
 
 
 def _told(outcome: object) -> dict[str, object]:
