@@ -220,7 +220,8 @@ def digest(request: Request, status: str) -> str:
     """Return what an approval of *request* is for, as 64 hex digits.
 
     *status* is what the approvers saw; whatever of all this changes, it is another
-    thing, which they have not approved (reference/approvals.md section 3).
+    thing, which they have not approved
+    (https://cheatsheetseries.owasp.org/cheatsheets/Transaction_Authorization_Cheat_Sheet.html).
     """
     target = request.target
     what = [

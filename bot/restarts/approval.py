@@ -60,7 +60,7 @@ class Approvals:
     async def wait(self, request_id: str) -> None:
         """Wait until it is decided or its time is up; remind at half of the time.
 
-        A look a minute, whatever the bell says: the host's clock may have jumped.
+        A look a minute, whether there is news or not: the host's clock may have jumped.
         """
         with self._services.wakeups.listening(request_id) as news:
             while (wait_s := await self.next_wait(request_id)) is not None:

@@ -1,11 +1,12 @@
 """Pure: what has been seen of an instance -> ready or not.
 
-A status is believed only when it cannot be the one from before the restart
-(contract section 6; reference/modelarts.md sections 4 and 7).
+A status is believed only when it cannot be the one from before the restart, which the
+cloud shows for a while after it has accepted one ("Readiness" in bot/README.md).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
@@ -110,57 +111,60 @@ class Phase(StrEnum):
     TIMED_OUT = "timed out"
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a status says enough, in seconds since the restart call.
+
+    Ready is told after *settle_s* at the earliest; what shows no restart is given up
+    after *lost_s* where the answer was lost, else after *unchanged_s*, and what has not
+    ended after *timeout_s*.
+    """
+
+    settle_s: float
+    timeout_s: float = math.inf
+    lost_s: float = math.inf
+    unchanged_s: float = math.inf
+
+
 def judge(
-    evidence: Evidence,
-    look: Look | None,
-    *,
-    at_s: float,
-    settle_s: float,
-    timeout_s: float,
-    lost_s: float,
-    unchanged_s: float,
+    evidence: Evidence, look: Look | None, limits: Limits, *, at_s: float
 ) -> Phase:
     """Return the phase at *at_s* seconds after the restart call.
 
     *look* is the latest one, already part of *evidence*; None when the read failed,
-    which never ends anything before *timeout_s*. Times are in seconds.
+    which never ends anything before the time limit.
     """
     phase = Phase.GOING_ON
     if look is not None and look.at_s >= 0:
-        phase = _ended(
-            evidence, look, settle_s=settle_s, unchanged_s=unchanged_s
-        ) or _undecidable(evidence, look, lost_s=lost_s, unchanged_s=unchanged_s)
-    if phase is Phase.GOING_ON and at_s >= timeout_s:
+        ended = _ended(evidence, look, limits)
+        phase = ended or _undecidable(evidence, look, limits)
+    if phase is Phase.GOING_ON and at_s >= limits.timeout_s:
         if look is not None and evidence.ready_run == 1:
             return phase  # as after a long stop of the bot: the second look decides
         return Phase.LOST if evidence.doubtful else Phase.TIMED_OUT
     return phase
 
 
-def _ended(
-    evidence: Evidence, look: Look, *, settle_s: float, unchanged_s: float
-) -> Phase | None:
+def _ended(evidence: Evidence, look: Look, limits: Limits) -> Phase | None:
     """Return the end that *look* shows, if it can be believed."""
     kind = class_of(look.status)
     if kind is StatusClass.READY and evidence.ready_run:
-        twice = evidence.ready_run > 1 and look.at_s >= settle_s
+        twice = evidence.ready_run > 1 and look.at_s >= limits.settle_s
         return Phase.READY if twice or not evidence.unconfirmed else None
     if kind is StatusClass.FAILED:
         # The word from before the restart may be a stale one for as long as nothing
         # else was seen; a timestamp moves when the cloud accepts the restart, too.
         same = look.status == evidence.baseline_status and not evidence.changed
-        stands = evidence.moved and look.at_s >= unchanged_s
+        stands = evidence.moved and look.at_s >= limits.unchanged_s
         return None if same and not stands else Phase.FAILED
     return Phase.STOPPED if evidence.stopped_run >= _STOPPED_LOOKS else None
 
 
-def _undecidable(
-    evidence: Evidence, look: Look, *, lost_s: float, unchanged_s: float
-) -> Phase:
+def _undecidable(evidence: Evidence, look: Look, limits: Limits) -> Phase:
     """Return that it cannot be told when nothing has changed for too long."""
     if evidence.doubtful:
-        return Phase.LOST if look.at_s >= lost_s else Phase.GOING_ON
-    unchanged = not evidence.fresh and look.at_s >= unchanged_s
+        return Phase.LOST if look.at_s >= limits.lost_s else Phase.GOING_ON
+    unchanged = not evidence.fresh and look.at_s >= limits.unchanged_s
     return Phase.UNCHANGED if unchanged else Phase.GOING_ON
 
 

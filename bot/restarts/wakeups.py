@@ -1,7 +1,7 @@
-"""Rings for who waits for news of a request, from whichever replica they come.
+"""Wakes who waits for news of a request, from whichever replica they come.
 
 Whatever happens to a request has an entry in the audit trail, so one look at the end
-of the trail serves all who wait: a thousand waiting stories cost what one does.
+of the trail serves all who wait: a thousand waiting workflows cost what one does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import attrs
 import structlog
 
 from bot.errors import LedgerError
@@ -18,20 +19,20 @@ from bot.ledger import Ledger
 log = structlog.get_logger()
 
 
+@attrs.define
 class Wakeups:
     """Looks every *every_s* seconds, from ``start`` to ``close``, if anybody waits."""
 
-    def __init__(self, ledger: Ledger, *, every_s: float) -> None:
-        self._ledger = ledger
-        self._every_s = every_s
-        self._waiting: dict[str, asyncio.Event] = {}
-        self._seen = 0  # the number of the last entry that was looked at
-        self._looking: asyncio.Task[None] | None = None
+    _ledger: Ledger
+    _every_s: float = attrs.field(kw_only=True)
+    _waiting: dict[str, asyncio.Event] = attrs.field(factory=dict, init=False)
+    _seen: int = attrs.field(default=0, init=False)  # the last entry looked at
+    _looking: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     async def start(self) -> None:
         """Begin to look; what came before is for each who waits to see by himself."""
         self._seen, _ = await self._ledger.newest_hash()
-        self._looking = asyncio.create_task(self._look_again(), name="bell")
+        self._looking = asyncio.create_task(self._look_again(), name="wakeups")
 
     async def close(self) -> None:
         """Look no more."""

@@ -1,14 +1,13 @@
 """Watching an instance until its restart has ended.
 
-One story at a time is under way for an instance, so one watch looks at it, however
-many people wait. ``readiness`` says when to look and what has been seen; here is the
-looking.
+One request at a time is under way for an instance, so one watch looks at it, however
+many people wait. ``polling`` says when to look, ``readiness`` what has been seen; here
+is the looking.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,7 +21,7 @@ from bot.model import Instance, Record, State, class_of
 from bot.restarts.message import Messages
 from bot.restarts.polling import next_look
 from bot.restarts.progress import Progress
-from bot.restarts.readiness import Evidence, Look, Phase, judge
+from bot.restarts.readiness import Evidence, Limits, Look, Phase, judge
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 from bot.slack.messages.formatting import duration
@@ -173,20 +172,11 @@ class _Watch:
         return self._resumed and looked_s < limit_s
 
     def _judge(self, look: Look | None) -> Phase:
-        settings = self._settings
-        limits = (settings.timeout, settings.lost, settings.unchanged)
+        of = self._settings
+        limits = Limits(of.settle, of.timeout, of.lost, of.unchanged)
         if self._is_late:
-            limits = (math.inf, math.inf, math.inf)
-        timeout_s, lost_s, unchanged_s = limits
-        return judge(
-            self._evidence,
-            look,
-            at_s=self._at_s(),
-            settle_s=settings.settle,
-            timeout_s=timeout_s,
-            lost_s=lost_s,
-            unchanged_s=unchanged_s,
-        )
+            limits = Limits(of.settle)
+        return judge(self._evidence, look, limits, at_s=self._at_s())
 
     def _detail(self, phase: Phase) -> str:
         """Return one sentence on how it ended, where the status does not say it."""

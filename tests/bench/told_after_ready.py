@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.restarts.polling import _LOOK_COST_S, next_look
-from bot.restarts.readiness import Evidence, Look, Phase, judge
+from bot.restarts.readiness import Evidence, Limits, Look, Phase, judge
 
 POLL_S = 10.0
 BUSY_AFTER_S = 0.5  # a read right after the call still gives the old status
@@ -101,15 +101,8 @@ def restart(took_s: float, wait: Wait, durations: Sequence[float]) -> tuple[floa
         moved = 1 + (at_s >= BUSY_AFTER_S) + (at_s >= took_s)
         look = Look(at_s, "REBOOTING" if busy else "ACTIVE", moved)
         evidence = evidence.after(look)
-        phase = judge(
-            evidence,
-            look,
-            at_s=at_s,
-            settle_s=5.0,
-            timeout_s=math.inf,
-            lost_s=60.0,
-            unchanged_s=120.0,
-        )
+        limits = Limits(settle_s=5.0, lost_s=60.0, unchanged_s=120.0)
+        phase = judge(evidence, look, limits, at_s=at_s)
     return at_s, calls
 
 

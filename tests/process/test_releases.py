@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.model import State
-from bot.restarts.engine import STORY_VERSION
+from bot.restarts.engine import WORKFLOW_VERSION
 from tests.support.histories import GATED, POINTS, History, histories
 from tests.support.processes import Site, count, until
 
@@ -21,7 +21,7 @@ HISTORIES = list(histories())
 
 def test_every_point_was_recorded():
     """No place where a story can stand is left out."""
-    name = f"histories-{STORY_VERSION}.json.gz"
+    name = f"histories-{WORKFLOW_VERSION}.json.gz"
     points = {(one.box, one.point) for file, one in HISTORIES if file == name}
     assert points == set(POINTS)
 

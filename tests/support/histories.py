@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.demo.posts import Post
-from bot.restarts.engine import STORY_VERSION
+from bot.restarts.engine import WORKFLOW_VERSION
 from tests.support.processes import Site, request_of, until
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -150,7 +150,7 @@ async def record() -> None:
     found = [await stopped_at(box, point) for box, point in POINTS]
     text = json.dumps([asdict(one) for one in found], indent=1)
     SAMPLES.mkdir(exist_ok=True)
-    file = SAMPLES / f"histories-{STORY_VERSION}.json.gz"
+    file = SAMPLES / f"histories-{WORKFLOW_VERSION}.json.gz"
     file.write_bytes(gzip.compress(text.encode(), mtime=0))
     print(f"{file}: {len(found)} histories, {file.stat().st_size // 1024} KB")
 

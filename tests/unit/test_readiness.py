@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from bot.model import STATUS_CLASSES, StatusClass
 from bot.restarts.polling import next_look
-from bot.restarts.readiness import Evidence, Look, Phase, judge
+from bot.restarts.readiness import Evidence, Limits, Look, Phase, judge
 from tests.bench.told_after_ready import draw, fixed, learnt, measure, restart
 
-LIMITS = {"settle_s": 5.0, "timeout_s": 600.0, "lost_s": 60.0, "unchanged_s": 120.0}
+LIMITS = Limits(settle_s=5.0, timeout_s=600.0, lost_s=60.0, unchanged_s=120.0)
 OLD, NEW, NEWER = 100, 200, 300  # the cloud's timestamps
 
 
@@ -23,7 +23,7 @@ def seen(*looks, since=None) -> Phase:
     for look in (Look(*each) for each in looks):
         assert phase is Phase.GOING_ON, "it had ended before"
         evidence = evidence.after(look)
-        phase = judge(evidence, look, at_s=look.at_s, **LIMITS)
+        phase = judge(evidence, look, LIMITS, at_s=look.at_s)
     return phase
 
 
@@ -216,8 +216,8 @@ def test_a_lost_answer_without_a_baseline_is_settled_by_busy_only():
 )
 def test_failed_reads_end_only_at_the_limit(evidence, phase):
     """A read that fails ends nothing before the time limit."""
-    assert Phase.GOING_ON is judge(evidence, None, at_s=599.9, **LIMITS)
-    assert phase is judge(evidence, None, at_s=600.0, **LIMITS)
+    assert Phase.GOING_ON is judge(evidence, None, LIMITS, at_s=599.9)
+    assert phase is judge(evidence, None, LIMITS, at_s=600.0)
 
 
 def test_at_the_limit_a_look_that_shows_ready_counts():
@@ -241,7 +241,7 @@ def test_ready_is_never_told_on_a_stale_answer(steps, baseline, stamp, sent):
         at_s += wait
         look = Look(at_s, status, updated_ms)
         evidence = evidence.after(look)
-        phase = judge(evidence, look, at_s=at_s, **LIMITS)
+        phase = judge(evidence, look, LIMITS, at_s=at_s)
         if phase is Phase.READY:
             ready = STATUS_CLASSES.get(status) is StatusClass.READY
             left = any(
@@ -255,7 +255,7 @@ def test_ready_is_never_told_on_a_stale_answer(steps, baseline, stamp, sent):
             twice = (
                 bool(earlier)
                 and STATUS_CLASSES.get(earlier[-1].status) is StatusClass.READY
-                and at_s >= LIMITS["settle_s"]
+                and at_s >= LIMITS.settle_s
             )
             assert ready
             assert left or (moved and twice)
@@ -271,7 +271,7 @@ def test_every_restart_ends_by_the_limit(steps, sent):
     for wait, status, updated_ms in steps:
         evidence = evidence.after(Look(wait, status, updated_ms))
 
-    assert Phase.GOING_ON is not judge(evidence, None, at_s=600.0, **LIMITS)
+    assert Phase.GOING_ON is not judge(evidence, None, LIMITS, at_s=600.0)
 
 
 # --- when to look next ----------

@@ -1,7 +1,7 @@
 """The workflow engine's life: configure, launch, prune, stop.
 
-Only this package knows that the engine is DBOS. Why each setting is what it is:
-DESIGN, "The engine", rules 4 to 6 and 9.
+Only this package knows that the engine is DBOS (https://docs.dbos.dev). Why each
+setting is what it is: "The engine" in bot/README.md.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from bot.restarts.engine.replicas import SessionIdentity
 from bot.restarts.engine.steps import StepRunner
 from bot.restarts.engine.workflows import Workflows
 
-__all__ = ["STORY_VERSION", "Engine", "StepRunner", "Workflows"]
+__all__ = ["WORKFLOW_VERSION", "Engine", "StepRunner", "Workflows"]
 
 log = structlog.get_logger()
 
-# A constant of ours: stories of another version would stay pending for ever, silently.
-STORY_VERSION = "1"
+# A constant of ours: those of another version would stay pending for ever, silently.
+WORKFLOW_VERSION = "1"
 UNIXEPOCH_SINCE = (3, 42)  # the SQLite that knows 'subsec'
 STOP_WITHIN_S = 1.5
 PRUNE_AT_ONCE = 500
 
 
 class Engine:
-    """DBOS on *database*; *poll_s* is how soon a story on SQLite notices a message."""
+    """DBOS on *database*; *poll_s* is how often it looks for news on SQLite."""
 
     def __init__(self, database: str, *, poll_s: float = 0.25) -> None:
         self._url = url_of(database)
@@ -53,7 +53,7 @@ class Engine:
         self._nurse: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Become an executor and configure DBOS; register the stories after this.
+        """Become an executor and configure DBOS; register the workflows after this.
 
         Raises ConfigError when another process already uses a SQLite database.
         """
@@ -67,7 +67,7 @@ class Engine:
         config: DBOSConfig = {
             "name": "mlstudio-bot",
             "system_database_url": self._url.render_as_string(hide_password=False),
-            "application_version": STORY_VERSION,
+            "application_version": WORKFLOW_VERSION,
             "executor_id": self.identity.executor_id,
             "serializer": DBOSPortableJSONSerializer(),
             "max_executor_threads": 16,
@@ -78,14 +78,14 @@ class Engine:
         DBOS(config=config)
 
     def launch(self) -> None:
-        """Start the engine in the running loop: recorded stories go on from here."""
+        """Start the engine in the running loop: recorded workflows go on from here."""
         DBOS.launch()
         self._nurse = asyncio.create_task(self.identity.look_after_peers())
 
     async def stop(self) -> None:
         """Stop; what is going on stays recorded and goes on at the next start.
 
-        Close nothing that a story uses before this has returned.
+        Close nothing that a workflow uses before this has returned.
         """
         if self._nurse is not None:
             self._nurse.cancel()
@@ -101,7 +101,7 @@ class Engine:
         await self.identity.give_back()
 
     async def prune(self, *, before: datetime) -> None:
-        """Forget finished stories that ended before a time."""
+        """Forget finished workflows that ended before a time."""
         old = await DBOS.list_workflows_async(
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before.isoformat(),
@@ -110,8 +110,8 @@ class Engine:
             load_output=False,
         )
         if old:
-            await DBOS.delete_workflows_async([story.workflow_id for story in old])
-            log.info("old stories forgotten", stories=len(old))
+            await DBOS.delete_workflows_async([one.workflow_id for one in old])
+            log.info("old workflows forgotten", workflows=len(old))
 
     async def right_to_act(self, story_id: str) -> None:
         """Return once this process may act for *story_id*; never, if another does.

@@ -1,6 +1,6 @@
-"""How many stories get going at the same time, so that a rush never delays an answer.
+"""How many workflows get going at the same time, so that a rush never delays an answer.
 
-A story costs most before its restart is sent. A rush of them is worked off in the
+A workflow costs most before its restart is sent. A rush of them is worked off in the
 order in which they came, while commands and clicks are acknowledged in between.
 """
 
@@ -13,7 +13,7 @@ class ConcurrencyLimit:
     """Gives *places* to tasks that have work to do; those that rest need none.
 
     Whoever waits for somebody else for longer than *within_s* seconds counts as one
-    that rests, too: a Slack that hangs must not hold up the stories behind it.
+    that rests, too: a Slack that hangs must not hold up the workflows behind it.
     """
 
     def __init__(self, places: int, within_s: float) -> None:

@@ -22,7 +22,7 @@ class Identity(Protocol):
         """Be it no longer."""
 
     async def right_to_act(self, story_id: str) -> None:
-        """Return once this process may act for a story; never, if another does."""
+        """Return once this process may act for a workflow; never, if another does."""
 
     async def look_after_peers(self) -> None:
         """Run until cancelled: take over what dead peers have left."""

@@ -60,10 +60,10 @@ class SessionIdentity:
             await self._connection.close()
 
     async def right_to_act(self, story_id: str) -> None:
-        """Wait while our lock is lost; wait for ever if a peer has the story now."""
+        """Wait while our lock is lost; wait for ever if a peer has the workflow now."""
         await self._held.wait()
         if not await self._is_mine(story_id):
-            log.warning("story taken over by another replica", story=story_id)
+            log.warning("workflow taken over by another replica", workflow=story_id)
             await asyncio.Event().wait()
 
     async def _is_mine(self, story_id: str) -> bool:
@@ -100,11 +100,11 @@ class SessionIdentity:
             log.info("replica lock held again")
 
     async def _peers(self) -> set[str]:
-        """Return the other executors that have stories under way."""
+        """Return the other executors that have workflows under way."""
         pending = await DBOS.list_workflows_async(
             status="PENDING", load_input=False, load_output=False
         )
-        executors = {story.executor_id for story in pending}
+        executors = {workflow.executor_id for workflow in pending}
         return {one for one in executors if one and one != self.executor_id}
 
     async def _take_over(self, peer: str) -> None:
@@ -115,9 +115,9 @@ class SessionIdentity:
             left = await DBOS.list_workflows_async(
                 status="PENDING", executor_id=peer, load_input=False, load_output=False
             )
-            for story in left:
-                await DBOS.resume_workflow_async(story.workflow_id)
-            log.info("took over from a dead replica", peer=peer, stories=len(left))
+            for workflow in left:
+                await DBOS.resume_workflow_async(workflow.workflow_id)
+            log.info("took over from a dead replica", peer=peer, workflows=len(left))
         finally:
             await self._unlock(peer)
 

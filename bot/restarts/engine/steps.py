@@ -1,6 +1,6 @@
-"""What a story is told with: recorded steps, and waits that a crash does not lengthen.
+"""What a workflow is made of: recorded steps, and waits that no crash makes longer.
 
-Between these a story may do nothing that could come out differently when the engine
+Between these a workflow may do nothing that could come out differently when the engine
 replays it ("The engine" in bot/README.md).
 """
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Generic, TypeVar
 
+import attrs
 import structlog
 from dbos import DBOS, error
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,53 +28,49 @@ Step = TypeVar("Step", bound=str)  # the names that steps may have
 
 STEP_WAITS_S = (1.0, 60.0)  # between tries of a step: the first, and the longest
 PATIENT_TRIES = 24 * 60  # a day
-AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # stories that get going at the same time
+AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # workflows that get going at the same time
 
 
+def _limit() -> ConcurrencyLimit:
+    return ConcurrencyLimit(AT_ONCE, AT_ONCE_WITHIN_S)
+
+
+@attrs.define(kw_only=True)
 class StepRunner(Generic[Step]):
-    """Takes the *steps* of stories; nobody waits for the *long* ones at a stop.
+    """Takes the *steps* of workflows; nobody waits for the *long* ones at a stop.
 
-    *right_to_act* returns once this process may act for a story.
+    *right_to_act* returns once this process may act for a workflow.
     """
 
-    def __init__(
-        self,
-        *,
-        steps: Collection[Step],
-        long: Collection[Step],
-        right_to_act: Callable[[str], Awaitable[None]],
-        traces: Traces,
-    ) -> None:
-        self.concurrency = ConcurrencyLimit(AT_ONCE, AT_ONCE_WITHIN_S)
-        self._steps = frozenset(steps)
-        self._long = frozenset(long)
-        self._right_to_act = right_to_act
-        self._traces = traces
-        self._stopping = False
-        self._in_hand = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+    steps: Collection[Step]
+    long: Collection[Step]
+    right_to_act: Callable[[str], Awaitable[None]]
+    traces: Traces
+    concurrency: ConcurrencyLimit = attrs.field(init=False, factory=_limit)
+    _stopping: bool = attrs.field(init=False, default=False)
+    _in_hand: int = attrs.field(init=False, default=0)
+    _idle: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 
     async def step(
         self, name: Step, work: Callable[[str], Awaitable[T]], request_id: str
     ) -> T:
         """Run *work* as a recorded step, as soon as this process may act."""
-        if name not in self._steps:
+        if name not in self.steps:
             raise AssertionError(f"{name} is missing among the steps")
         if self._stopping:
-            await asyncio.Event().wait()  # until the story is let go of
+            await asyncio.Event().wait()  # until the workflow is let go of
 
         async def step() -> T:
-            await self._right_to_act(request_id)
+            await self.right_to_act(request_id)
             with (
                 structlog.contextvars.bound_contextvars(request=request_id, step=name),
-                self._traces.step(name, request_id),
+                self.traces.step(name, request_id),
             ):
                 outcome = await patiently(lambda: work(request_id))
                 log.info("step done", **_told(outcome))
                 return outcome
 
-        if name in self._long:
+        if name in self.long:
             self.concurrency.rest()
             return await DBOS.run_step_async({"name": name}, step)
         with self._counted():
@@ -106,18 +103,19 @@ class StepRunner(Generic[Step]):
         try:
             await act(request_id)
         except (error.DBOSException, SQLAlchemyError):
-            raise  # of the engine, not of the story, which is told on by ``revive``
+            raise  # of the engine, not of the workflow, which is told on by ``revive``
         except Exception:
-            # A fault of ours must not swallow the end: the story still has to tell it.
-            log.exception("story failed", request=request_id)
+            # A fault of ours must not swallow the end, which still has to be told.
+            log.exception("workflow failed", request=request_id)
             return False
         return True
 
     async def stop(self, within_s: float) -> None:
         """Begin no further step, and wait for those in hand."""
         self._stopping = True
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), within_s)
+        if self._in_hand:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), within_s)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

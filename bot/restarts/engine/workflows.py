@@ -1,4 +1,4 @@
-"""Stories and who tells them: begun, woken, gone on with after a failure, let go of."""
+"""The workflows of this process: begun, gone on with after a failure, let go of."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from dbos import DBOS, SetWorkflowID, error
+from dbos import DBOS, SetWorkflowID, WorkflowStatus, error
 
 from bot.restarts.engine.steps import StepRunner
 
 log = structlog.get_logger()
 
 GIVEN_UP = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
-SELDOM = 32  # looks between two revivals of a story that dies again and again
+SELDOM = 32  # looks between two revivals of a workflow that dies again and again
 CANCEL_WITHIN_S = 1.0
 
 
 class Workflows:
-    """Has stories told with *teller*; ``register`` them before the engine launches.
+    """Has workflows told; ``register`` them before the engine launches.
 
-    A story bears the id of the request that it is about.
+    A workflow bears the id of the request that it is about.
     """
 
     def __init__(self, runner: StepRunner[Any]) -> None:
         self._runner = runner
         self._known: dict[str, Callable[[str], Any]] = {}
         self._telling: dict[asyncio.Task[Any], str] = {}
-        self._dead: set[str] = set()  # stories that the engine failed here
-        self._missed: dict[str, int] = {}  # looks at which nobody told a story
+        self._dead: set[str] = set()  # workflows that the engine failed here
+        self._missed: dict[str, int] = {}  # looks at which nobody told a workflow
 
     def register(self, name: str, tell: Callable[[str], Awaitable[str]]) -> None:
-        """Make a story known to the engine, by a *name* that recorded ones keep."""
+        """Make a workflow known to the engine, by a *name* that recorded ones keep."""
 
-        async def story(request_id: str) -> str:
+        async def workflow(request_id: str) -> str:
             with self._being_told(request_id):
                 await self._runner.concurrency.begin()
                 return await tell(request_id)
 
         known = DBOS.workflow(name=name, max_recovery_attempts=None)
-        self._known[name] = known(story)
+        self._known[name] = known(workflow)
 
     async def begin(self, name: str, request_id: str) -> None:
-        """Begin the story called *name*; one that exists goes on as it is."""
+        """Begin the workflow called *name*; one that exists goes on as it is."""
         with SetWorkflowID(request_id):
             await DBOS.start_workflow_async(self._known[name], request_id)
 
@@ -54,7 +54,7 @@ class Workflows:
     ) -> None:
         """Go on with what this process should be telling and is not.
 
-        A story that died here, as when the disk was full, is resumed. One that the
+        A workflow that died here, as when the disk was full, is resumed. One that the
         engine gave up is told anew, and one that it never had is begun by *begin*: the
         record knows how far it got. Two looks must have missed it, ever more if it
         dies again.
@@ -62,24 +62,24 @@ class Workflows:
         due = self._due({*untold, *self._dead})
         if not due:
             return
-        stories = await DBOS.list_workflows_async(
+        workflows = await DBOS.list_workflows_async(
             workflow_ids=due, load_input=False, load_output=False
         )
-        known = {story.workflow_id: story for story in stories}
+        known = {workflow.workflow_id: workflow for workflow in workflows}
         for request_id in due:
-            story = known.get(request_id)
-            if story is None:
+            workflow = known.get(request_id)
+            if workflow is None:
                 await begin(request_id)
-            elif story.status in GIVEN_UP:
+            elif workflow.status in GIVEN_UP:
                 await _retell(request_id)
-            elif story.status == "PENDING" and story.executor_id == DBOS.executor_id:
-                log.warning("story resumed", request=request_id)
+            elif _is_ours(workflow):
+                log.warning("workflow resumed", request=request_id)
                 await DBOS.resume_workflow_async(request_id)
             else:
                 self._dead.discard(request_id)  # over, or another replica's
 
     def _due(self, wanted: Collection[str]) -> list[str]:
-        """Count a look at the *wanted* stories; return those to revive at this one."""
+        """Count a look at the *wanted* ones; return those to revive at this one."""
         missing = set(wanted) - set(self._telling.values())
         self._missed = {
             one: self._missed.get(one, 0) + (one in missing)
@@ -89,7 +89,7 @@ class Workflows:
         return [one for one in missing if _is_due(self._missed[one])]
 
     async def stop(self, within_s: float) -> None:
-        """Begin no further step, wait for those in hand, and let go of the stories.
+        """Begin no further step, wait for those in hand, and let go of the workflows.
 
         They stay recorded as under way, and the next process goes on with them.
         """
@@ -103,10 +103,10 @@ class Workflows:
 
     @contextmanager
     def _being_told(self, request_id: str) -> Iterator[None]:
-        """Know who tells a story while it is told."""
+        """Know who tells a workflow while it is told."""
         task = asyncio.current_task()
         if task is None:
-            raise AssertionError("stories are told in tasks")
+            raise AssertionError("workflows are told in tasks")
         self._telling[task] = request_id
         try:
             yield
@@ -119,16 +119,22 @@ class Workflows:
             del self._telling[task]
 
 
+def _is_ours(workflow: WorkflowStatus) -> bool:
+    """Say whether it is this process that should be telling a workflow."""
+    mine = workflow.executor_id == DBOS.executor_id
+    return mine and workflow.status == "PENDING"
+
+
 async def _retell(request_id: str) -> None:
-    """Tell a story that was given up from its beginning."""
-    log.error("story was given up; told anew", request=request_id)
+    """Tell a workflow that was given up from its beginning."""
+    log.error("workflow was given up; told anew", request=request_id)
     try:
         await DBOS.rewind_workflow_async(request_id)
     except error.DBOSException as why:  # another replica was quicker
-        log.info("story not rewound", request=request_id, why=str(why))
+        log.info("workflow not rewound", request=request_id, why=str(why))
 
 
 def _is_due(looks: int) -> bool:
-    """Say whether a story that was missed at so many looks is revived at this one."""
+    """Say whether one that was missed at so many looks is revived at this one."""
     is_power_of_two = looks & (looks - 1) == 0
     return looks > 1 and (is_power_of_two or looks % SELDOM == 0)
