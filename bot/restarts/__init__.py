@@ -49,7 +49,7 @@ class Restarts:
             Schedule(services, preflight, pulse),
             Sender(services, preflight),
             Watcher(services, messages),
-            Notifications(services, messages, pulse),
+            Notifications(services, messages, approvals, pulse),
         )
         return cls(services.wakeups, Workflows(runner), workflow)
 

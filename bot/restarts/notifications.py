@@ -16,6 +16,7 @@ import structlog
 from bot.errors import SlackError, SlackRefused
 from bot.ledger.retry import patiently
 from bot.model import ENDS, UNDER_WAY, Message, Record, State
+from bot.restarts.approval import Approvals
 from bot.restarts.batch import Batch
 from bot.restarts.message import Messages
 from bot.restarts.retry import pause
@@ -40,6 +41,7 @@ class Notifications:
 
     _services: Services
     _messages: Messages
+    _approvals: Approvals
     _pulse: Pulse
 
     # --- before the restart ---------------------------------------------------------
@@ -128,20 +130,8 @@ class Notifications:
     async def show_end(self, request_id: str) -> float | None:
         """Edit the message and the card into what became of it all."""
         batch = await self._batch(request_id)
-        return longest([await self._close_card(batch), await self._draw(batch)])
-
-    async def _close_card(self, batch: Batch) -> float | None:
-        request, ts = batch.asked.request, batch.asked.card_ts
-        if not ts:
-            return None
-        closed = approval.card_closed(batch.records)
-        try:
-            await self._services.slack.update(request.channel_id, ts, closed)
-        except SlackRefused as error:
-            log.warning("card not edited", error=str(error))
-        except SlackError as error:
-            return pause(error)
-        return None
+        card = await self._approvals.close_card(request_id)
+        return longest([card, await self._draw(batch)])
 
     async def _draw(self, batch: Batch) -> float | None:
         """Draw the message, if it stands."""
@@ -156,21 +146,12 @@ class Notifications:
 
         The requests that joined it *here*, in its channel, are told together with it.
         """
-        record, asked = batch.record, batch.asked
+        record = batch.record
         if batch.alone and record.state is State.JOINED:
             return await self._say_joined(record)
         followers = sorted({one.request.user_id for one in here})
-        parent = batch.message_ts or asked.card_ts
-        if not batch.message_ts and asked.card_ts:
-            users = (asked.request.user_id, *followers)
-            message = approval.notice(asked, users, t.what_of(batch.records))
-        elif batch.alone and not parent:
-            message = say.message(batch.records)
-        else:
-            joined = [one.joined for one in batch.records if one.joined]
-            found = await self._services.ledger.known(joined) if joined else []
-            hosts = {one.request.id: one for one in found}
-            message = say.followup(batch.records, followers=followers, hosts=hosts)
+        message = await self._last_word(batch, followers)
+        parent = batch.message_ts or batch.asked.card_ts
         if parent:
             with suppress(SlackRefused):
                 return await self._reply(record, parent, message)
@@ -179,6 +160,18 @@ class Notifications:
             mine = say.joined_end(record, one.request.user_id)
             waits.append(await self._privately(one, mine))
         return longest(waits)
+
+    async def _last_word(self, batch: Batch, followers: Sequence[str]) -> Message:
+        """Return how it ended, for what people have seen of it."""
+        asked, what = batch.asked, t.what_of(batch.records)
+        if asked.card_ts and not batch.message_ts:
+            return approval.notice(asked, (asked.request.user_id, *followers), what)
+        if batch.alone and not batch.message_ts:
+            return say.message(batch.records)
+        joined = [one.joined for one in batch.records if one.joined]
+        found = await self._services.ledger.known(joined) if joined else []
+        hosts = {one.request.id: one for one in found}
+        return say.followup(batch.records, followers=followers, hosts=hosts)
 
     async def _say_joined(self, record: Record) -> float | None:
         """Name the request that was joined; its workflow will tell the end of both."""
