@@ -502,6 +502,21 @@ async def test_a_card_that_was_posted_twice_loses_all_its_buttons(
     assert CAROL in closed(bench, card)
 
 
+async def test_a_card_decided_on_before_the_bot_knows_it_loses_its_buttons(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack's answer to the card got lost, and a click comes before it is posted again:
+    it counts, and that message is the card from then on."""
+    monkeypatch.setattr("bot.restarts.engine.steps.STEP_WAITS_S", (1.0, 1.0))
+    bench.slack.fail("chat.postMessage", cut=True, acts=True)
+    await bench.ask("restart ml-prod gated-1 stuck")
+    (card,) = await bench.wait_for(lambda: bench.posts(having="approve"))
+    await bench.slack.click("carol", card, "approve")
+    assert (await bench.end_of_card(card)).state is State.READY
+    await bench.wait_for(lambda: not bench.posts(having="approve"))
+    assert CAROL in closed(bench, card)
+
+
 async def test_a_click_on_a_copy_that_decides_nothing(bench: Bench) -> None:
     """A copy whose request is still open says that it is to be decided elsewhere."""
     bench.slack.fail("chat.postMessage", cut=True, acts=True)
