@@ -54,8 +54,7 @@ def record_all(
     """Record *several* requests as one batch, all or none, as ``record`` does.
 
     The first one that is not taken care of by another request already speaks for
-    all. A delivery whose requests are
-    known, even if only some, comes back as it is.
+    all. A delivery whose requests are known, even if only some, comes back as it is.
     """
     ids = requests.c.id.in_([request.id for request in several])
     known = requests.select().where(ids)

@@ -31,15 +31,13 @@ TRIES = 3
 IN_ONE_STEP_MOST_S = 10.0
 
 
-def wait_after(
-    error: BotError, otherwise_s: float, most_s: float = ASKED_FOR_MOST_S
-) -> float:
+def wait_after(error: BotError, otherwise_s: float) -> float:
     """Return the seconds to wait after *error*: as many as it asks for, within reason.
 
     *otherwise_s* is for an error that asks for none.
     """
     asks = error.retry_after if isinstance(error, CloudBusy | SlackBusy) else None
-    return min(asks or otherwise_s, most_s)
+    return min(asks or otherwise_s, ASKED_FOR_MOST_S)
 
 
 def pause(error: SlackError) -> float:
@@ -55,7 +53,7 @@ async def few_times(work: Callable[[], Awaitable[T]]) -> T:
         except SlackRefused:
             raise
         except (SlackError, CloudBusy, CloudUnknown) as error:
-            wait_s = wait_after(error, AGAIN_AFTER_S, IN_ONE_STEP_MOST_S)
+            wait_s = min(wait_after(error, AGAIN_AFTER_S), IN_ONE_STEP_MOST_S)
             log.info("reading again", error=str(error), wait_s=wait_s)
         await asyncio.sleep(wait_s)
     return await work()

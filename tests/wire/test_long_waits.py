@@ -23,7 +23,7 @@ async def test_a_look_before_the_restart_does_not_wait_for_an_hour(
 ) -> None:
     """A cloud that is throttled for long does not hold a request up in silence."""
     bench = await make_bench(rules=OPEN)  # no pattern: no look before
-    monkeypatch.setattr("bot.restarts.preflight.LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr("bot.restarts.retry.IN_ONE_STEP_MOST_S", 0.1)
     bench.fail("read", reply=IN_AN_HOUR)
     async with asyncio.timeout(SOON_S):
         delivery, _, _ = await bench.restart()
@@ -34,7 +34,7 @@ async def test_a_throttled_restart_does_not_wait_for_an_hour(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A restart that was not carried out is tried again within the longest wait."""
-    monkeypatch.setattr("bot.restarts.send.LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr("bot.restarts.retry.ASKED_FOR_MOST_S", 0.1)
     bench.fail("restart", reply=IN_AN_HOUR)
     async with asyncio.timeout(SOON_S):
         delivery, _, _ = await bench.restart()
@@ -53,7 +53,7 @@ async def test_what_stays_refused_is_tried_as_often_as_makes_sense(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, reply: Reply, tries: int
 ) -> None:
     """Three more tries for a busy cloud, one for a busy pool; then it is told."""
-    monkeypatch.setattr("bot.restarts.send.LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr("bot.restarts.retry.ASKED_FOR_MOST_S", 0.05)
     bench.fail("restart", times=None, reply=reply)
     delivery, _, told = await bench.restart()
     assert (await bench.record(delivery)).state is State.NOT_RESTARTED
@@ -65,7 +65,7 @@ async def test_a_throttled_look_does_not_wait_for_an_hour(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A restart is followed on within the longest wait, whatever the cloud asks for."""
-    monkeypatch.setattr("bot.restarts.watch.LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr("bot.restarts.retry.ASKED_FOR_MOST_S", 0.1)
     bench = await make_bench(watch={"timeout": "30m"})
     bench.hold()
     delivery = await bench.ask("restart ml-prod trainer-7")
