@@ -243,8 +243,8 @@ async def stopped(running: Running) -> None:
 
 async def test_stopped_before_anything_happened(site: Site):
     """A bot that has nothing to do stops at once, and so does one that still starts."""
-    await stopped(await site.start())
-    starting = await site.start(wait=False)
+    await stopped(await site.start(fresh=True))
+    starting = await site.start(wait=False, fresh=True)
     await until(lambda: Path(f"/proc/{starting.pid}/maps").read_text())
     starting.send(signal.SIGTERM)
     assert await starting.ended(10) in (0, -signal.SIGTERM)

@@ -19,7 +19,7 @@ from bot.app import Bot
 from bot.config import load
 from bot.demo.cloud_http import Call, Fault, Kind
 from bot.demo.deliveries import Delivery
-from bot.demo.instances import Reboot, ScriptedInstance
+from bot.demo.instances import UNTIL_SEEN, Reboot, ScriptedInstance
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.posts import Ephemeral, Post, View
 from bot.demo.seed_world import Login, Project, World
@@ -34,7 +34,6 @@ ANN, BOB, CAROL, GINA = "<@U0ANN>", "<@U0BOB>", "<@U0CAROL>", "<@U0GINA>"
 TRAINER = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 GATED = "f7a1c6d0-3e84-4b29-a5c7-9d0b8e2f4163"
 NAMELESS = "b6d1f0a4-7c3e-4d58-9a21-0e8f5c7b3d16"  # has no alias
-REBOOTS_S = 0.2
 STORY_WITHIN_S = 60.0
 OPEN = """
 [[rules]]
@@ -59,9 +58,9 @@ WATCH = {
 
 
 def quick(*phases: str, ends: str = "ACTIVE", **how: Any) -> Reboot:
-    """Return what a quick restart through *phases* does."""
+    """Return a restart through *phases*, each of which is over once it was seen."""
     words = phases or ("REBOOTING",)
-    return Reboot(phases=tuple((word, REBOOTS_S) for word in words), ends=ends, **how)
+    return Reboot(phases=tuple((word, UNTIL_SEEN) for word in words), ends=ends, **how)
 
 
 def small_world() -> World:
