@@ -37,7 +37,7 @@ PRELOADED = (
 )
 LONGEST_ORDER = 2**16
 LINE_LIMIT = 2**20
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START", "SSL_CERT_FILE")
 
 
 # --- who asks -------------------------------------------------------------------------

@@ -49,8 +49,6 @@ from tests.support.ledger_world import LONG_AGO
 
 # Each example has its own instance and its own requests, in the one file of the module.
 SETTINGS = settings(
-    max_examples=60,
-    deadline=None,
     phases=set(Phase) - {Phase.explain},
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
