@@ -27,7 +27,7 @@ from bot.demo.posts import Ephemeral, Post, View
 from bot.demo.seed_world import Login, Project, World
 from bot.demo.slack_server import LocalSlack
 from bot.ledger import Ledger
-from bot.model import Record, request_id
+from bot.model import Record, State, request_id
 
 T = TypeVar("T")
 
@@ -220,6 +220,7 @@ class Bench:
     async def story(self, delivery: Delivery) -> Record:
         """Return the record of a request once its story has ended."""
         record = await self.record(delivery)
+        assert record.state is not State.REFUSED, f"it has no story: {delivery.text}"
         return await self.end_of(record.request.id)
 
     async def end_of(self, story_id: str) -> Record:
