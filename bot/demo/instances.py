@@ -37,8 +37,9 @@ _BUSY = ("ModelArts.6357", "The instance is being operated or in the target stat
 class Reboot:
     """What a restart does to an instance; all durations in the world's seconds.
 
-    It passes through *phases* (each lasts so long, or UNTIL_SEEN) and *ends*. Reads show the old state for *stale_s* and
-    then for *stale_looks* reads more. *frozen*: its timestamp does not move. No phases
+    It passes through *phases*, each of which lasts so long or UNTIL_SEEN, and *ends*.
+    Reads show the old state for *stale_s* and then for *stale_looks* reads more.
+    *frozen*: its timestamp does not move. No phases
     and frozen is a restart that was accepted and never seen.
     """
 

@@ -11,7 +11,6 @@ import asyncio
 import atexit
 import gc
 import importlib
-import inspect
 import json
 import os
 import runpy
@@ -187,7 +186,6 @@ def main() -> None:
         importlib.import_module(name)
     if threading.active_count() != 1:
         raise RuntimeError("an import has started a thread, which no fork would have")
-    inspect.stack()  # Bolt does: the first one looks at the file of each module
     gc.freeze()
     words = serve(socket.socket(fileno=int(sys.argv[1])))
     if words:
