@@ -87,8 +87,8 @@ def ledger(tmp_path_factory: pytest.TempPathFactory, time: Time) -> Iterator[Led
     path: Path = tmp_path_factory.mktemp("properties")
     one = Ledger(f"sqlite:///{path}/bot.db", now=time)
     one.open()
-    one.threads.shutdown()
-    one.threads = InTurn()  # type: ignore[assignment]
+    one.database.threads.shutdown()
+    one.database.threads = InTurn()  # type: ignore[assignment]
     yield one
     one.close()
 
