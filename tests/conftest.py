@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import certifi
 import hypothesis
 import pytest
 import pytest_asyncio
@@ -13,13 +16,21 @@ import structlog
 
 from tests.support.bot_world import Bench, benched
 
-# How quick a machine is says nothing about the code.
-hypothesis.settings.register_profile(
-    "any machine",
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
-hypothesis.settings.load_profile("any machine")
+# How quick a machine is says nothing about the code. ``--hypothesis-profile=full``
+# tries more, and takes minutes.
+for profile, examples in (("quick", 20), ("full", 200)):
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("quick")
+
+# In memory, if there is room: databases wait for the disk at each commit.
+MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30  # noqa: S108 - each has a folder in it
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ.setdefault("TMPDIR", str(MEMORY))
 
 MakeBench = Callable[..., Awaitable[Bench]]
 
@@ -29,6 +40,20 @@ def own_log() -> Iterator[None]:
     """Let no test log as another one, or the command line in it, has configured."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_root_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust one authority only: to read all of them takes 30 ms a start of the bot.
+
+    Both far sides speak plain HTTP on loopback.
+    """
+    first, end, _ = Path(certifi.where()).read_text("ascii").partition("-----END CERT")
+    file = tmp_path_factory.mktemp("trusted") / "one.pem"
+    file.write_text(f"{first}{end}IFICATE-----\n", "ascii")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture

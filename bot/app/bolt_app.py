@@ -44,6 +44,7 @@ def app_of(client: AsyncWebClient, me: BotIdentity) -> AsyncApp:
     quiet = logging.getLogger("slack_bolt.AsyncApp")
     quiet.addFilter(_is_news)
     return AsyncApp(
+        name="mlstudio-bot",  # without one Bolt looks at the file of every module
         logger=quiet,
         client=client,
         authorize=authorize,

@@ -6,6 +6,7 @@ and refusals are those of https://support.huaweicloud.com/intl/en-us/api-modelar
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from bot.model import StatusClass, class_of
 CANARY = "leak-canary-7d1f"
 
 Lasts = float | tuple[float, float]  # fixed, or drawn between the two
+# A phase that lasts until somebody has read it, so that no client is too slow for it.
+UNTIL_SEEN = math.inf
 
 _REFUSALS: Mapping[str, tuple[str, str]] = {
     "STOPPED": ("ModelArts.6307", "The instance is stopped."),
@@ -34,8 +37,9 @@ _BUSY = ("ModelArts.6357", "The instance is being operated or in the target stat
 class Reboot:
     """What a restart does to an instance; all durations in the world's seconds.
 
-    It passes through *phases* and *ends*. Reads show the old state for *stale_s* and
-    then for *stale_looks* reads more. *frozen*: its timestamp does not move. No phases
+    It passes through *phases*, each of which lasts so long or UNTIL_SEEN, and *ends*.
+    Reads show the old state for *stale_s* and then for *stale_looks* reads more.
+    *frozen*: its timestamp does not move. No phases
     and frozen is a restart that was accepted and never seen.
     """
 
@@ -140,6 +144,9 @@ class ScriptedInstance:
             if self._stale_looks > 0:
                 self._stale_looks -= 1
                 return self._before
+        if self.next_change == UNTIL_SEEN:
+            # A moment later: while the clock stands still nothing changes.
+            self._agenda[0] = (math.nextafter(now, math.inf), self._agenda[0][1])
         return Seen(self.status, self.updated_ms)
 
     def _become(self, at: float, status: str) -> Change:

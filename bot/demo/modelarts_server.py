@@ -242,6 +242,7 @@ class LocalModelArts:
     def _describe(self, instance: ScriptedInstance, fault: Fault) -> dict[str, object]:
         self._settle()
         seen = instance.look(self.clock.now(), stale=fault.stale)
+        self.clock.poke()  # what has been seen may go on now
         return describe(instance, seen)
 
 

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from bot.demo.deliveries import Delivery
-from bot.demo.instances import Reboot
 from bot.model import ENDS, Record, State
 from bot.restarts.workflow import Step
+from tests.support.bot_world import quick
 from tests.support.processes import Site, instance_id, until
 
 pytestmark = pytest.mark.process
@@ -139,8 +139,7 @@ async def left(site: Site, case: Case) -> Left:
 
 async def killed(case: Case, folder: Path) -> Left:
     """Play one case: start, ask, crash at its point, start again, count."""
-    reboot = Reboot(phases=(("REBOOTING", 0.5),))
-    async with Site(folder, names=NAMES, reboot=reboot) as site:
+    async with Site(folder, names=NAMES, reboot=quick()) as site:
         if case.mute:  # the card is taken, then no announcement
             site.slack.fail("chat.postMessage", status=503, count=6, skip=1)
         first = await site.start(
@@ -190,12 +189,9 @@ async def found(
 async def test_a_crash_costs_none_of_them_anything(
     case: Case,
     found: dict[Case, asyncio.Task[Left]],
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
 ) -> None:
     """Wherever the bot is killed: one restart each at most, and one last word."""
-    again = getattr(request.node, "execution_count", 1) > 1  # a repetition plays anew
-    assert await (killed(case, tmp_path) if again else found[case]) == Left(
+    assert await found[case] == Left(
         states=case.states,
         most_posts=0 if case.mute else 1,
         ends=(1,) * len(NAMES),

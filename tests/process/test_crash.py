@@ -213,15 +213,9 @@ def _params(item: pytest.Item) -> dict[str, object]:
 async def test_a_crash_costs_nothing(
     case: Case,
     counts: dict[Case, asyncio.Task[Count]],
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
 ):
     """Wherever the bot is killed: one restart at most, one end, and it is told."""
-    if getattr(request.node, "execution_count", 1) == 1:
-        counted = await counts[case]
-    else:  # a repetition plays anew
-        counted = await (starved if case.full else killed)(case, tmp_path)
-    assert counted == case.expected()
+    assert await counts[case] == case.expected()
 
 
 # --- stopped in order -----------------------------------------------------------------
@@ -244,8 +238,8 @@ async def stopped(running: Running) -> None:
 
 async def test_stopped_before_anything_happened(site: Site):
     """A bot that has nothing to do stops at once, and so does one that still starts."""
-    await stopped(await site.start())
-    starting = await site.start(wait=False)
+    await stopped(await site.start(fresh=True))
+    starting = await site.start(wait=False, fresh=True)
     await until(lambda: Path(f"/proc/{starting.pid}/maps").read_text())
     starting.send(signal.SIGTERM)
     assert await starting.ended(10) in (0, -signal.SIGTERM)

@@ -16,14 +16,7 @@ from bot.ledger import Ledger
 from bot.ledger.schema import engine_of, requests
 from bot.model import Approval, Record, Request, State
 from tests.support.ledger_world import ACTIVE, ANN, BOB, LEA, ONE, TWO, asking
-from tests.support.postgres import Postgres, postgres
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """Return a running PostgreSQL."""
-    with postgres() as running:
-        yield running
+from tests.support.postgres import Postgres
 
 
 @pytest.fixture(

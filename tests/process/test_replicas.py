@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from bot.demo.deliveries import Delivery
 from bot.model import State
 from bot.restarts.engine.replicas import PEERS_EVERY_S
 from bot.slack.messages.approval import APPROVE, DENY
-from tests.support.postgres import Postgres, postgres
+from tests.support.postgres import Postgres
 from tests.support.processes import Count, Running, Site, count, request_of, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.process]
@@ -44,13 +44,6 @@ APPROVED = Count(
     messages=3,
 )
 Open = Callable[..., Awaitable[Site]]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """Return a running PostgreSQL."""
-    with postgres() as running:
-        yield running
 
 
 @pytest_asyncio.fixture
@@ -130,9 +123,13 @@ async def test_one_restart_of_an_instance_over_all_replicas(replicas: Open):
     ]
     deliveries = await asyncio.gather(*asks)
     await site.seen_rebooting(BOX)
-    (host,) = await site.ledger.open_requests()
-    joined = await site.ledger.joined(host.request.id)
-    assert len(joined) == len(deliveries) - 1
+
+    async def one_for_all() -> bool:
+        host, *more = await site.ledger.open_requests()
+        joined = await site.ledger.joined(host.request.id)
+        return not more and len(joined) == len(deliveries) - 1
+
+    await until(one_for_all)
     site.finish_reboot(BOX)
     await until(lambda: told_all(site))
     assert site.posts(BOX) == 1

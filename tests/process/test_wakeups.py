@@ -11,10 +11,10 @@ import pytest_asyncio
 from bot.ledger import Ledger
 from bot.model import State
 from bot.restarts.wakeups import Wakeups
-from tests.process.test_ledger_batches import database, ledger, pending, server
+from tests.process.test_ledger_batches import database, ledger, pending
 from tests.support.ledger_world import ACTIVE, ANN, LEA, ONE, asking
 
-__all__ = ["database", "ledger", "server"]  # fixtures
+__all__ = ["database", "ledger"]  # fixtures
 SOON_S = 5.0
 
 

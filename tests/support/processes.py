@@ -1,14 +1,14 @@
 """Real processes of the bot between a local Slack and a local ModelArts, and counting.
 
 Everything is as in production but the far sides: ``python -m bot run --config …``,
-which can be killed, frozen and started again.
+which can be killed, frozen and started again. It is forked after the imports, unless a
+test wants it *fresh*.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import time
@@ -33,10 +33,10 @@ from bot.ledger import Ledger
 from bot.ledger.schema import url_of
 from bot.model import ENDS, Record, State, request_id
 from bot.slack.messages.approval import APPROVE
+from tests.support.fork_server import LINE_LIMIT, ROOT, Forked, environment, fork_server
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 45.0
 LOOK_EVERY_S = 0.02
 # Longer than any test: the reboot ends when the test says so.
@@ -99,10 +99,25 @@ def world_of(names: Iterable[str], reboot: Reboot | None = None) -> World:
     )
 
 
+async def started_fresh(
+    module: str, *words: str, environ: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    """Start ``python -m module words`` as a supervisor does, imports and all."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *words),
+        cwd=ROOT,
+        env=environ,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        limit=LINE_LIMIT,
+        start_new_session=True,
+    )
+
+
 class Running:
     """One process of the bot; its log is read while it runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked) -> None:
         self.process = process
         self.pid = process.pid
         self.words: list[str] = []
@@ -216,19 +231,18 @@ class Site:
     # --- the bot ----------------------------------------------------------------------
 
     async def start(
-        self, *, module: str = "bot", wait: bool = True, **environ: str
+        self,
+        *,
+        module: str = "bot",
+        wait: bool = True,
+        fresh: bool = False,
+        **environ: str,
     ) -> Running:
         """Start a process of the bot; *environ* is for ``tests.support.crashing``."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module, "run", "--config", str(self.config)),
-            cwd=ROOT,
-            env={**self._environment(), **environ},
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**20,
-            start_new_session=True,
-        )
-        running = Running(process)
+        start = started_fresh if fresh else fork_server().start
+        words = (module, "run", "--config", str(self.config))
+        environ = {**self._environment(), **environ}
+        running = Running(await start(*words, environ=environ))
         self.running.append(running)
         return await running.up() if wait else running
 
@@ -257,8 +271,7 @@ class Site:
 
     def _environment(self) -> dict[str, str]:
         login = self.cloud.world.login
-        keep = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
-        return {name: os.environ[name] for name in keep if name in os.environ} | {
+        return environment() | {
             "PYTHONPATH": str(ROOT),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,

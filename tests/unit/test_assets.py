@@ -7,8 +7,10 @@ import sys
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from bot.cli.assets import ASSETS, text_of
+from bot.cli.main import cli
 from bot.errors import UsageError
 from bot.model import ENDS
 from bot.telemetry.metrics import Metrics
@@ -135,22 +137,18 @@ def test_an_asset_that_there_is_not():
         text_of("grafana")
 
 
-def _run(*words):
-    command = [sys.executable, "-m", "bot", "assets", *words]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60
-    )
-
-
 def test_the_command_lists_and_prints():
     """``assets`` names the files; ``assets NAME`` prints one, ready to be saved."""
-    listed = _run()
-    assert listed.returncode == 0
+    listed = CliRunner().invoke(cli, ["assets"])
+    assert listed.exit_code == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()] == [*ASSETS]
 
-    printed = _run("alerts.yaml")
+    command = [sys.executable, "-m", "bot", "assets", "alerts.yaml"]
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=60
+    )
     assert printed.stdout == text_of("alerts.yaml")
 
-    wrong = _run("nothing")
-    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+    wrong = CliRunner().invoke(cli, ["assets", "nothing"])
+    assert (wrong.exit_code, "Traceback" in wrong.stderr) == (2, False)
     assert "alerts.yaml" in wrong.stderr

@@ -380,7 +380,7 @@ def test_foreign_words_cannot_break_a_view(name: str, typed: str) -> None:
     assert all(MARK not in found["text"] for found in objects(view, "mrkdwn"))
 
 
-@pytest.mark.parametrize("name", DRAWERS.keys() - {"status", "history"})
+@pytest.mark.parametrize("name", sorted(DRAWERS.keys() - {"status", "history"}))
 def test_plain_text_is_complete(name: str) -> None:
     """Who hears a message read aloud misses nothing that the others see."""
     message = DRAWERS[name](RECORD, INSTANCE)
@@ -610,7 +610,7 @@ def test_followup_unknown() -> None:
     assert "/mlstudio status ml-prod trainer-7" in text
 
 
-@pytest.mark.parametrize("state", set(WATCH_ENDS) - {State.READY})
+@pytest.mark.parametrize("state", sorted(set(WATCH_ENDS) - {State.READY}))
 def test_only_ready_is_called_ready(state: State) -> None:
     """No other end can be mistaken for a success."""
     record = replace(RECORD, state=state, duration_s=5.0)

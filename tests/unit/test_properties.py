@@ -50,8 +50,6 @@ from tests.support.ledger_world import LONG_AGO
 
 # Each example has its own instance and its own requests, in the one file of the module.
 SETTINGS = settings(
-    max_examples=60,
-    deadline=None,
     phases=set(Phase) - {Phase.explain},
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -90,8 +88,8 @@ def ledger(tmp_path_factory: pytest.TempPathFactory, time: Time) -> Iterator[Led
     path: Path = tmp_path_factory.mktemp("properties")
     one = Ledger(f"sqlite:///{path}/bot.db", now=time)
     one.open()
-    one.threads.shutdown()
-    one.threads = InTurn()  # type: ignore[assignment]
+    one.database.threads.shutdown()
+    one.database.threads = InTurn()  # type: ignore[assignment]
     yield one
     one.close()
 

@@ -27,7 +27,7 @@ from tests.support.bot_world import (
 
 LEADS = "<!subteam^S0LEADS>"
 TWO = GATES.replace('by = ["@ml-leads"]', 'by = ["@ml-leads", "@sre"], needed = 2')
-SOON = GATES.replace('"30s"', '"0.6s"')
+SOON = GATES.replace('"30s"', '"3s"')  # time for a card and a reminder
 
 
 def closed(bench: Bench, card: object) -> str:

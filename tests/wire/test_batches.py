@@ -368,7 +368,7 @@ async def test_without_a_decision_all_of_it_expires(
     tmp_path: Path, hurried: None
 ) -> None:
     """Nothing is restarted when nobody approves in time."""
-    rules = RULES.replace('"30s"', '"0.6s"')
+    rules = RULES.replace('"30s"', '"2s"')
     async with benched(tmp_path, rules=rules, world=wide_world()) as bench:
         batch = Batch(bench)
         delivery = await batch.ask("gated-1,gated-2")

@@ -18,7 +18,13 @@ import pytest
 from bot.demo.aksk_verifier import AccessKey, KeyRing, Signed, _canonical, signature_of
 from bot.demo.clock import Clock
 from bot.demo.cloud_http import FAULTS, Call, Fault, Refused, Reply
-from bot.demo.instances import CANARY, Change, Reboot, ScriptedInstance
+from bot.demo.instances import (
+    CANARY,
+    UNTIL_SEEN,
+    Change,
+    Reboot,
+    ScriptedInstance,
+)
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.seed_world import Login, Project, World, demo_world
 
@@ -571,6 +577,23 @@ async def test_stale_looks_show_the_old_state(caller: Caller, box: ScriptedInsta
     seen = [await caller.status() for _ in range(3)]
 
     assert seen == ["ACTIVE", "ACTIVE", "REBOOTING"]
+
+
+async def test_a_phase_can_last_until_it_was_seen(
+    caller: Caller, box: ScriptedInstance
+):
+    """However late somebody looks, such a phase is still there, and then it is over."""
+    box.reboot = Reboot(
+        phases=(("STOPPING", UNTIL_SEEN), ("REBOOTING", UNTIL_SEEN)), stale_looks=1
+    )
+    await caller.restart()
+
+    seen = []
+    for _ in range(4):
+        caller.cloud.clock.advance(3600)
+        seen.append(await caller.status())
+
+    assert seen == ["ACTIVE", "STOPPING", "REBOOTING", "ACTIVE"]
 
 
 async def test_a_timestamp_can_be_frozen(caller: Caller, box: ScriptedInstance):

@@ -13,6 +13,7 @@ from bot.demo.instances import Reboot
 from bot.model import State
 from tests.conftest import MakeBench
 from tests.support.bot_world import ANN, GATES, OPEN, Bench, quick
+from tests.support.processes import until
 
 NEVER_SEEN = Reboot(phases=(), frozen=True)
 NOT_JSON = Reply(200, '{"current_status": "REBOO')
@@ -201,16 +202,17 @@ async def test_an_unreachable_cloud_is_said_before_anything_is_posted(
     assert bench.sent == 1
 
 
-async def test_a_restart_call_that_finds_nobody_is_made_again(bench: Bench) -> None:
+async def test_a_restart_call_that_finds_nobody_is_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A call whose connection was refused was not carried out, so it is repeated."""
-    bench.slack.fail("chat.postMessage", delay_s=0.3)
+    monkeypatch.setattr("bot.restarts.send.WAITS_S", (0.2,) * 100)
+    bench.slack.fail("chat.postMessage", delay_s=1.0)
     delivery = await bench.ask("restart ml-prod trainer-7")
     await bench.wait_for(lambda: bench.slack.called("chat.postMessage"))
     port = bench.cloud.port
     await bench.cloud.close()
-    async with asyncio.timeout(5):
-        while not await bench.trail("not sent"):
-            pass
+    await until(lambda: bench.trail("not sent"))
     await bench.cloud.start(port)
     assert (await bench.story(delivery)).state is State.READY
     assert bench.sent == 1

@@ -119,7 +119,7 @@ ENDINGS = (
         reboot=quick("REBOOTING", "REATTACHING_DISK"),
         state=State.READY,
         told=("is ready",),
-        at_least_s=0.4,
+        at_least_s=0.2,
     ),
     Ending(
         about="RUNNING is as good as ACTIVE",
