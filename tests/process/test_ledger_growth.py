@@ -19,11 +19,11 @@ from bot.ledger import Entry, Ledger, chain
 from bot.ledger.migration import missing
 from bot.ledger.schema import engine_of, metadata, trail
 from bot.model import State
-from tests.process.test_ledger_batches import database, server
+from tests.process.test_ledger_batches import database
 from tests.support.ledger_sample import SAMPLES, STATES, load
 from tests.support.ledger_world import LEA, Clock, asking, trail_of
 
-__all__ = ["database", "server"]  # fixtures
+__all__ = ["database"]  # a fixture
 RELEASES = ["1"]
 REPLICAS = 4
 
