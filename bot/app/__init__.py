@@ -118,7 +118,13 @@ class Bot:
         closing.push_async_callback(maintenance.close)
         maintenance.start()
         servers = Servers(
-            app, clients.idem, services, self._secrets, health, fail=self._fail
+            app,
+            clients.idem,
+            services,
+            self._secrets,
+            health,
+            network=clients.network,
+            fail=self._fail,
         )
         await servers.open(closing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from typing import Any
 
 import aiohttp
 
-from bot.cloud import Cloud, http_client
+from bot.cloud import Cloud
 from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
 from bot.model import Decision, Target
+from bot.network import Network, http_client
 from bot.policy import Question
 from bot.policy.authorizer import Authorizer
 from bot.slack.client import TIMEOUT, clients
@@ -125,15 +127,16 @@ async def _authorizer(
 ) -> AsyncIterator[tuple[Authorizer, Users, str]]:
     """Open what a decision needs, and close it again."""
     async with AsyncExitStack() as closing:
+        network = Network.of(os.environ)
         ledger = Ledger(settings.database)
         closing.callback(ledger.close)
         ledger.open()
         session = await closing.enter_async_context(
             aiohttp.ClientSession(timeout=TIMEOUT)
         )
-        http = await closing.enter_async_context(http_client())
+        http = await closing.enter_async_context(http_client(network))
         token = secrets.slack_bot_token.get_secret_value()
-        _, client = clients(token, settings.slack.api_url, session)
+        _, client = clients(token, settings.slack.api_url, session, network=network)
         with translated("auth.test"):
             team = str((await client.auth_test())["team_id"])
         users = Users(client, team)

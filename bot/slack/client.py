@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
 import aiohttp
 import attrs
@@ -34,6 +32,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import SlackError, SlackRefused
 from bot.model import Message
+from bot.network import DIRECT, Network
 from bot.slack.errors import OnCall, retry_after, translated, unreported
 
 # For the session in the composition root: slack_sdk ignores its own ``timeout`` when
@@ -41,7 +40,6 @@ from bot.slack.errors import OnCall, retry_after, translated, unreported
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 REPEAT_AFTER_S = 0.4  # an idempotent call that failed for a passing reason
 RETRY_AFTER_WITHIN_S = 5.0  # the longest Retry-After that is waited for inside a call
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BLOCKS_REFUSED = frozenset(
     {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
 )
@@ -76,34 +74,39 @@ def clients(
     api_url: str,
     session: aiohttp.ClientSession,
     *,
+    network: Network = DIRECT,
     pauses: RetryIntervalCalculator | None = None,
 ) -> tuple[AsyncWebClient, AsyncWebClient]:
     """Return the clients for posts and for idempotent calls, on one *session*.
 
-    *pauses* are the waits between repeats. By default they are short: two repeats with
-    slack_sdk's own growing waits (up to 3.5 s) outlast the 3 s that a command has.
+    *network* is the way out, *pauses* are the waits between repeats. By default they
+    are short: two repeats with slack_sdk's own growing waits (up to 3.5 s) outlast the
+    3 s that a command has.
     """
     pauses = pauses or FixedValueRetryIntervalCalculator(REPEAT_AFTER_S)
-    poster = _client(token, api_url, session, [BriefRateLimit(max_retry_count=2)])
+    brief: list[AsyncRetryHandler] = [BriefRateLimit(max_retry_count=2)]
+    poster = _client(token, api_url, session, network, brief)
     repeats: list[AsyncRetryHandler] = [
         AsyncConnectionErrorRetryHandler(2, pauses),
         AsyncServerErrorRetryHandler(2, pauses),
         BriefRateLimit(max_retry_count=2),
     ]
-    return poster, _client(token, api_url, session, repeats)
+    return poster, _client(token, api_url, session, network, repeats)
 
 
 def _client(
     token: str,
     api_url: str,
     session: aiohttp.ClientSession,
+    network: Network,
     repeats: list[AsyncRetryHandler],
 ) -> AsyncWebClient:
-    """Return a client with *repeats*, past the proxy where the environment says so."""
-    client = AsyncWebClient(token, api_url, session=session, retry_handlers=repeats)
-    host = urlsplit(api_url).hostname or ""
-    if host in _LOOPBACK or proxy_bypass(host):
-        client.proxy = None  # slack_sdk reads HTTPS_PROXY but not NO_PROXY
+    """Return a client with *repeats*."""
+    client = AsyncWebClient(
+        token, api_url, session=session, ssl=network.tls, retry_handlers=repeats
+    )
+    # Past its maker, which would take HTTPS_PROXY for None.
+    client.proxy = network.proxy_for(api_url)
     return client
 
 
@@ -114,6 +117,7 @@ class SlackClient:
     _poster: AsyncWebClient
     _idem: AsyncWebClient
     _http: aiohttp.ClientSession
+    _network: Network = attrs.field(default=DIRECT, kw_only=True)
     _on_call: OnCall = attrs.field(default=unreported, kw_only=True)
 
     async def post(
@@ -254,7 +258,13 @@ class SlackClient:
             **({"blocks": message.blocks} if message.blocks else {}),
         }
         try:
-            async with self._http.post(url, json=body, allow_redirects=False) as answer:
+            async with self._http.post(
+                url,
+                json=body,
+                allow_redirects=False,
+                proxy=self._network.proxy_for(url),
+                ssl=self._network.tls or True,
+            ) as answer:
                 worked = answer.status == HTTPStatus.OK and _agreed(await answer.text())
                 result, why = "ok" if worked else "refused", f"HTTP {answer.status}"
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -14,6 +14,7 @@ HOUSE = (
     {"__init__"},  # the version
     {"model"},
     {"errors"},
+    {"network"},
     {"config"},
     {"ledger", "cloud", "slack"},
     {"telemetry"},
