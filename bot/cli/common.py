@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from bot.errors import BotError
+
 if TYPE_CHECKING:
     from bot.config import Secrets, Settings
 
@@ -58,6 +60,13 @@ def wait_for(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
 
     return asyncio.run(work)
+
+
+def said(error: BotError) -> str:
+    """Return *error* with what it knows for who runs the bot: why, and the remedy."""
+    why = f" ({error.why})" if error.why else ""
+    remedy = f" → {error.remedy}" if error.remedy else ""
+    return f"{error}{why}{remedy}"
 
 
 def print_json(value: object) -> None:

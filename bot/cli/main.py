@@ -12,7 +12,7 @@ import typer
 
 from bot import __version__
 from bot.cli.commands import assets, check, demo, explain, history, init, run
-from bot.cli.common import FAILED, WRONG
+from bot.cli.common import FAILED, WRONG, said
 from bot.errors import BotError, ConfigError, UsageError
 
 cli = typer.Typer(
@@ -35,7 +35,7 @@ def main() -> None:
             print(f"mlstudio-bot: {problem}", file=sys.stderr)
         sys.exit(WRONG)
     except BotError as error:
-        print(f"mlstudio-bot: {error}", file=sys.stderr)
+        print(f"mlstudio-bot: {said(error)}", file=sys.stderr)
         sys.exit(WRONG if isinstance(error, UsageError) else FAILED)
     except (BrokenPipeError, KeyboardInterrupt):
         sys.exit(FAILED)

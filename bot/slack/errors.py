@@ -17,6 +17,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.errors import SlackBusy, SlackError, SlackRefused, SlackUnknown
+from bot.network import explained
 
 # Called after each call with its method and how it went: ok, refused, busy, unknown.
 OnCall = Callable[[str, str], None]
@@ -123,15 +124,23 @@ def meaning(error: Exception) -> SlackError:
     """Return what *error* means for who called."""
     if isinstance(error, SlackApiError):
         return _answered(error.response)
+    if isinstance(error, SlackClientError):
+        # slack_sdk refused to send it: a message against the limits of Block Kit
+        return SlackRefused("Slack's library refused the form of the message.")
+    meant = _unreached(error)
+    found = explained(error)
+    meant.why, meant.remedy = found.what, found.remedy
+    return meant
+
+
+def _unreached(error: Exception) -> SlackError:
+    """Return what an *error* on the way to Slack means."""
     if isinstance(error, _NOT_SENT):
         return SlackBusy(
             "Slack cannot be reached; nothing was sent.", retry_after=UNREACHABLE_S
         )
     if isinstance(error, TimeoutError):
         return SlackUnknown("Slack did not answer in time.")
-    if isinstance(error, SlackClientError):
-        # slack_sdk refused to send it: a message against the limits of Block Kit
-        return SlackRefused("Slack's library refused the form of the message.")
     return SlackUnknown("The connection to Slack broke off before its answer was read.")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.common import FAILED, WRONG, Config, configured, found, wait_for
+from bot.cli.common import FAILED, WRONG, Config, configured, found, said, wait_for
 from bot.errors import BotError, ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _serve(make: Callable[[], Bot]) -> None:
     try:
         wait_for(_until_signal(make))
     except BotError as error:
-        print(f"mlstudio-bot: {error}", file=sys.stderr)
+        print(f"mlstudio-bot: {said(error)}", file=sys.stderr)
         code = WRONG if isinstance(error, ConfigError) else FAILED
     sys.stdout.flush()
     sys.stderr.flush()
