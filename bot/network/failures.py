@@ -17,6 +17,13 @@ import httpx
 # https://docs.openssl.org/master/man1/openssl-verification-options/
 _EXPIRED, _NOT_YET, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64
 _STATUS = re.compile(r"(\d{3})\b")
+# What TLS says when it waits for more, and when the connection is closed.
+_NOT_OF_TLS = (
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+)
 _TIMES = (TimeoutError, httpx.TimeoutException, aiohttp.ServerTimeoutError)
 
 
@@ -52,6 +59,8 @@ _BROKEN = Failure(
 
 def explained(error: BaseException) -> Failure:
     """Return what an *error* of aiohttp or httpx came from."""
+    if isinstance(error, _TIMES):
+        return NO_ANSWER
     chain = list(_chain(error))
     for link in chain:
         found = _of(link)
@@ -78,7 +87,7 @@ def _of(error: BaseException) -> Failure | None:
     """Return what one *error* says by itself."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(error)
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, _NOT_OF_TLS):
         return _NOT_TLS
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _proxy(error.status)

@@ -86,7 +86,8 @@ class SocketMode:
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             raise BotError(
                 "the socket to Slack did not open in time; check that the network lets"
-                " WebSockets out to Slack"
+                ' WebSockets out to Slack ("mlstudio-bot check" opens one and says what'
+                " is in the way)"
             ) from error
         self._watchdog = asyncio.create_task(self._watch(), name="socket watchdog")
 

@@ -52,8 +52,9 @@ class Authority:
 class CompanyNetwork:
     """A proxy that takes CONNECT, and TLS before the servers that it leads to.
 
-    *status* is what it answers CONNECT with (0 = nothing, ever); *asked* are the names
-    that it was asked for; *login* is the Proxy-Authorization that it wants, if any.
+    *status* is what it answers CONNECT with (0 = nothing, ever); *ports* is where
+    each name leads, *asked* are the names that it was asked for; *login* is the
+    Proxy-Authorization that it wants, if any.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,7 +63,7 @@ class CompanyNetwork:
         self.asked: list[str] = []
         self.login = ""
         self.port = 0
-        self._ports: dict[str, int] = {}
+        self.ports: dict[str, int] = {}
         self._open = AsyncExitStack()
         self._pipes: set[asyncio.Task[None]] = set()
 
@@ -88,8 +89,8 @@ class CompanyNetwork:
             await self._join(reader, writer, port)
 
         context = self.authority.context(shown_as or name)
-        self._ports[name] = await self._serve(front, context)
-        return self._ports[name]
+        self.ports[name] = await self._serve(front, context)
+        return self.ports[name]
 
     async def _serve(self, handle, context: ssl.SSLContext | None = None) -> int:
         async def kept(reader, writer) -> None:
@@ -119,12 +120,12 @@ class CompanyNetwork:
         status = self.status if method == "CONNECT" else 405
         if self.login and f"Proxy-Authorization: {self.login}\r\n" not in head:
             status = 407
-        if status == 200 and name not in self._ports:
+        if status == 200 and name not in self.ports:
             status = 502
         writer.write(f"HTTP/1.1 {status} so\r\nContent-Length: 0\r\n\r\n".encode())
         await writer.drain()
         if status == 200:
-            await self._join(reader, writer, self._ports[name])
+            await self._join(reader, writer, self.ports[name])
 
     async def _join(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int
