@@ -218,7 +218,9 @@ class TokenAuth(httpx.Auth):
         user = {
             "name": login.username,
             "password": login.password.get_secret_value(),
-            "domain": {"name": login.user_domain_name},
+            "domain": {"id": login.user_domain_id}
+            if login.user_domain_id
+            else {"name": login.user_domain_name},
         }
         return {
             "auth": {

@@ -842,7 +842,8 @@ def test_the_log_is_told_every_secret():
     """Every field is hidden from the log but the names of users: a new one, too."""
     fields = Secrets.model_fields
     names = {*fields, *Credentials.model_fields} - {"clouds"}
-    visible = {"os_username", "os_user_domain_name", "username", "user_domain_name"}
+    users = {"username", "user_domain_name", "user_domain_id"}
+    visible = users | {f"os_{name}" for name in users}
 
     secrets = Secrets(**{name: _filled(name, fields[name]) for name in fields})
 

@@ -164,7 +164,7 @@ def _needed(settings: Settings, secrets: Secrets) -> list[SecretStr]:
         "token": [
             secrets.os_username,
             secrets.os_password,
-            secrets.os_user_domain_name,
+            secrets.os_user_domain_id or secrets.os_user_domain_name,
         ],
         "aksk": [secrets.ak, secrets.sk],
     }
