@@ -30,7 +30,7 @@ from bot.model.duration import Seconds
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 USER_ID = re.compile(r"[UW][A-Z0-9]+")
 _REFERENCE = re.compile(r"[UWS][A-Z0-9]+|@[\w.-]{1,80}|\*")
-_CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
+CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
 
 # --- checks of single values ----------------------------------------------------------
@@ -50,7 +50,7 @@ def _reference(text: str) -> str:
 
 def _channel(text: str) -> str:
     """Check the id of a conversation; its name may change at any time."""
-    if not _CHANNEL.fullmatch(text):
+    if not CHANNEL.fullmatch(text):
         raise ValueError(
             "is not the id of a channel (C…); Slack shows it at the end of the"
             ' channel\'s "About" tab'

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import aiohttp
-from pydantic import SecretStr
 
 from bot.cli.check.backends import cloud_lines, database_line
 from bot.cli.check.line import Line, bad, counted, good, skipped
@@ -21,6 +20,7 @@ from bot.cli.check.slack import (
     user_line,
 )
 from bot.cli.check.socket_mode import socket_lines
+from bot.cli.logins import can_log_in, given
 from bot.cloud import Cloud
 from bot.config import Settings, examine
 from bot.config.error_messages import Problem
@@ -112,7 +112,7 @@ def _secrets(
 
 async def _slack(settings: Settings, secrets: Secrets, network: Network) -> list[Line]:
     """Ask Slack about the tokens, and about everybody whom the rules name."""
-    if not _given(secrets.slack_bot_token):
+    if not given(secrets.slack_bot_token):
         return [skipped("Slack was not asked", "set SLACK_BOT_TOKEN")]
     lines: list[Line] = []
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
@@ -121,7 +121,7 @@ async def _slack(settings: Settings, secrets: Secrets, network: Network) -> list
         api_url = settings.slack.api_url
         client, _ = clients(token, api_url, session, network=network)
         team = await home_team(client, lines, network.way(api_url))
-        if settings.slack.mode == "socket" and _given(secrets.slack_app_token):
+        if settings.slack.mode == "socket" and given(secrets.slack_app_token):
             app_token = secrets.slack_app_token.get_secret_value()
             lines += await socket_lines(client, session, app_token, network)
         if team:
@@ -150,28 +150,8 @@ async def _users(settings: Settings, users: Users) -> list[Line]:
 
 async def _cloud(settings: Settings, secrets: Secrets, network: Network) -> list[Line]:
     """Log in to every project and look at every instance that has a name."""
-    # An empty password would only count as one more failed login.
-    if not all(map(_given, _needed(settings, secrets))):
+    if not can_log_in(settings, secrets):
         return [skipped("the cloud was not asked", "set the secrets of its login")]
     async with http_client(network) as http:
         cloud = Cloud.of(settings, secrets, http)
         return [line async for line in cloud_lines(settings, cloud, network)]
-
-
-def _needed(settings: Settings, secrets: Secrets) -> list[SecretStr]:
-    """Return the secrets that the logins of all projects need."""
-    of = {
-        "token": [
-            secrets.os_username,
-            secrets.os_password,
-            secrets.os_user_domain_id or secrets.os_user_domain_name,
-        ],
-        "aksk": [secrets.ak, secrets.sk],
-    }
-    points = settings.endpoints.values()
-    logins = {p.auth for p in points if p.auth == "aksk" or not p.cloud}
-    return [secret for login in logins for secret in of[login]]
-
-
-def _given(secret: SecretStr) -> bool:
-    return bool(secret.get_secret_value())
