@@ -75,6 +75,11 @@ _SENTENCES = {
 _MEANINGS: Mapping[str, str] = {
     code: sentence for sentence, codes in _SENTENCES.items() for code in codes.split()
 }
+_NO_WORD = "what came is no answer of the Web API"
+_NOT_SLACK = (
+    "run it again; if it stays so, mend api_url, or ask who runs the network what"
+    " answers in Slack's place"
+)
 # Slack says of these itself that part of the work may have been done.
 _AMBIGUOUS = frozenset({"internal_error", "fatal_error", "service_unavailable"})
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
@@ -155,7 +160,10 @@ def _answered(response: Any) -> SlackError:
         return SlackBusy(sentence, code=code, retry_after=wait or THROTTLED_S)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _AMBIGUOUS or not code:
         what = code or f"HTTP {status} without a word of its own"
-        return SlackUnknown(f"Slack had a failure of its own ({what}).", code=code)
+        unknown = SlackUnknown(f"Slack had a failure of its own ({what}).", code=code)
+        if not code:  # Slack's own failures mostly have one
+            unknown.why, unknown.remedy = _NO_WORD, _NOT_SLACK
+        return unknown
     return SlackRefused(_sentence(code, data), code=code)
 
 

@@ -183,6 +183,27 @@ async def test_what_is_in_the_way_is_said(place, fault, monkeypatch):
     assert "s3cret" not in "".join(lines)
 
 
+async def test_something_else_answers(place):
+    """Where a page of the network answers in Slack's place ``check`` says so."""
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", _please_log_in)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await place.network.publish(SLACK, runner.addresses[0][1])
+
+    line = line_of(await place.check(), "✗ the bot token: ")
+    await runner.cleanup()
+
+    assert f"asked was {SLACK} through the proxy" in line
+    assert "what came is no answer of the Web API" in line
+    assert "what answers in Slack's place" in line
+
+
+async def _please_log_in(_):
+    return web.Response(text="<h1>Please log in</h1>", content_type="text/html")
+
+
 async def test_iam_speaks_for_itself(place):
     """IAM's own words are told to who runs ``check``, without any secret in them."""
     word = place.cloud.world.login.password
