@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
+import attrs
 import httpx
 
 from bot.cloud.aksk_auth import KEY_PAUSE_S, SigningAuth
@@ -13,7 +14,7 @@ from bot.cloud.clocks import Clocks
 from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, result_of
 from bot.cloud.error_response import body_of, problem_of, ref_of
 from bot.cloud.login import Login, LoginBackoff
-from bot.cloud.rate_limiter import RateLimiter
+from bot.cloud.rate_limiter import Rank, RateLimiter
 from bot.cloud.schemas import InstanceAnswer, RestartAnswer
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Endpoint, Secrets, Settings
@@ -45,6 +46,14 @@ def _ignore(kind: str, result: str) -> None:
     """Count nothing."""
 
 
+@attrs.frozen
+class Seen:
+    """What the cloud said about an instance when it was read, *age_s* seconds ago."""
+
+    instance: Instance
+    age_s: float
+
+
 class Cloud:
     """Reads and restarts instances; every failure is a CloudError.
 
@@ -73,6 +82,7 @@ class Cloud:
         self._key_pause = LoginBackoff(KEY_PAUSE_S, clocks.monotonic)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
         self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
+        self._seen_at: dict[str, tuple[float, Instance]] = {}  # by the instance's key
 
     @classmethod
     def of(
@@ -96,17 +106,33 @@ class Cloud:
         """Take new *endpoints* from now on; logins of unchanged ones stay."""
         self._endpoints = dict(endpoints)
 
-    async def read(self, target: Target, *, can_wait: bool = False) -> Instance:
+    async def read(self, target: Target, *, rank: Rank = Rank.QUESTION) -> Instance:
         """Return what the cloud says about an instance now.
 
-        One that *can_wait* lets those first that somebody waits for.
+        *rank* says whom it lets go first while calls are scarce.
         """
         with self._counted("read"):
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
-            await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
+            await self._limiter.wait(rank)
             response = await self._send("GET", url, auth, asked)
-            return self._seen(response, target, asked)
+            instance = self._described(response, target, asked)
+        self._seen_at[target.key] = self._clocks.monotonic(), instance
+        return instance
+
+    def seen(self, target: Target) -> Seen | None:
+        """Return what was last read of an instance, by whomever; asks nobody.
+
+        None: nothing yet in this process, or nothing since its restart was sent.
+        """
+        if target.key not in self._seen_at:
+            return None
+        at, instance = self._seen_at[target.key]
+        return Seen(instance, self._clocks.monotonic() - at)
+
+    def forget(self, target: Target) -> None:
+        """Forget what was last read of an instance."""
+        self._seen_at.pop(target.key, None)
 
     async def restart(self, target: Target) -> Answer:
         """Restart an instance with one POST; it is never sent again from here.
@@ -116,6 +142,7 @@ class Cloud:
         with self._counted("restart"):
             asked, url, auth = self._prepared(target, restart=True)
             self._limiter.take()
+            self.forget(target)
             response = await self._send("POST", f"{url}/action", auth, asked)
             return self._accepted(response, asked)
 
@@ -227,7 +254,9 @@ class Cloud:
             response.status_code, headers=kept, text=text, request=response.request
         )
 
-    def _seen(self, response: httpx.Response, target: Target, asked: Asked) -> Instance:
+    def _described(
+        self, response: httpx.Response, target: Target, asked: Asked
+    ) -> Instance:
         """Return the instance that an answer describes, if it is the one asked for."""
         answer = InstanceAnswer.model_validate(body_of(response))
         if answer.error_code and not (answer.id and answer.status):

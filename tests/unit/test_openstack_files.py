@@ -218,7 +218,7 @@ async def test_the_limit_holds_for_whoever_asks_the_cloud(read, home):
     async with httpx.AsyncClient() as http:
         cloud = Cloud.of(settings, secrets, http)
 
-    assert cloud._limiter._per_s == 0.5
+    assert cloud._limiter._all._per_s == 0.5
 
 
 def test_the_password_of_an_own_cloud_is_not_logged(read, home):
