@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
@@ -18,6 +19,7 @@ from bot.cloud.rate_limiter import Rank, RateLimiter
 from bot.cloud.schemas import InstanceAnswer, RestartAnswer
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Endpoint, Secrets, Settings
+from bot.config.redaction import cleaned, hider
 from bot.config.tables import ID
 from bot.errors import CloudError, CloudMisfit, CloudRefused
 from bot.model import Answer, Instance, Target
@@ -26,8 +28,6 @@ _CONNECT_S, _READ_S, _RESTART_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
 _PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
-_SHORTEST = 4  # characters of a secret; a shorter one would blot out ordinary words
-_ECHO = "(hidden)"  # instead of a secret that comes back
 _NO_INSTANCE = "ModelArts.6309"
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _REAL = Clocks()
@@ -234,24 +234,15 @@ class Cloud:
         database or the log.
         """
         sent = (response.request.headers.get(name, "") for name in _PROOFS)
-        told = f"{response.text} {[*response.headers.values()]}"
-        hidden = {
-            one
-            for one in (*self._login.hidden, *sent)
-            if len(one) >= _SHORTEST and one in told
-        }
-        if not hidden:
+        clean = hider((*self._login.hidden, *sent))
+        body = _cleaned_body(response, clean)
+        told = list(response.headers.items())
+        fine = [(name, value) for name, value in told if clean(value) == value]
+        if body == response.text and fine == told:
             return response
-        text = response.text
-        for one in sorted(hidden, key=len, reverse=True):
-            text = text.replace(one, _ECHO)
-        kept = {
-            name: value
-            for name, value in response.headers.items()
-            if name not in _FRAMING and not any(one in value for one in hidden)
-        }
+        headers = [(name, value) for name, value in fine if name not in _FRAMING]
         return httpx.Response(
-            response.status_code, headers=kept, text=text, request=response.request
+            response.status_code, headers=headers, text=body, request=response.request
         )
 
     def _described(
@@ -286,6 +277,16 @@ class Cloud:
             self._on_call(kind, result_of(error))
             raise
         self._on_call(kind, "ok")
+
+
+def _cleaned_body(response: httpx.Response, clean: Callable[[str], str]) -> str:
+    """Return the body of *response* with each of its words clean as it is read."""
+    try:
+        said = response.json()
+        fine = cleaned(said, clean)
+    except (ValueError, RecursionError):
+        return clean(response.text)
+    return response.text if fine == said else json.dumps(fine)
 
 
 def _check_id(what: str, text: str) -> None:

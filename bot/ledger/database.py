@@ -55,13 +55,19 @@ def in_thread(
 class Database:
     """The tables, and who may use them when; what stands in them is for others.
 
-    *now* tells the time (UTC); whatever is written gets its time from there.
+    *now* tells the time (UTC); whatever is written gets its time from there. *clean*
+    takes secrets out of a text.
     """
 
     def __init__(
-        self, database: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clean: Callable[[str], str] = str,
     ) -> None:
-        self.engine = engine_of(database)
+        # Whoever writes within a connection has it at hand there.
+        self.engine = engine_of(database).execution_options(clean=clean)
         self._reader = self.engine.execution_options(reading=True)
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="ledger")
         sqlite = self.engine.dialect.name == "sqlite"
