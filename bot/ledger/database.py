@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import LedgerError
+from bot.ledger.files import make_private
 from bot.ledger.migration import grow
 from bot.ledger.schema import engine_of, pulse
 
@@ -80,6 +81,8 @@ class Database:
 
     def open(self) -> None:
         """Add what is missing of the tables, all of it or nothing."""
+        if self._file:
+            make_private(self._file)
         try:
             with self.engine.begin() as connection:
                 grow(connection)

@@ -24,7 +24,7 @@ from bot.cli.check.slack import (
 from bot.cloud import Cloud, http_client
 from bot.config import Settings, examine
 from bot.config.error_messages import Problem
-from bot.config.secrets import VARIABLES, Secrets
+from bot.config.secrets import VARIABLES, Secrets, exposed
 from bot.policy import references
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.users import Users
@@ -79,14 +79,29 @@ def _secrets(
     present = {name for name in environ if environ[name]}
     given = [n for n in VARIABLES if present & {n, f"{n}_FILE"}]
     wrong = {str(problem.path[0]): problem for problem in problems}
+    files = exposed(environ)
     return [
-        *(good(f"{name} is set") for name in given if name not in wrong),
+        *(
+            good(f"{name} is set{_exposed(name, files)}")
+            for name in given
+            if name not in wrong
+        ),
         *(
             bad(str(problem), f"mend the environment variable {name}")
             for name, problem in wrong.items()
             if not offline or name in present.union(given)
         ),
     ]
+
+
+def _exposed(name: str, files: Mapping[str, str]) -> str:
+    """Return what to say of a secret whose file every user of this machine may read.
+
+    It is no ✗: in a container, where Kubernetes and Docker make such files readable for
+    all, there is nobody else.
+    """
+    said = f"; but every user here can read its file: chmod 600 {files.get(name)}"
+    return said if name in files else ""
 
 
 async def _slack(settings: Settings, secrets: Secrets) -> list[Line]:
