@@ -20,6 +20,7 @@ from structlog.stdlib import BoundLogger, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bot.config.redaction import HIDDEN, redactor
+from bot.telemetry.repeats import Repeats
 
 Format = Literal["json", "console"]
 # A value under such a key is hidden whole, whatever it looks like.
@@ -46,6 +47,7 @@ def configure(
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter(style, secrets))
+    handler.addFilter(Repeats(handler))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

@@ -15,6 +15,7 @@ HOUSE = (
     {"model"},
     {"errors"},
     {"config"},
+    {"web"},
     {"ledger", "cloud", "slack"},
     {"telemetry"},
     {"policy"},
