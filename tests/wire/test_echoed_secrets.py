@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.errors import SlackApiError
 
+from bot.cli.check import check_file
 from bot.config.redaction import HIDDEN, cleaned, hider, redactor, unescaped
 from bot.demo.cloud_http import Reply
 from bot.slack.errors import meaning
@@ -94,3 +95,22 @@ async def test_a_secret_that_the_cloud_escapes_reaches_nobody(bench: Bench) -> N
     assert secret not in "".join(said)
     with sqlite3.connect(bench.path.parent / "bot.db") as database:
         assert secret not in "\n".join(database.iterdump())
+
+
+async def test_check_shows_no_secret_that_a_login_echoes(bench: Bench) -> None:
+    """What IAM says of a refused login is shown without the password in it."""
+    login = bench.cloud.world.login
+    said = f"no {escaped(login.password)} here"
+    body = f'{{"error": {{"code": 400, "message": "{said}"}}}}'
+    bench.fail("login", times=None, reply=Reply(400, body))
+    environ = {
+        "OS_USERNAME": login.user,
+        "OS_PASSWORD": login.password,
+        "OS_USER_DOMAIN_NAME": login.domain,
+    }
+
+    lines = await check_file(bench.path, environ, offline=False)
+
+    told = "\n".join(map(str, lines))
+    assert "✗ ml-prod: the login failed" in told
+    assert login.password not in told

@@ -6,6 +6,7 @@ It changes nothing anywhere; what it finds is lines, not exceptions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -24,6 +25,7 @@ from bot.cli.check.slack import (
 from bot.cloud import Cloud, http_client
 from bot.config import Settings, examine
 from bot.config.error_messages import Problem
+from bot.config.redaction import hider
 from bot.config.secrets import VARIABLES, Secrets, exposed
 from bot.policy import references
 from bot.slack.client import TIMEOUT, clients
@@ -46,13 +48,17 @@ async def check_file(
     if settings is None:
         return [bad(problem, f"mend {path}") for problem in found.wrong]
     lines = _secrets(environ, found.missing, offline=offline)
+    clean = hider(secrets.hidden)  # the cloud and a proxy may echo what we sent
     return [
         good(
             f"{path}: {counted(len(settings.projects), 'project')},"
             f" {counted(len(settings.rules), 'rule')}"
         ),
         *lines,
-        *await check(settings, secrets, offline=offline),
+        *(
+            replace(line, what=clean(line.what), remedy=clean(line.remedy))
+            for line in await check(settings, secrets, offline=offline)
+        ),
     ]
 
 
