@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cloud import Cloud
 from bot.config import Secrets, Settings
+from bot.config.redaction import redactor
 from bot.errors import BotError, SlackError, SlackRefused
 from bot.ledger import Ledger
 from bot.network import Network, http_client
@@ -64,7 +65,8 @@ async def open_clients(
     engine = Engine(settings.database, poll_s=poll_s)
     closing.push_async_callback(engine.release)
     await engine.prepare()
-    ledger = Ledger(settings.database)
+    clean = redactor(secrets.hidden)
+    ledger = Ledger(settings.database, clean=clean)
     closing.callback(ledger.close)
     await asyncio.to_thread(ledger.open)
     session = await closing.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
@@ -76,7 +78,12 @@ async def open_clients(
     poster, idem = clients(token, settings.slack.api_url, session, network=network)
     cloud = Cloud.of(settings, secrets, http, on_call=metrics.cloud_called)
     slack = SlackClient(
-        poster, idem, session, network=network, on_call=metrics.slack_called
+        poster,
+        idem,
+        session,
+        network=network,
+        on_call=metrics.slack_called,
+        clean=clean,
     )
     return Clients(poster, idem, slack, cloud, ledger, engine, network, traces)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -158,6 +160,20 @@ def _value(environ: Mapping[str, str], name: str) -> str:
     if file and not value:
         raise ValueError(f"is empty in the file that {name}_FILE names")
     return value
+
+
+def exposed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of secrets that every user of this machine may read, by name.
+
+    The name is that of the variable, as in ``VARIABLES``.
+    """
+    found = {}
+    for name in VARIABLES:
+        file = environ.get(f"{name}_FILE", "")
+        with suppress(OSError, ValueError):  # ``read`` says what is wrong with it
+            if file and Path(file).stat().st_mode & stat.S_IROTH:
+                found[name] = file
+    return found
 
 
 def _content(name: str, file: str) -> str:

@@ -66,6 +66,7 @@ def explain_denial(
             for one in records(connection, together(request_id))
             if (one.state, one.decided_by) == (State.DENIED, person.user_id)
         ]
+        note = connection.get_execution_options().get("clean", str)(note)
         word = Vote(person.user_id, approve=False, at=database.now(), note=note)
         for one in denied:
             _cast(connection, one.request.id, word)

@@ -11,6 +11,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from bot.errors import LedgerError, SlackError, StateConflict
 from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor, who_clicked
+from bot.listeners.quota import Quota
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.responses import Responses
 from bot.listeners.tasks import Tasks, in_time
@@ -24,6 +25,9 @@ from bot.slack.messages.formatting import what_of
 
 log = structlog.get_logger()
 
+IN_VAIN = 20  # clicks of one person within a minute on what is decided or unknown
+TOO_MANY = "You clicked too often within a minute, so this click was not looked at."
+
 
 @attrs.frozen
 class ApprovalButtons:
@@ -35,6 +39,9 @@ class ApprovalButtons:
     _responses: Responses
     _tasks: Tasks
     _refusals: RefusalLimit
+    _vain: Quota = attrs.field(factory=lambda: Quota(IN_VAIN), init=False)
+    # What need not be done twice within a minute, whoever clicks how often.
+    _once: Quota = attrs.field(factory=lambda: Quota(1), init=False)
 
     async def on_click(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Take a click: recorded before it is acknowledged, and always answered."""
@@ -47,6 +54,10 @@ class ApprovalButtons:
         with structlog.contextvars.bound_contextvars(
             user=actor.user_id, request=request_id
         ):
+            if self._vain.is_spent(actor.user_id):
+                again = "Click again in a minute."
+                await self._responses.whisper(actor, replies.plain(TOO_MANY, again))
+                return
             answer = await self._decide(actor, request_id, action["action_id"], body)
             if answer is not None:
                 await self._responses.whisper(actor, answer)
@@ -55,6 +66,8 @@ class ApprovalButtons:
     async def _tidy(self, actor: Actor, request_id: str, body: dict[str, Any]) -> None:
         """Take the buttons off a card that a crash has left beside the real one."""
         clicked = str((body.get("container") or {}).get("message_ts") or "")
+        if not self._once.use(f"tidy {request_id} {actor.channel_id} {clicked}"):
+            return
         try:
             await self._approvals.close_copy(request_id, actor.channel_id, clicked)
         except LedgerError as error:
@@ -134,15 +147,22 @@ class ApprovalButtons:
     async def _unknown(self, actor: Actor, request_id: str) -> Message:
         """Answer a click on what the ledger does not know."""
         entry = Entry(kind="unknown click", request_id=request_id[:32])
-        await self._services.ledger.note(entry.by(actor.person))
+        await self._note_vain(actor, entry)
         return replies.unknown_request()
 
     async def _too_late(self, actor: Actor, record: Record) -> Message:
         """Answer a late click; take the buttons off a card that still shows them."""
         entry = entry_of(record.request, "late click", detail=str(record.state))
-        await self._services.ledger.note(entry.by(actor.person))
-        await self._approvals.close_card(record.request.id)
+        await self._note_vain(actor, entry)
+        if self._once.use(f"close {record.request.id}"):
+            await self._approvals.close_card(record.request.id)
         return replies.decided(record, actor.user_id, await self._what(record))
+
+    async def _note_vain(self, actor: Actor, entry: Entry) -> None:
+        """Put a click that decides nothing on record, one for many of the same kind."""
+        self._vain.use(actor.user_id)
+        if self._once.use(f"{actor.user_id} {entry.kind} {entry.request_id}"):
+            await self._services.ledger.note(entry.by(actor.person))
 
     async def _what(self, record: Record) -> str:
         """Return what a request asks for, where it was asked for with others."""

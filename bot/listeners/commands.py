@@ -13,6 +13,7 @@ from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.cancellations import Cancellations
 from bot.listeners.payloads import Actor, who_typed
 from bot.listeners.queries import QueryListeners
+from bot.listeners.quota import Quota
 from bot.listeners.requests import RequestListeners
 from bot.listeners.responses import Responses
 from bot.listeners.restart_dialog import RestartDialog
@@ -21,6 +22,13 @@ from bot.slack import command as words
 from bot.slack.messages import replies
 
 log = structlog.get_logger()
+
+QUESTIONS = 20  # of one person within a minute
+ASKS = (words.Status, words.List, words.History, words.Can)
+TOO_MANY = (
+    f"You asked more than {QUESTIONS} questions within a minute, so this one was not"
+    " looked up: ask it again in a minute."
+)
 
 
 @attrs.frozen
@@ -33,6 +41,7 @@ class Commands:
     _restart_dialog: RestartDialog
     _batch_dialog: BatchDialog
     _responses: Responses
+    _questions: Quota = attrs.field(factory=lambda: Quota(QUESTIONS))
 
     async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Answer with the acknowledgement where that is possible in time.
@@ -61,6 +70,8 @@ class Commands:
         self, actor: Actor, command: words.Command, trigger_id: str
     ) -> Message | None:
         """Carry out a command, or explain its mistake to whom names may be told."""
+        if isinstance(command, ASKS) and not self._questions.use(actor.user_id):
+            return replies.plain(TOO_MANY, "Restarts are not held up by that.")
         try:
             if isinstance(command, words.Restart) and command.is_whole:
                 return await self._requests.restart(actor, command)

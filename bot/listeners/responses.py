@@ -69,7 +69,7 @@ class Responses:
         elif answer is None:
             await ack()
         else:
-            await ack(**ephemeral(answer))
+            await ack(**ephemeral(self._services.slack.cleaned(answer)))
         self._services.metrics.ack.observe(time.perf_counter() - began)
 
     async def _answer_later(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -26,6 +25,7 @@ from pydantic import (
 )
 
 from bot.model.duration import Seconds
+from bot.model.reason_pattern import checked_pattern
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 USER_ID = re.compile(r"[UW][A-Z0-9]+")
@@ -65,17 +65,6 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _regex(text: str) -> str:
-    """Check a regular expression; one that Python warns of is wrong too."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(text)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError(f"is not a regular expression: {error}") from None
-    return text
-
-
 def _some(items: tuple[str, ...]) -> tuple[str, ...]:
     """Check that a list names something; min_length would count only the good ones."""
     if not items:
@@ -88,7 +77,7 @@ _Some = AfterValidator(_some)
 _Reference = Annotated[str, AfterValidator(_reference)]
 _Channel = Annotated[str, AfterValidator(_channel)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
-_Regex = Annotated[str, AfterValidator(_regex)]
+_Regex = Annotated[str, AfterValidator(checked_pattern)]
 
 
 # --- rules ----------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 
-from bot.cloud import Cloud
+from bot.cloud import Cloud, Rank
 from bot.config import Settings
 from bot.errors import CloudError, UsageError
 from bot.ledger import Ledger
@@ -34,6 +34,8 @@ from bot.slack.users import Users
 
 # A command has to be answered within 3 s; the name of an instance is worth a part.
 NAME_WITHIN_S = 1.0
+# A name that could not be had is not asked for again so soon by a mere question.
+NAMELESS = timedelta(seconds=5)
 
 
 @attrs.define(kw_only=True)
@@ -47,25 +49,34 @@ class Authorizer:
     _home_team: str
     _now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _names: dict[str, str] = attrs.field(factory=dict, init=False)
+    _nameless: dict[str, datetime] = attrs.field(factory=dict, init=False)
 
     def saw(self, target: Target, instance: Instance) -> None:
         """Remember what the cloud calls an instance: rules may name it so."""
         self._names[target.key] = instance.name
 
     async def decide(
-        self, question: Question, *, fresh: bool = False, but: str = ""
+        self,
+        question: Question,
+        *,
+        fresh: bool = False,
+        but: str = "",
+        ask_cloud: bool = True,
     ) -> Decision:
         """Answer *question*; *but* is the request that asks, *fresh* reads Slack anew.
+
+        Without *ask_cloud* an instance's name there counts only if it is known already.
 
         Raises SlackError when Slack does not say who somebody is, LedgerError when the
         record cannot be asked: nobody gets past either.
         """
         rules, target = self._settings().rules, self._as_configured(question.target)
+        rank = Rank.QUESTION if question.reason is None else Rank.RESTART
         person, groups, last, name = await asyncio.gather(
             self._users.person(question.user_id, team_id=question.team_id, fresh=fresh),
             self._users.groups(references(rules), fresh=fresh),
             self._ledger.last_restart(target.key, but=but),
-            self._name(target),
+            self._name(target, rank if ask_cloud else None),
         )
         facts = Facts(
             person=person,
@@ -139,17 +150,27 @@ class Authorizer:
             return []
         return await self.mentions(request.approval.by)
 
-    async def _name(self, target: Target) -> str | None:
+    async def _name(self, target: Target, rank: Rank | None) -> str | None:
         """Return what the cloud calls the instance, if that can be had in time.
 
         Without it a rule is decided on alias and id, and again, with the name, right
         before the restart.
         """
         patterns = any(rule.instances for rule in self._settings().rules)
-        if patterns and target.key not in self._names:
+        wanted = patterns and target.key not in self._names
+        if rank is Rank.QUESTION and self._is_nameless(target.key):
+            wanted = False
+        if wanted and rank is not None:
             try:
                 async with asyncio.timeout(NAME_WITHIN_S):
-                    self.saw(target, await self._cloud.read(target))
+                    self.saw(target, await self._cloud.read(target, rank=rank))
             except (CloudError, TimeoutError):
-                return None
+                self._nameless[target.key] = self._now()
         return self._names.get(target.key)
+
+    def _is_nameless(self, key: str) -> bool:
+        """Say whether the name of an instance could not be had a moment ago."""
+        since = self._now() - NAMELESS
+        for old in [one for one, at in self._nameless.items() if at <= since]:
+            del self._nameless[old]
+        return key in self._nameless

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from dataclasses import dataclass, replace
 
 from bot.model import Approval, Decision, Rule, Verdict
+from bot.model.reason_pattern import fits
 from bot.policy.approvers import approvers
 from bot.policy.question import Facts, Question
 from bot.policy.subjects import MEND_GROUP, closed_group, in_words, lists
@@ -104,7 +104,7 @@ def _unexplained(case: Case) -> Decision | None:
     if not case.reason:
         fine = case.rule.reason == "optional"
     else:
-        fine = not pattern or re.search(pattern, case.reason) is not None
+        fine = not pattern or fits(pattern, case.reason)
     if fine:
         return None
     why = f"{case.named} requires a reason{matching}."

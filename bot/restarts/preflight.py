@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import attrs
 import structlog
 
+from bot.cloud import Rank
 from bot.errors import (
     CloudError,
     CloudMisfit,
@@ -106,7 +107,9 @@ class Preflight:
         """Return the instance if a restart makes sense, else end the request."""
         target = record.request.target
         try:
-            instance = await few_times(lambda: self._services.cloud.read(target))
+            instance = await few_times(
+                lambda: self._services.cloud.read(target, rank=Rank.RESTART)
+            )
         except CloudError as error:
             why = str(error)
             tell = log.error if isinstance(error, CloudMisfit) else log.warning
@@ -130,7 +133,8 @@ class Preflight:
             )
             return False
         try:
-            now = await self._services.cloud.read(record.request.target)
+            target = record.request.target
+            now = await self._services.cloud.read(target, rank=Rank.RESTART)
         except CloudError as error:  # it could be read a moment ago
             log.info("not read right before the restart", error=str(error))
             return True

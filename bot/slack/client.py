@@ -8,6 +8,7 @@ https://docs.slack.dev/apis/web-api/rate-limits
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,7 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.config.redaction import cleaned
 from bot.errors import SlackError, SlackRefused
 from bot.model import Message
 from bot.network import DIRECT, Network
@@ -119,6 +121,12 @@ class SlackClient:
     _http: aiohttp.ClientSession
     _network: Network = attrs.field(default=DIRECT, kw_only=True)
     _on_call: OnCall = attrs.field(default=unreported, kw_only=True)
+    _clean: Callable[[str], str] = attrs.field(default=str, kw_only=True)
+
+    def cleaned(self, message: Message) -> Message:
+        """Return *message* without any secret; for what does not go out from here."""
+        blocks = cleaned(message.blocks, self._clean)
+        return replace(message, text=self._clean(message.text), blocks=blocks)
 
     async def post(
         self,
@@ -132,6 +140,7 @@ class SlackClient:
 
         After SlackUnknown the message may stand: a repeat may double it.
         """
+        message = self.cleaned(message)
 
         def send(blocks: list[dict[str, Any]]) -> Awaitable[AsyncSlackResponse]:
             return self._poster.chat_postMessage(
@@ -149,6 +158,7 @@ class SlackClient:
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
         """Replace the message *ts* in *channel*; safe to repeat."""
+        message = self.cleaned(message)
 
         def send(blocks: list[dict[str, Any]]) -> Awaitable[AsyncSlackResponse]:
             # Without ``blocks`` Slack would keep the old ones, buttons included.
@@ -172,6 +182,7 @@ class SlackClient:
         A way that failed leads to the next one, even if it may have worked: a private
         answer that stands twice is better than none.
         """
+        message = self.cleaned(message)
         if response_url and await self._respond(response_url, message):
             return
         if channel and await self._ephemeral(channel, user_id, message):
@@ -180,17 +191,23 @@ class SlackClient:
 
     async def open_view(self, trigger_id: str, view: dict[str, Any]) -> None:
         """Open a dialog; *trigger_id* lives 3 s and works once."""
-        opened = self._poster.views_open(trigger_id=trigger_id, view=view)
+        opened = self._poster.views_open(
+            trigger_id=trigger_id, view=cleaned(view, self._clean)
+        )
         await self._call("views.open", opened)
 
     async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
         """Replace an open dialog."""
-        update = self._idem.views_update(view_id=view_id, view=view)
+        update = self._idem.views_update(
+            view_id=view_id, view=cleaned(view, self._clean)
+        )
         await self._call("views.update", update)
 
     async def publish_home(self, user_id: str, view: dict[str, Any]) -> None:
         """Replace the home page of one person."""
-        publish = self._idem.views_publish(user_id=user_id, view=view)
+        publish = self._idem.views_publish(
+            user_id=user_id, view=cleaned(view, self._clean)
+        )
         await self._call("views.publish", publish)
 
     async def permalink(self, channel: str, ts: str) -> str:

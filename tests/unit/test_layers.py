@@ -16,6 +16,7 @@ HOUSE = (
     {"errors"},
     {"network"},
     {"config"},
+    {"web"},
     {"ledger", "cloud", "slack"},
     {"telemetry"},
     {"policy"},

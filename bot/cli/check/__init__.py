@@ -6,6 +6,7 @@ It changes nothing anywhere; what it finds is lines, not exceptions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -24,7 +25,8 @@ from bot.cli.logins import can_log_in, given
 from bot.cloud import Cloud
 from bot.config import Settings, examine
 from bot.config.error_messages import Problem
-from bot.config.secrets import VARIABLES, Secrets
+from bot.config.redaction import hider
+from bot.config.secrets import VARIABLES, Secrets, exposed
 from bot.errors import ConfigError
 from bot.network import Network, http_client
 from bot.policy import references
@@ -49,13 +51,17 @@ async def check_file(
         return [bad(problem, f"mend {path}") for problem in found.wrong]
     network = _network(environ, lines := [])
     lines += _secrets(environ, found.missing, offline=offline)
+    clean = hider(secrets.hidden)  # the cloud and a proxy may echo what we sent
     return [
         good(
             f"{path}: {counted(len(settings.projects), 'project')},"
             f" {counted(len(settings.rules), 'rule')}"
         ),
         *lines,
-        *await check(settings, secrets, network, offline=offline),
+        *(
+            replace(line, what=clean(line.what), remedy=clean(line.remedy))
+            for line in await check(settings, secrets, network, offline=offline)
+        ),
     ]
 
 
@@ -100,14 +106,29 @@ def _secrets(
     present = {name for name in environ if environ[name]}
     given = [n for n in VARIABLES if present & {n, f"{n}_FILE"}]
     wrong = {str(problem.path[0]): problem for problem in problems}
+    files = exposed(environ)
     return [
-        *(good(f"{name} is set") for name in given if name not in wrong),
+        *(
+            good(f"{name} is set{_exposed(name, files)}")
+            for name in given
+            if name not in wrong
+        ),
         *(
             bad(str(problem), f"mend the environment variable {name}")
             for name, problem in wrong.items()
             if not offline or name in present.union(given)
         ),
     ]
+
+
+def _exposed(name: str, files: Mapping[str, str]) -> str:
+    """Return what to say of a secret whose file every user of this machine may read.
+
+    It is no ✗: in a container, where Kubernetes and Docker make such files readable for
+    all, there is nobody else.
+    """
+    said = f"; but every user here can read its file: chmod 600 {files.get(name)}"
+    return said if name in files else ""
 
 
 async def _slack(settings: Settings, secrets: Secrets, network: Network) -> list[Line]:

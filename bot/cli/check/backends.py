@@ -13,6 +13,7 @@ from bot.cli.check.line import Line, bad, failed, good, skipped
 from bot.cloud import Cloud
 from bot.config import Settings
 from bot.errors import CloudError, CloudRefused
+from bot.ledger.files import exposed
 from bot.ledger.migration import missing
 from bot.ledger.schema import engine_of, url_of
 from bot.network import Network
@@ -48,7 +49,15 @@ def _database_line(database: str) -> Line:
     finally:
         engine.dispose()
     added = f" (the next start adds {lacking})" if lacking else ""
-    return good(f"{shown} answers{added}")
+    sqlite = url.get_backend_name() == "sqlite"
+    return good(f"{shown} answers{added}{_exposed(file) if sqlite else ''}")
+
+
+def _exposed(file: Path) -> str:
+    """Return what to say of files that every user of this machine may read."""
+    # No ✗: it works, and who else is on this machine is for its owner to know.
+    names = " ".join(map(str, exposed(file)))
+    return f"; but every user here can read it: chmod 600 {names}" if names else ""
 
 
 def _new_file(path: Path) -> Line:
