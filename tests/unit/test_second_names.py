@@ -1,4 +1,4 @@
-"""One project of the cloud has one name here: under a second, a rule could be passed."""
+"""A project has one name: under a second one, a rule about it could be passed."""
 
 import pytest
 
