@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import attrs
@@ -12,7 +13,7 @@ from bot.errors import LedgerError, SlackError, StateConflict
 from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor, who_clicked
 from bot.listeners.refusal_limit import RefusalLimit
-from bot.listeners.responses import Responses
+from bot.listeners.responses import Responses, wait_of
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Decision, Message, Record, State, Verdict
 from bot.restarts import Restarts
@@ -69,9 +70,7 @@ class ApprovalButtons:
                 return await self._unknown(actor, request_id)
             if record.state is not State.PENDING:
                 return await self._too_late(actor, record)
-            decision = await self._refusals.may_approve(
-                actor, record.request, record.request.approval
-            )
+            decision = await self._refusals.may_approve(actor, record.request)
             if decision.verdict is Verdict.DENY:
                 return await self._refuse(actor, record, decision)
             return await self._vote(actor, record, action_id == APPROVE, body)
@@ -86,7 +85,8 @@ class ApprovalButtons:
         except SlackError as error:
             log.warning("clicker not known", error=str(error))
             return replies.plain(
-                f"Your click does not count: {error}", "Click again in a minute."
+                f"Your click does not count: {error}",
+                f"Click again in {wait_of(error)}.",
             )
 
     async def _vote(
@@ -97,16 +97,19 @@ class ApprovalButtons:
         body: dict[str, Any],
     ) -> Message | None:
         """Count the click, wake the story, and ask for the reason of a denial."""
-        again = any(v.approve and v.user_id == actor.user_id for v in record.votes)
+        person, again = actor.person, False
+        for cast in record.votes:  # who has voted by another id of his votes by that
+            if await self._services.authorizer.same(actor.user_id, cast.user_id):
+                person, again = replace(person, user_id=cast.user_id), cast.approve
         record = await self._services.ledger.vote(
-            record.request.id, actor.person, approve=approve
+            record.request.id, person, approve=approve
         )
         self._restarts.wake(record.request.speaks)
         if not approve:
             await self._ask_why(record, str(body.get("trigger_id") or ""))
             return None
         if record.state is State.PENDING:
-            return replies.decided(record, actor.user_id if again else "")
+            return replies.decided(record, person.user_id if again else "")
         return None
 
     async def _ask_why(self, record: Record, trigger_id: str) -> None:

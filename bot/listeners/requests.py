@@ -18,7 +18,7 @@ from bot.errors import LedgerError, SlackError, SlackRefused
 from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
-from bot.listeners.responses import Submitted
+from bot.listeners.responses import Submitted, wait_of
 from bot.listeners.tasks import Tasks
 from bot.model import (
     Decision,
@@ -145,12 +145,12 @@ class RequestListeners:
                 "Whoever runs the bot finds out why with mlstudio-bot check.",
             )
         except (SlackError, TimeoutError) as error:
-            why = str(error) or "no answer in time"
+            why = str(error) or "It gave no answer in time."
             log.warning("who asks is not known", error=why)
             return Decision(
                 Verdict.DENY,
-                "Slack did not tell me in time who you are and in which groups.",
-                "Try again in a minute.",
+                f"Slack did not tell me in time who you are and in which groups. {why}",
+                f"Try again in {wait_of(error)}.",
             )
 
     async def _ask_reason(self, actor: Actor, denied: Decided) -> Submitted:

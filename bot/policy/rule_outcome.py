@@ -34,8 +34,8 @@ class Case:
         return self.question.target.instance
 
     @property
-    def user_id(self) -> str:
-        return self.facts.person.user_id
+    def ids(self) -> frozenset[str]:
+        return self.facts.person.ids
 
     @property
     def reason(self) -> str | None:
@@ -51,9 +51,7 @@ class Case:
         """
         approval = self.rule.approval
         listed = approval.break_glass if approval else ()
-        return self.question.break_glass and lists(
-            listed, self.user_id, self.facts.groups
-        )
+        return self.question.break_glass and lists(listed, self.ids, self.facts.groups)
 
     def decided(
         self,
@@ -128,7 +126,7 @@ def _broken_glass(case: Case) -> Decision | None:
     if not case.question.break_glass or approval is None:
         return None
     listed = f"the break-glass list of {case.named}"
-    if not lists(approval.break_glass, case.user_id, case.facts.groups):
+    if not lists(approval.break_glass, case.ids, case.facts.groups):
         return case.refused(
             closed_group(approval.break_glass, case.facts.groups, listed)
             or f"Break-glass needs a place on {listed}.",
@@ -164,7 +162,7 @@ def _asking(case: Case) -> Decision | None:
     approval = case.rule.approval
     if approval is None:
         return None
-    could = approvers(approval, requester_id=case.user_id, groups=case.facts.groups)
+    could = approvers(approval, requester_ids=case.ids, groups=case.facts.groups)
     if could is not None and len(could) < approval.needed:
         closed = closed_group(approval.by, case.facts.groups, "the list of approvers")
         return case.refused(
