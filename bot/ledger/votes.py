@@ -11,6 +11,7 @@ from bot.errors import StateConflict
 from bot.ledger.audit import append, entry_of
 from bot.ledger.chain import holds
 from bot.ledger.database import Database, in_thread
+from bot.ledger.deliveries import taken
 from bot.ledger.rows import locked, records, set_fields, together, with_others
 from bot.ledger.schema import trail, votes
 from bot.ledger.transitions import digest_of, moved
@@ -21,13 +22,19 @@ APPROVAL = "approval"  # the kind of its entry in the trail
 
 @in_thread
 def vote(
-    database: Database, request_id: str, person: Person, *, approve: bool
+    database: Database,
+    request_id: str,
+    person: Person,
+    *,
+    approve: bool,
+    delivery: str = "",
 ) -> Record:
     """Count one person's word; enough approvals, or one denial, decide.
 
     A word on one of a batch counts for all of it that waits for approval. Raises
     StateConflict when it has been decided already or its time is up; a word that
-    comes too late for an open request makes it expire.
+    comes too late for an open request makes it expire. Slack's *delivery* of a click
+    counts the first time only.
     """
     with database.writing() as connection:
         record, others = with_others(connection, request_id)
@@ -35,6 +42,8 @@ def vote(
         if record.state != State.PENDING:
             raise StateConflict(record)
         now = database.now()
+        if delivery and taken(connection, delivery, request_id, now) is not None:
+            return record
         if expires is None or now < expires:
             word = Vote(person.user_id, approve, now)
             for other in others:

@@ -102,7 +102,7 @@ class ApprovalButtons:
             if await self._services.authorizer.same(actor.user_id, cast.user_id):
                 person, again = replace(person, user_id=cast.user_id), cast.approve
         record = await self._services.ledger.vote(
-            record.request.id, person, approve=approve
+            record.request.id, person, approve=approve, delivery=_delivery(actor, body)
         )
         self._restarts.wake(record.request.speaks)
         if not approve:
@@ -157,3 +157,10 @@ class ApprovalButtons:
         entry = entry_of(record.request, "click refused", detail=decision.why)
         await self._refusals.note(actor, decision, "click", entry)
         return replies.click_refused(decision)
+
+
+def _delivery(actor: Actor, body: dict[str, Any]) -> str:
+    """Return what this click, and no other, has when it is delivered again."""
+    action = body["actions"][0]
+    click = actor.delivery, str(body.get("trigger_id") or ""), actor.user_id
+    return " ".join((str(action["action_id"]), str(action.get("value")), *click))

@@ -40,7 +40,10 @@ class Cancellations:
         what = what_of(await ledger.batch(record.request.batch))
         try:
             record = await ledger.move(
-                record.request.id, State.CANCELLED, by=actor.person
+                record.request.id,
+                State.CANCELLED,
+                by=actor.person,
+                delivery=f"cancel {actor.delivery}",
             )
         except StateConflict as conflict:
             return replies.decided(conflict.record, actor.user_id, what)
