@@ -65,6 +65,8 @@ class ApprovalButtons:
         self, actor: Actor, request_id: str, action_id: str, body: dict[str, Any]
     ) -> Message | None:
         try:
+            if refusal := await self._turned_away(actor, request_id):
+                return refusal
             record = await self._services.ledger.get(request_id)
             if record is None or record.request.approval is None:
                 return await self._unknown(actor, request_id)
@@ -88,6 +90,17 @@ class ApprovalButtons:
                 f"Your click does not count: {error}",
                 f"Click again in {wait_of(error)}.",
             )
+
+    async def _turned_away(self, actor: Actor, request_id: str) -> Message | None:
+        """Refuse somebody whom no rule can let in, before anything is looked up."""
+        decision = await self._services.authorizer.outsider(
+            actor.user_id, actor.team_id
+        )
+        if decision is None:
+            return None
+        entry = Entry("click refused", request_id[:32], detail=decision.why)
+        await self._refusals.note(actor, decision, "click", entry)
+        return replies.click_refused(decision)
 
     async def _vote(
         self,

@@ -83,6 +83,8 @@ class BatchDialog:
 
     async def _submit(self, actor: Actor, asked: Confirmed) -> Submitted:
         """Return the answer to the requests, or the problem of what was confirmed."""
+        if refusal := await self._requests.turned_away(actor):
+            return Submitted(refusal)
         settings = self._services.settings()
         try:
             targets = [settings.target(asked.project, one) for one in asked.instances]

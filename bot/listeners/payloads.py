@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.model import Person
@@ -13,7 +14,10 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, and from where; *delivery* is Slack's id of this one interaction."""
+    """Who asks, and from where; *delivery* is Slack's id of this one interaction.
+
+    *since* is when it arrived, by the event loop's clock: the answer is due soon.
+    """
 
     user_id: str
     team_id: str
@@ -21,6 +25,7 @@ class Actor:
     delivery: str
     response_url: str = ""
     thread_ts: str = ""
+    since: float = field(default_factory=time.monotonic, compare=False)
 
     @property
     def person(self) -> Person:

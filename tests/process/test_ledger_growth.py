@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import asyncio
 import gzip
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -135,7 +135,7 @@ async def test_the_first_release_is_read_and_goes_on(old: str) -> None:
 
 
 async def test_check_says_what_run_will_add(old: str, later: list[str]) -> None:
-    """Before the upgrade ``check`` names each column or new table; after it, nothing."""
+    """Before the upgrade ``check`` names each column or table; after it, none."""
     line = await database_line(old)
     assert line.ok
     assert "(the next start adds " in line.what

@@ -1,21 +1,12 @@
-"""What is delivered a second time has no second effect, not on anything newer either."""
+"""What is delivered a second time has no second effect, on nothing newer either."""
 
 from __future__ import annotations
 
-from bot.demo.deliveries import Delivery
 from bot.model import Person, State
 from tests.conftest import MakeBench
 from tests.support.bot_world import GATES, Bench, buttons
 
 TWO = GATES.replace('by = ["@ml-leads"]', 'by = ["@ml-leads", "@sre"], needed = 2')
-
-
-async def again(bench: Bench, delivery: Delivery) -> Delivery:
-    """Bring the same payload once more, as whoever recorded it could."""
-    twin = Delivery(
-        delivery.kind, delivery.payload, delivery.user_id, delivery.channel_id
-    )
-    return await bench.slack.courier.bring(twin)
 
 
 async def test_a_cancel_delivered_again_leaves_a_newer_request_alone(
@@ -27,7 +18,7 @@ async def test_a_cancel_delivered_again_leaves_a_newer_request_alone(
     assert (await bench.end_of_card(first)).state is State.CANCELLED
     await bench.ask("restart ml-prod gated-1 stuck again")
     newer, *_ = await bench.wait_for(lambda: bench.posts(having="approve"))
-    repeated = await again(bench, cancel)
+    repeated = await bench.slack.redeliver(cancel)
     assert repeated.ok
     assert "decided already" in str(repeated.ack)
     assert buttons(bench.now(newer)) == ["approve", "deny"]
@@ -42,7 +33,7 @@ async def test_an_approval_delivered_again_counts_once(make_bench: MakeBench) ->
     bench = await make_bench(rules=TWO)
     card = await bench.card()
     click = await bench.slack.click("bob", card, "approve")
-    assert (await again(bench, click)).ok
+    assert (await bench.slack.redeliver(click)).ok
     assert len(await bench.trail("approval")) == 1
     assert len((await bench.ledger.existing(bench.id_of(card))).votes) == 1
     await bench.slack.click("bob", card, "approve")  # his own second click is noted
