@@ -106,10 +106,9 @@ class RequestListeners:
         self, actor: Actor, requests: Sequence[Request], *, in_dialog: bool
     ) -> Submitted:
         """Take *requests* on if the rules let all of them pass, else none of them."""
-        decide_by = actor.since + DECIDE_WITHIN_S
         known, decisions = await asyncio.gather(
             self._known(requests),
-            asyncio.gather(*(self._decide(one, decide_by) for one in requests)),
+            asyncio.gather(*(self._decide(actor, one) for one in requests)),
         )
         decided = list(zip(requests, decisions, strict=True))
         denied = [(r, d) for r, d in decided if d.verdict is Verdict.DENY]
@@ -132,13 +131,14 @@ class RequestListeners:
         async with asyncio.timeout(DECIDE_WITHIN_S):
             return await self._services.ledger.known([one.id for one in requests])
 
-    async def _decide(self, request: Request, decide_by: float) -> Decision:
+    async def _decide(self, actor: Actor, request: Request) -> Decision:
         """Return what policy says; who cannot be known in time is refused."""
         if limit := self._refusals.limit(request.user_id):
             return limit
         try:
-            async with asyncio.timeout_at(decide_by):
-                return await self._services.authorizer.decide(Question.of(request))
+            async with asyncio.timeout_at(actor.since + DECIDE_WITHIN_S):
+                question = replace(Question.of(request), private=actor.private)
+                return await self._services.authorizer.decide(question)
         except (SlackError, TimeoutError) as error:
             return _unknown(error)
 
@@ -237,6 +237,7 @@ class RequestListeners:
                 actor.channel_id,
                 reason=None,
                 break_glass=break_glass,
+                private=actor.private,
             )
         )
 

@@ -44,7 +44,9 @@ class RestartDialog:
         if project and project not in settings.projects:
             project = settings.project(project)
         fields = dialogs.Filled(project, command.instance, command.reason)
-        where = Opened(actor.channel_id, actor.thread_ts, command.break_glass)
+        where = Opened(
+            actor.channel_id, actor.thread_ts, command.break_glass, actor.private
+        )
         view = await self._view(actor, fields, where)
         await self._services.slack.open_view(trigger_id, view)
 
@@ -199,7 +201,7 @@ def _asker(body: dict[str, Any]) -> Actor:
     view = body["view"]
     where = opened(view)
     channel_id = where.channel or dialogs.filled(view).channel
-    return who_submitted(body, channel_id, where.thread)
+    return who_submitted(body, channel_id, where.thread, private=where.private)
 
 
 def _in_thread(actor: Actor, message: dict[str, Any]) -> Actor:

@@ -135,11 +135,25 @@ def _broken_glass(case: Case) -> Decision | None:
     if case.reason == "":
         why = f"{case.named} grants break-glass only with a reason."
         return case.refused(why, "Type a reason after the instance.")
-    return case.decided(
+    return _unseen(case) or case.decided(
         Verdict.ALLOW,
         f"{in_words(approval.break_glass)} may break the glass by {case.named}.",
         approval=approval,
         break_glass=True,
+    )
+
+
+def _unseen(case: Case) -> Decision | None:
+    """Refuse what others have to see where they do not: approvers, or who is told."""
+    channel, named = case.question.channel_id or "", case.rule.channels or ()
+    direct = channel.startswith("D")
+    if not direct and (channel in named or not case.question.private):
+        return None
+    place = "a direct message" if direct else "this private channel"
+    seen = [one for one in named if not one.startswith("D")]
+    return case.refused(
+        f"{case.named} wants others to see it, and in {place} they do not.",
+        f"Ask in {in_words(seen) or 'a public channel that I am in'}.",
     )
 
 
@@ -170,7 +184,7 @@ def _asking(case: Case) -> Decision | None:
             f" approve, and only {len(could)} besides the requester could.",
             f"{closed} {MEND_GROUP}" if closed else MEND_RULES,
         )
-    return case.decided(
+    return _unseen(case) or case.decided(
         Verdict.ASK,
         f"{case.named} lets {in_words(case.rule.who)} restart it after"
         f" {approval.needed} of {in_words(approval.by)} approved.",
