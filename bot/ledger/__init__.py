@@ -59,6 +59,7 @@ class Ledger:
 
     vote = votes.vote
     explain_denial = votes.explain_denial
+    approvers_on_trail = votes.approvers_on_trail
 
     take_send = send_claim.take_send
     give_back_send = send_claim.give_back_send

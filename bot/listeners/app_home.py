@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import structlog
 
-from bot.errors import BotError
+from bot.errors import BotError, SlackError
 from bot.listeners.quota import Quota
 from bot.listeners.tasks import Tasks
 from bot.model import UNDER_WAY, Record, State, Verdict
@@ -87,14 +87,20 @@ class AppHome:
         if approval is None:
             return False
         requester = record.request.user_id
-        could = await self._services.authorizer.approvers(
-            approval, requester_id=requester
-        )
+        try:
+            could = await self._services.authorizer.approvers(
+                approval, requester_id=requester, pinned=record.request.pinned
+            )
+        except SlackError as error:
+            log.info("who may approve is not known", error=str(error))
+            return False
         return user_id != requester if could is None else user_id in could
 
     async def _mentions(self, record: Record) -> list[str]:
-        approval = record.request.approval
-        return await self._services.authorizer.mentions(approval.by) if approval else []
+        request, approval = record.request, record.request.approval
+        return await self._services.authorizer.mentions(
+            approval.by if approval else (), request.pinned
+        )
 
     async def _targets(self, user_id: str) -> list[Glance]:
         """Return what somebody may restart from somewhere, as far as rules can tell.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor, who_clicked
 from bot.listeners.quota import Quota
 from bot.listeners.refusal_limit import RefusalLimit
-from bot.listeners.responses import Responses
+from bot.listeners.responses import Responses, wait_of
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Decision, Message, Record, State, Verdict
 from bot.restarts import Restarts
@@ -77,14 +78,14 @@ class ApprovalButtons:
         self, actor: Actor, request_id: str, action_id: str, body: dict[str, Any]
     ) -> Message | None:
         try:
+            if refusal := await self._turned_away(actor, request_id):
+                return refusal
             record = await self._services.ledger.get(request_id)
             if record is None or record.request.approval is None:
                 return await self._unknown(actor, request_id)
             if record.state is not State.PENDING:
                 return await self._too_late(actor, record)
-            decision = await self._refusals.may_approve(
-                actor, record.request, record.request.approval
-            )
+            decision = await self._refusals.may_approve(actor, record.request)
             if decision.verdict is Verdict.DENY:
                 return await self._refuse(actor, record, decision)
             return await self._vote(actor, record, action_id == APPROVE, body)
@@ -99,8 +100,20 @@ class ApprovalButtons:
         except SlackError as error:
             log.warning("clicker not known", error=str(error))
             return replies.plain(
-                f"Your click does not count: {error}", "Click again in a minute."
+                f"Your click does not count: {error}",
+                f"Click again in {wait_of(error)}.",
             )
+
+    async def _turned_away(self, actor: Actor, request_id: str) -> Message | None:
+        """Refuse somebody whom no rule can let in, before anything is looked up."""
+        decision = await self._services.authorizer.outsider(
+            actor.user_id, actor.team_id
+        )
+        if decision is None:
+            return None
+        entry = Entry("click refused", request_id[:32], detail=decision.why)
+        await self._refusals.note(actor, decision, "click", entry)
+        return replies.click_refused(decision)
 
     async def _vote(
         self,
@@ -110,16 +123,19 @@ class ApprovalButtons:
         body: dict[str, Any],
     ) -> Message | None:
         """Count the click, wake the story, and ask for the reason of a denial."""
-        again = any(v.approve and v.user_id == actor.user_id for v in record.votes)
+        person, again = actor.person, False
+        for cast in record.votes:  # who has voted by another id of his votes by that
+            if await self._services.authorizer.same(actor.user_id, cast.user_id):
+                person, again = replace(person, user_id=cast.user_id), cast.approve
         record = await self._services.ledger.vote(
-            record.request.id, actor.person, approve=approve
+            record.request.id, person, approve=approve, delivery=_delivery(actor, body)
         )
         self._restarts.wake(record.request.speaks)
         if not approve:
             await self._ask_why(record, str(body.get("trigger_id") or ""))
             return None
         if record.state is State.PENDING:
-            return replies.decided(record, actor.user_id if again else "")
+            return replies.decided(record, person.user_id if again else "")
         return None
 
     async def _ask_why(self, record: Record, trigger_id: str) -> None:
@@ -174,3 +190,10 @@ class ApprovalButtons:
         entry = entry_of(record.request, "click refused", detail=decision.why)
         await self._refusals.note(actor, decision, "click", entry)
         return replies.click_refused(decision)
+
+
+def _delivery(actor: Actor, body: dict[str, Any]) -> str:
+    """Return what this click, and no other, has when it is delivered again."""
+    action = body["actions"][0]
+    click = actor.delivery, str(body.get("trigger_id") or ""), actor.user_id
+    return " ".join((str(action["action_id"]), str(action.get("value")), *click))

@@ -69,20 +69,19 @@ class Commands:
     async def _route(
         self, actor: Actor, command: words.Command, trigger_id: str
     ) -> Message | None:
-        """Carry out a command, or explain its mistake to whom names may be told."""
+        """Carry out a command of whom names may be told, or explain its mistake."""
         if isinstance(command, ASKS) and not self._questions.use(actor.user_id):
             return replies.plain(TOO_MANY, "Restarts are not held up by that.")
+        if not words.for_everybody(command):
+            refusal = await self._requests.turned_away(actor)
+            if refusal is not None:
+                return refusal
         try:
             if isinstance(command, words.Restart) and command.is_whole:
                 return await self._requests.restart(actor, command)
-            if not words.for_everybody(command):
-                refusal = await self._requests.turned_away(actor)
-                if refusal is not None:
-                    return refusal
             return await self._carry_out(actor, command, trigger_id)
         except UsageError as error:
-            refusal = await self._requests.turned_away(actor)
-            return refusal or replies.mistake(str(error))
+            return replies.mistake(str(error))
 
     async def _carry_out(
         self, actor: Actor, command: words.Command, trigger_id: str

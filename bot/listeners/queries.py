@@ -95,7 +95,14 @@ class QueryListeners:
         """Return what a restart by *user_id* would be told, asked for from here."""
         team_id = actor.team_id if user_id == actor.user_id else ""
         return await self._services.authorizer.decide(
-            Question(user_id, team_id, target, actor.channel_id, reason=None)
+            Question(
+                user_id,
+                team_id,
+                target,
+                actor.channel_id,
+                reason=None,
+                private=actor.private,
+            )
         )
 
     async def _approvers(self, decision: Decision) -> list[str]:

@@ -160,7 +160,8 @@ class Decision:
 
     *why* is one sentence, *remedy* what would help (may be empty). *approval* is set
     for ASK, and for an ALLOW by break-glass (its approvers are told). *wants_reason*:
-    the rule wants one, and none that fits was given.
+    the rule wants one, and none that fits was given. *pinned*: the id that each @handle
+    among the approvers had when it was decided ("": none that could be read).
     """
 
     verdict: Verdict
@@ -171,3 +172,4 @@ class Decision:
     approval: Approval | None = None
     break_glass: bool = False
     wants_reason: bool = False
+    pinned: tuple[tuple[str, str], ...] = ()

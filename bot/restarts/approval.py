@@ -180,5 +180,7 @@ class Approvals:
         return say.card(batch.records, approvers=who, last=last, others=others)
 
     async def _mentions(self, record: Record) -> list[str]:
-        approval = record.request.approval
-        return await self._services.authorizer.mentions(approval.by if approval else ())
+        request, approval = record.request, record.request.approval
+        return await self._services.authorizer.mentions(
+            approval.by if approval else (), request.pinned
+        )

@@ -144,7 +144,7 @@ class FarPeople:
         return {name: self.world.groups.get(name) for name in references}
 
     async def group_id(self, reference: str) -> str | None:
-        return None
+        return reference
 
 
 @dataclass

@@ -486,7 +486,7 @@ def test_an_odd_key_is_one_clear_line(
 @pytest.mark.parametrize("table", [("projects",), ("projects", "ml-prod", "instances")])
 def test_an_odd_name_is_said_with_the_whole_place(document: dict[str, Any], table, key):
     """A name that nobody can type is named itself, not the table that it is in."""
-    value = {"id": PROJECT} if table == ("projects",) else UUID
+    value = {"id": PROJECT[::-1]} if table == ("projects",) else UUID
 
     (said,) = problems(put(document, (*table, key), value))
 

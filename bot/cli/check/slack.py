@@ -94,8 +94,10 @@ async def user_line(users: Users, user_id: str, rules: Collection[str]) -> Line:
     return good(shown)
 
 
-def group_line(reference: str, members: Collection[str] | None) -> Line:
+def group_line(reference: str, members: Collection[str] | SlackError | None) -> Line:
     """Return whether the user group *reference* has *members* that Slack names."""
+    if isinstance(members, SlackError):
+        return bad(f"user group {reference}: {members}", _AGAIN)
     if members:
         return good(f"user group {reference} has {counted(len(members), 'member')}")
     return bad(
