@@ -34,6 +34,7 @@ from bot.model import (
     digest,
 )
 from bot.policy import Question
+from bot.restarts.batch import Batch
 from bot.restarts.retry import few_times
 from bot.restarts.services import Services
 from bot.slack.messages.formatting import status as shown
@@ -70,6 +71,12 @@ class Preflight:
         record = await self._services.ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
+        batch = await Batch.of(self._services.ledger, request_id)
+        if why := self._services.too_late(batch):
+            await self._services.ledger.move(
+                request_id, State.NOT_RESTARTED, detail=why
+            )
+            return False
         # Read first: a rule may name the instance as the cloud does.
         instance = await self._read(record)
         if instance is None:

@@ -81,15 +81,13 @@ class StepRunner(Generic[Step]):
         name: Step,
         work: Callable[[str], Awaitable[float | None]],
         request_id: str,
-        tries: int = PATIENT_TRIES,
-    ) -> bool:
-        """Repeat a step until it returns None; say whether it did within *tries*."""
-        for wait_s in islice(growing(*STEP_WAITS_S), tries):
+    ) -> None:
+        """Repeat a step until it returns None, for days if it has to be."""
+        for wait_s in islice(growing(*STEP_WAITS_S), PATIENT_TRIES):
             least_s = await self.step(name, work, request_id)
             if least_s is None:
-                return True
+                return
             await self.sleep(max(wait_s, least_s))
-        return False
 
     async def sleep(self, wait_s: float) -> None:
         """Wait so many seconds, which a crash does not make longer."""
