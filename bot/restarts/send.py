@@ -39,7 +39,8 @@ class Sender:
         """Send the restart; return seconds until it may be tried again, or None.
 
         It is tried again only when it was surely not carried out. What was checked a
-        while ago, before that, before a slow announcement or a crash, is checked again.
+        while ago, before that, before a slow announcement, or by another life of the
+        process, is checked again.
         """
         record = await self._services.ledger.existing(request_id)
         if record.state is not State.RESTARTING or record.answered:
@@ -58,7 +59,8 @@ class Sender:
         if why := self._services.too_late(await Batch.of(ledger, request_id)):
             await ledger.move(request_id, State.NOT_RESTARTED, detail=why)
             return False
-        stale = attempt > 0 or _is_old(record)
+        ours = self._preflight.has_just_claimed(request_id)
+        stale = attempt > 0 or not ours or _is_old(record)
         return not stale or await self._preflight.still_right(record)
 
     async def _call(self, record: Record, attempt: int) -> float | None:
