@@ -129,9 +129,11 @@ class SlackRefused(SlackError):
 
 
 class SlackBusy(SlackError):
-    """Slack is throttling; try again after *retry_after* seconds."""
+    """Slack took nothing; try again after *retry_after* seconds, if it names them."""
 
-    def __init__(self, sentence: str, *, code: str = "", retry_after: float) -> None:
+    def __init__(
+        self, sentence: str, *, code: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(sentence, code=code)
         self.retry_after = retry_after
 

@@ -21,7 +21,6 @@ from bot.errors import SlackBusy, SlackError, SlackRefused, SlackUnknown
 # Called after each call with its method and how it went: ok, refused, busy, unknown.
 OnCall = Callable[[str, str], None]
 
-UNREACHABLE_S = 5.0  # the wait after a refused connection
 THROTTLED_S = 30.0  # ... and after a 429 that does not say how long
 
 _SENTENCES = {
@@ -124,9 +123,7 @@ def meaning(error: Exception) -> SlackError:
     if isinstance(error, SlackApiError):
         return _answered(error.response)
     if isinstance(error, _NOT_SENT):
-        return SlackBusy(
-            "Slack cannot be reached; nothing was sent.", retry_after=UNREACHABLE_S
-        )
+        return SlackBusy("Slack cannot be reached; nothing was sent.")
     if isinstance(error, TimeoutError):
         return SlackUnknown("Slack did not answer in time.")
     if isinstance(error, SlackClientError):
