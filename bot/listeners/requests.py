@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import structlog
 
-from bot.errors import LedgerError, SlackError, SlackRefused
+from bot.errors import LedgerError, SlackError, SlackRefused, SlackShut
 from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
@@ -137,7 +137,7 @@ class RequestListeners:
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
                 return await self._services.authorizer.decide(Question.of(request))
-        except SlackRefused as error:
+        except (SlackRefused, SlackShut) as error:
             log.warning("who asks is not known", error=str(error))
             return Decision(
                 Verdict.DENY,

@@ -13,7 +13,7 @@ from dataclasses import replace
 import attrs
 import structlog
 
-from bot.errors import SlackError, SlackRefused, StateConflict
+from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, StateConflict
 from bot.model import Message, Record, State
 from bot.restarts.batch import Batch
 from bot.restarts.retry import pause
@@ -37,8 +37,8 @@ class Approvals:
         """Post the card; return seconds until the next try, or None when done."""
         batch = await self._batch(request_id)
         record = batch.asked
-        if record.state is not State.PENDING or record.card_ts:
-            return None
+        if record.state is not State.PENDING or record.card_ts or self._is_over(record):
+            return None  # ``wait`` lets it expire
         waiting = (one for one in batch.records if one.state is State.PENDING)
         pending = [one.request.id for one in waiting]
         try:
@@ -121,6 +121,11 @@ class Approvals:
         shown = say.card_elsewhere(record) if pending else closed
         await self._edit(replace(record, card_ts=ts), shown)
 
+    def _is_over(self, record: Record) -> bool:
+        """Say whether the time for approval is up."""
+        expires = record.request.expires_at
+        return expires is not None and self._services.now() >= expires
+
     async def _batch(self, request_id: str) -> Batch:
         return await Batch.of(self._services.ledger, request_id)
 
@@ -141,7 +146,7 @@ class Approvals:
         self._services.metrics.approval_wait.observe(max(0.0, waited))
 
     async def _remind(self, batch: Batch) -> None:
-        """Remind the approvers once; a reminder that Slack refuses is let go."""
+        """Remind the approvers once; let go of one that is refused or may stand."""
         record = batch.asked
         what = what_of(batch.records)
         await self._services.ledger.update(record.request.id, reminded=True)
@@ -151,6 +156,9 @@ class Approvals:
                 say.reminder(record, await self._mentions(record), what),
                 thread_ts=record.request.thread_ts or record.card_ts,
             )
+        except (SlackBusy, SlackShut) as error:  # surely not posted
+            log.info("reminder not posted yet", error=str(error))
+            await self._services.ledger.update(record.request.id, reminded=False)
         except SlackError as error:
             log.warning("reminder not posted", error=str(error))
 
