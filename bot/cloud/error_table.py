@@ -46,7 +46,7 @@ class Row:
 _NO_INSTANCE = (
     "There is no such instance in project {p}; deleted, or wrong project or region."
 )
-_BUSY = "{a} is already busy; I will report here when it is ready."
+_BUSY = "{a} is already busy with another operation."
 _STARTING = "{a} is starting; a restart is not possible now."
 _STOPPING = "{a} is stopping; a restart is not possible now."
 _RUNNING = "The cloud says {a} is already running and did not restart it."

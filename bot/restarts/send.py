@@ -115,9 +115,10 @@ class Sender:
         """The cloud says it is busy already: watch it instead."""
         log.info("the cloud is busy with it already", error=str(error))
         await self._give_back(record, error)
+        said = f"The cloud said: {error}"
         await patiently(
             lambda: self._services.ledger.move(
-                record.request.id, State.FOLLOWING, detail=str(error)
+                record.request.id, State.FOLLOWING, detail=said
             )
         )
 

@@ -24,7 +24,7 @@ LOOK = Asked("trainer-7", "ml-prod", "modelarts.example.com")
 # https://support.huaweicloud.com/intl/en-us/usermanual-apig/apig-ug-180530090.html
 PAGE = [
     ("400", "6309", CloudRefused, "no such instance in project ml-prod; deleted"),
-    ("400", "6357", CloudFollow, "trainer-7 is already busy; I will report here"),
+    ("400", "6357", CloudFollow, "trainer-7 is already busy with another operation"),
     ("400", "6306 6308", CloudFollow, "a restart is not possible now"),
     ("400", "6305", CloudRefused, "trainer-7 is already running and did not restart"),
     ("400", "6307 6327", CloudRefused, "it has to be started, not restarted"),
