@@ -210,6 +210,8 @@ class RequestListeners:
                 self._tasks.start(story, "begin")
         joined = [one.joined for one in records if one.joined]
         hosts = await self._services.ledger.known(joined) if joined else []
+        for host in hosts:  # its card is looked after: who asks again may not see it
+            self._restarts.wake(host.request.speaks)
         if len(records) == 1:
             return _answer(records[0], hosts)
         refused = [one for one in records if one.state is State.REFUSED]

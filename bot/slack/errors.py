@@ -23,6 +23,8 @@ OnCall = Callable[[str, str], None]
 
 THROTTLED_S = 30.0  # ... and after a 429 that does not say how long
 
+DELETED = "message_not_found"  # what Slack says of a message that somebody deleted
+
 _SENTENCES = {
     "I cannot post there. Invite me with /invite @mlstudio, then ask again.": (
         "not_in_channel channel_not_found"
