@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -31,12 +32,18 @@ _LOGINS = {
 async def database_line(database: str) -> Line:
     """Return whether *database* can be reached, and is all that ``run`` needs."""
     if is_postgres(database):
+        shown = f"the database {_shown(database)}"
         try:
             if why := await unmet(database):
-                return bad(f"the database {database}: {why.fault}", why.remedy)
+                return bad(f"{shown}: {why.fault}", why.remedy)
         except BotError as error:
-            return bad(f"the database {database}: {error}", _remedy(error))
+            return bad(f"{shown}: {error}", _remedy(error))
     return await asyncio.to_thread(_database_line, database)
+
+
+def _shown(database: str) -> str:
+    """Return an address without the password that it should not hold."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", database)
 
 
 def _remedy(error: BotError) -> str:
@@ -50,7 +57,7 @@ def _database_line(database: str) -> Line:
         file = Path(url_of(database).database or "")
         if not file.exists():
             return _new_file(file)
-    shown = f"the database {database}"
+    shown = f"the database {_shown(database)}"
     engine = engine_of(database)
     try:
         with engine.connect() as connection:
