@@ -79,5 +79,6 @@ class Ledger:
     pages = audit.pages
     broken_glass = audit.broken_glass
     digests = audit.digests
+    prove = audit.prove
     verify = audit.verify
     newest_hash = audit.newest_hash
