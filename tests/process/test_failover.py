@@ -13,7 +13,7 @@ from bot.cli.check.backends import database_line
 from bot.errors import LedgerError
 from bot.ledger import Ledger
 from bot.model import State
-from tests.support.postgres import Postgres, postgres
+from tests.support.postgres import postgres
 from tests.support.processes import Site, count, until
 from tests.support.standby import Pair, standby_of
 

@@ -41,7 +41,7 @@ class Pair:
             old.execute("SELECT pg_reload_conf()")
             end = _value(old, "SELECT pg_current_wal_flush_lsn()")
         with psycopg.connect(self.standby, autocommit=True) as new:
-            caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{end}'"  # noqa: S608
+            caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{end}'"
             until = time.monotonic() + CATCHES_UP_WITHIN_S
             while not _value(new, caught_up):
                 assert time.monotonic() < until, "the standby did not catch up"

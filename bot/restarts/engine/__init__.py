@@ -143,7 +143,7 @@ def _sessions(database: str) -> sa.Engine:
     return postgres_engine(
         database,
         "idle_in_transaction_session_timeout = '60s'",
-        pool_size=5,
+        pool_size=3,
         max_overflow=0,
         pool_timeout=30,
     )
