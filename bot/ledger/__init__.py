@@ -84,5 +84,6 @@ class Ledger:
     pages = audit.pages
     broken_glass = audit.broken_glass
     digests = audit.digests
+    prove = audit.prove
     verify = audit.verify
     newest_hash = audit.newest_hash
