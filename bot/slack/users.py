@@ -316,5 +316,9 @@ def _meant(error: SlackError | ValidationError) -> SlackError:
 
 
 def _passing(error: SlackError) -> SlackError | None:
-    """Return *error* if what it hinders may be possible later, else None."""
-    return None if isinstance(error, SlackRefused) else error
+    """Return *error* if what it hinders may be possible later, else None.
+
+    A scope that the app was never given is no matter of waiting.
+    """
+    final = isinstance(error, SlackRefused) or error.code == "missing_scope"
+    return None if final else error

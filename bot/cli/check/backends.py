@@ -55,10 +55,9 @@ def _remedy(error: BotError) -> str:
 
 
 def _database_line(database: str) -> Line:
-    if not is_postgres(database):
-        file = Path(url_of(database).database or "")
-        if not file.exists():
-            return _new_file(file)
+    file = None if is_postgres(database) else Path(url_of(database).database or "")
+    if file and not file.exists():
+        return _new_file(file)
     shown = f"the database {_shown(database)}"
     engine = engine_of(database)
     try:
@@ -70,8 +69,7 @@ def _database_line(database: str) -> Line:
     finally:
         engine.dispose()
     added = f" (the next start adds {lacking})" if lacking else ""
-    sqlite = url.get_backend_name() == "sqlite"
-    return good(f"{shown} answers{added}{_exposed(file) if sqlite else ''}")
+    return good(f"{shown} answers{added}{_exposed(file) if file else ''}")
 
 
 def _exposed(file: Path) -> str:
