@@ -112,7 +112,9 @@ class ApprovalButtons:
         if decision is None:
             return None
         entry = Entry("click refused", request_id[:32], detail=decision.why)
-        await self._refusals.note(actor, decision, "click", entry)
+        self._vain.use(actor.user_id)
+        if self._once.use(f"{actor.user_id} {entry.kind} {entry.request_id}"):
+            await self._refusals.note(actor, decision, "click", entry)
         return replies.click_refused(decision)
 
     async def _vote(

@@ -23,7 +23,7 @@ def forge(bench: Bench, *statements: tuple[str, Any]) -> None:
 
 def vote(bench: Bench, request_id: str, user_id: str) -> None:
     """Add a vote that nobody has cast, and let the request be approved by it."""
-    cast = "INSERT INTO mlstudio_votes VALUES (?, ?, 1, 1, '')"
+    cast = "INSERT INTO mlstudio_votes VALUES (?, ?, 1, strftime('%s', 'now'), '')"
     approved = "UPDATE mlstudio_requests SET state = 'approved' WHERE id = ?"
     forge(bench, (cast, (request_id, user_id)), (approved, (request_id,)))
 
