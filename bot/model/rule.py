@@ -12,6 +12,7 @@ import hashlib
 import re
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from pydantic import (
 )
 
 from bot.model.duration import Seconds
+from bot.model.window import Window, windows_of
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 USER_ID = re.compile(r"[UW][A-Z0-9]+")
@@ -76,6 +78,12 @@ def _regex(text: str) -> str:
     return text
 
 
+def _when(text: str) -> str:
+    """Check the windows of a rule."""
+    windows_of(text)
+    return text
+
+
 def _some(items: tuple[str, ...]) -> tuple[str, ...]:
     """Check that a list names something; min_length would count only the good ones."""
     if not items:
@@ -86,9 +94,12 @@ def _some(items: tuple[str, ...]) -> tuple[str, ...]:
 _AsTuple = Field(strict=False)  # TOML and JSON have lists
 _Some = AfterValidator(_some)
 _Reference = Annotated[str, AfterValidator(_reference)]
+# Whom a list of the file names: users, user groups, everybody.
+References = Annotated[tuple[_Reference, ...], _AsTuple]
 _Channel = Annotated[str, AfterValidator(_channel)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
 _Regex = Annotated[str, AfterValidator(_regex)]
+_When = Annotated[str, AfterValidator(_when)]
 
 
 # --- rules ----------------------------------------------------------------------------
@@ -124,6 +135,7 @@ class Rule(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     who: Annotated[tuple[_Reference, ...], _AsTuple] = ()
+    when: _When | None = None
     projects: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
     instances: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
     channels: Annotated[tuple[_Channel, ...], _AsTuple, _Some] | None = None
@@ -153,8 +165,19 @@ class Rule(BaseModel):
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that change whenever anything in the rule changes."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Twelve hex digits that change whenever anything in the rule changes.
+
+        What came later and is not used leaves them as they were: a request that waits
+        while the bot is replaced was decided by the same rule.
+        """
+        unused = {"when"} if self.when is None else None
+        written = self.model_dump_json(exclude=unused)
+        return hashlib.sha256(written.encode()).hexdigest()[:12]
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows in which alone it matches; none: it always does."""
+        return windows_of(self.when) if self.when is not None else ()
 
 
 class Verdict(StrEnum):
@@ -171,7 +194,10 @@ class Decision:
 
     *why* is one sentence, *remedy* what would help (may be empty). *approval* is set
     for ASK, and for an ALLOW by break-glass (its approvers are told). *wants_reason*:
-    the rule wants one, and none that fits was given.
+    the rule wants one, and none that fits was given. *window* says when the rule's
+    window opens or closes; *frozen*: a freeze is what refuses; *passes* is the freeze
+    that break-glass goes past, in words; *until* is when the refusal by a window or a
+    freeze ends (UTC).
     """
 
     verdict: Verdict
@@ -182,3 +208,7 @@ class Decision:
     approval: Approval | None = None
     break_glass: bool = False
     wants_reason: bool = False
+    window: str = ""
+    frozen: bool = False
+    passes: str = ""
+    until: datetime | None = None
