@@ -80,7 +80,7 @@ class Bot:
         except ConfigError as error:
             log.error("configuration not reloaded", problems=list(error.problems))
             return
-        kept = {"rules": new.rules, "projects": new.projects}
+        kept = {"rules": new.rules, "projects": new.projects, "freeze": new.freeze}
         self.settings = self.settings.model_copy(update=kept)
         self._reloaded()
         log.info("configuration reloaded", version=self.settings.version)
@@ -113,6 +113,7 @@ class Bot:
             restarts,
             clients.engine,
             listeners.app_home,
+            listeners.freezes,
             retention_s=self.settings.retention,
         )
         closing.push_async_callback(maintenance.close)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from bot.ledger import (
     audit,
     database,
+    freezes,
     queries,
     requests,
     send_claim,
@@ -55,6 +56,15 @@ class Ledger:
 
     vote = votes.vote
     explain_denial = votes.explain_denial
+
+    freeze = freezes.freeze
+    thaw = freezes.thaw
+    frozen = freezes.frozen
+    was_frozen = freezes.was_frozen
+    note_once = freezes.note_once
+    take_telling = freezes.take_telling
+    untold_of = freezes.untold_of
+    told_of = freezes.told_of
 
     take_send = send_claim.take_send
     give_back_send = send_claim.give_back_send

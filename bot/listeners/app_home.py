@@ -10,8 +10,9 @@ import attrs
 import structlog
 
 from bot.errors import BotError
+from bot.listeners.freezes import FreezeListeners
 from bot.listeners.tasks import Tasks
-from bot.model import UNDER_WAY, Record, State, Target, Verdict
+from bot.model import UNDER_WAY, Decision, Record, State, Target, Verdict
 from bot.policy import Question
 from bot.restarts.services import Services
 from bot.slack.messages.app_home import home_view
@@ -30,6 +31,7 @@ class AppHome:
 
     _services: Services
     _tasks: Tasks
+    _freezes: FreezeListeners
     _home_team: str
     _clock: Callable[[], float] = time.monotonic
     _viewers: dict[str, float] = attrs.field(factory=dict, init=False)
@@ -61,6 +63,8 @@ class AppHome:
         if await self._services.authorizer.outsider(user_id, self._home_team):
             return home_view()
         records = await self._services.ledger.open_requests()
+        decided = await self._decided(user_id)
+        may = [(target, one) for target, one in decided if one.verdict != Verdict.DENY]
         return home_view(
             waiting=[
                 (record, await self._mentions(record))
@@ -70,7 +74,14 @@ class AppHome:
             mine=[one for one in records if one.request.user_id == user_id],
             rebooting=[one for one in records if one.state in UNDER_WAY],
             last=await self._services.ledger.recent(limit=LAST),
-            may_restart=await self._targets(user_id),
+            may_restart=[target for target, _ in may],
+            windows={target.key: one.window for target, one in may},
+            later=[
+                (target, one.window)
+                for target, one in decided
+                if one.verdict is Verdict.DENY and one.window
+            ],
+            frozen=await self._freezes.in_words(),
         )
 
     async def _may(self, user_id: str, record: Record) -> bool:
@@ -87,8 +98,8 @@ class AppHome:
         approval = record.request.approval
         return await self._services.authorizer.mentions(approval.by) if approval else []
 
-    async def _targets(self, user_id: str) -> list[Target]:
-        """Return what somebody may restart from somewhere, as far as rules can tell."""
+    async def _decided(self, user_id: str) -> list[tuple[Target, Decision]]:
+        """Return what the rules say to somebody, from wherever, about each instance."""
         settings = self._services.settings()
         found = []
         for project in settings.projects:
@@ -96,6 +107,5 @@ class AppHome:
                 decision = await self._services.authorizer.decide(
                     Question(user_id, "", target, channel_id=None, reason=None)
                 )
-                if decision.verdict is not Verdict.DENY:
-                    found.append(target)
+                found.append((target, decision))
         return found

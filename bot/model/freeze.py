@@ -52,8 +52,9 @@ class Freeze:
         What somebody typed stands in curly quotes and holds none itself.
         """
         typed = self.reason.replace("“", '"').replace("”", '"')
+        what = f"Project {self.project}" if self.project else "Every project"
         return (
-            f"{self.scope} is frozen until {shown(self.until, self.zone, now)}"
+            f"{what} is frozen until {shown(self.until, self.zone, now)}"
             f" by {self.user_id}: “{typed}”"
         )
 

@@ -47,6 +47,7 @@ _ACTS = frozenset(
         State.NOT_RESTARTED,
         State.VOIDED,
         State.JOINED,
+        State.REFUSED,  # by a freeze that came since
     }
 )
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
@@ -62,7 +63,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
             }
         ),
         State.APPROVED: _ACTS,
-        State.RESTARTING: _ENDS_OF_WATCH | {State.FOLLOWING},
+        State.RESTARTING: _ENDS_OF_WATCH | {State.FOLLOWING, State.REFUSED},
         State.FOLLOWING: _ENDS_OF_WATCH,
     }
 )
@@ -91,6 +92,7 @@ class Request:
     batch: str = ""  # asked for with others: the id of the one that speaks for all
     place: int = 0  # ... and its turn among them
     go_on: bool = False  # ... even if one before it failed
+    passes: str = ""  # the freeze that break-glass goes past, in words
 
     @property
     def speaks(self) -> str:
@@ -117,6 +119,7 @@ class Request:
             rule_version=decision.rule_version,
             approval=decision.approval,
             break_glass=decision.break_glass,
+            passes=decision.passes,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -124,6 +127,8 @@ class Request:
         data = asdict(replace(self, approval=None))
         data["asked_at"] = self.asked_at.isoformat()
         data["approval"] = self.approval and self.approval.model_dump(mode="json")
+        if not self.passes:
+            del data["passes"]  # a replica of the version before does not know it
         return data
 
     @classmethod

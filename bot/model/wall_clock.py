@@ -16,7 +16,9 @@ from bot.model.duration import seconds
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MINUTES_A_DAY = 1440
+_TEN_YEARS_S = 3650 * 86400.0
 _TIME = re.compile(r"(\d{1,2}):(\d{2})")
+_LENGTH = re.compile(r"[\d.]+[a-z]+", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -81,6 +83,11 @@ def is_date(word: str) -> bool:
     return _DATE.fullmatch(word) is not None
 
 
+def is_end(word: str) -> bool:
+    """Say whether a typed *word* looks as if it were a time, or how long."""
+    return is_time(word) or _LENGTH.fullmatch(word) is not None
+
+
 def until(text: str, name: str, now: datetime) -> datetime:
     """Return the end that *text* names to somebody in the zone *name*.
 
@@ -90,7 +97,7 @@ def until(text: str, name: str, now: datetime) -> datetime:
     """
     *dated, clock = text.replace("T", " ").split() or [""]
     if not dated and not is_time(clock):
-        return now + timedelta(seconds=seconds(clock))
+        return _later(clock.casefold(), now)
     minute = minutes(clock)
     if minute is None:
         raise ValueError(f"{clock} is no clock time: they go from 00:00 to 24:00")
@@ -106,11 +113,22 @@ def until(text: str, name: str, now: datetime) -> datetime:
     return _ending(today + timedelta(days=2), minute, name, now)  # 00:00 of a long day
 
 
+def _later(length: str, now: datetime) -> datetime:
+    """Return when so long has passed; what is absurdly long ends in ten years."""
+    found = min(seconds(length), _TEN_YEARS_S)
+    if found <= 0:
+        raise ValueError(f"{length} is no time at all")
+    return now + timedelta(seconds=found)
+
+
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"there is no day {text}") from None
+    if not 1970 < day.year < 9000:  # noqa: PLR2004 - clocks end somewhere
+        raise ValueError(f"{text} is out of all reach")
+    return day
 
 
 def _ending(day: date, minute: int, name: str, now: datetime) -> datetime:

@@ -103,7 +103,9 @@ def windows_of(text: str) -> tuple[Window, ...]:
 def _window(text: str) -> Window:
     words = text.split()
     if not words:
-        raise ValueError(f"holds an empty window; write days, times and a zone, {_FORM}")
+        raise ValueError(
+            f"holds an empty window; write days, times and a zone, {_FORM}"
+        )
     if len(words) != 3:  # noqa: PLR2004
         raise ValueError(f"must be days, times and a zone, {_FORM}")
     begins, ends = _span(words[1])
@@ -136,7 +138,9 @@ def _span(text: str) -> tuple[int, int]:
         raise ValueError(f"must name a begin and an end of the day, {_FORM}")
     begins, ends = _minute(first), _minute(last)
     if begins == MINUTES_A_DAY:
-        raise ValueError("cannot begin at 24:00, which is the end of a day: write 00:00")
+        raise ValueError(
+            "cannot begin at 24:00, which is the end of a day: write 00:00"
+        )
     if begins == ends:
         raise ValueError(
             f'is empty: "{_shown(text)}" ends when it begins; a whole day is'

@@ -24,7 +24,10 @@ from bot.policy import (
     Question,
     approvers,
     decide,
+    is_group,
     may_approve,
+    may_freeze,
+    not_now,
     outsider,
     references,
     who_may,
@@ -61,11 +64,12 @@ class Authorizer:
         record cannot be asked: nobody gets past either.
         """
         rules, target = self._settings().rules, self._as_configured(question.target)
-        person, groups, last, name = await asyncio.gather(
+        person, groups, last, name, freezes = await asyncio.gather(
             self._users.person(question.user_id, team_id=question.team_id, fresh=fresh),
             self._users.groups(references(rules), fresh=fresh),
             self._ledger.last_restart(target.key, but=but),
             self._name(target),
+            self._ledger.frozen(),
         )
         facts = Facts(
             person=person,
@@ -74,6 +78,8 @@ class Authorizer:
             name=name,
             last_restart=last.sent_at if last else None,
             now=self._now(),
+            freezes=freezes,
+            freezers=self._settings().freeze.by,
         )
         return decide(rules, replace(question, target=target), facts)
 
@@ -112,6 +118,23 @@ class Authorizer:
             requester_id=requester_id,
             groups=groups,
         )
+
+    async def not_now(self, request: Request) -> Decision | None:
+        """Return why *request*, whoever asks for it, must wait, else None.
+
+        That is a freeze, or that the window of its rule is closed.
+        """
+        freezes = await self._ledger.frozen()
+        return not_now(request, self._settings().rules, freezes, self._now())
+
+    async def may_freeze(self, user_id: str, team_id: str) -> Decision:
+        """Decide, with freshly read facts, whether somebody may freeze and thaw."""
+        by = self._settings().freeze.by
+        person, groups = await asyncio.gather(
+            self._users.person(user_id, team_id=team_id, fresh=True),
+            self._users.groups(filter(is_group, by), fresh=True),
+        )
+        return may_freeze(by, person=person, home_team=self._home_team, groups=groups)
 
     async def approvers(
         self, approval: Approval, *, requester_id: str

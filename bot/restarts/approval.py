@@ -24,6 +24,7 @@ from bot.slack.messages.formatting import what_of
 log = structlog.get_logger()
 
 LOOK_AT_LEAST_EVERY_S = 60.0
+MOMENT_S = 0.05
 
 
 @attrs.define
@@ -31,7 +32,8 @@ class Approvals:
     """Asks for approval and waits; the ledger alone decides when it is enough."""
 
     _services: Services
-    _shown: dict[str, int] = attrs.Factory(dict)  # how many votes the card shows
+    # How many votes the card shows, and what it says of a freeze or a window.
+    _shown: dict[str, tuple[int, str]] = attrs.Factory(dict)
 
     async def post_card(self, request_id: str) -> float | None:
         """Post the card; return seconds until the next try, or None when done."""
@@ -89,10 +91,37 @@ class Approvals:
         half = (expires - record.request.asked_at).total_seconds() / 2
         if left <= half and not record.reminded:
             await self._remind(batch)
-        if len(record.votes) != self._shown.get(request_id, 0):
-            self._shown[request_id] = len(record.votes)
+        wait_s = left - half if left > half else left
+        return min(wait_s, await self._show_news(batch))
+
+    async def _show_news(self, batch: Batch) -> float:
+        """Edit the card if votes, a freeze or a window have changed what it says.
+
+        Return the seconds until a freeze or a window changes by itself, at most.
+        """
+        record = batch.asked
+        decision = await self._services.authorizer.not_now(record.request)
+        says = len(record.votes), decision.why if decision else ""
+        if batch.id not in self._shown and (before := await self._unchanged(record)):
+            self._shown[batch.id] = before
+        if says != self._shown.get(batch.id):
+            self._shown[batch.id] = says
             await self._edit(record, await self._card(batch))
-        return left - half if left > half else left
+        if decision is None or decision.until is None:
+            return LOOK_AT_LEAST_EVERY_S
+        ends_s = (decision.until - self._services.now()).total_seconds()
+        return max(MOMENT_S, ends_s)
+
+    async def _unchanged(self, record: Record) -> tuple[int, str] | None:
+        """Return what a card says of which this process knows nothing; None: who knows.
+
+        After a start nothing is edited that has no need to be: many may wait.
+        """
+        request = record.request
+        was_frozen = await self._services.ledger.was_frozen(
+            request.target.project, since=request.asked_at
+        )
+        return None if was_frozen else (0, "")
 
     async def close_card(self, request_id: str) -> float | None:
         """Take the buttons off the card and say who decided."""
@@ -169,15 +198,18 @@ class Approvals:
     async def _card(self, batch: Batch) -> Message:
         record = batch.asked
         who, key = await self._mentions(record), record.request.target.key
+        closed = await self._services.authorizer.not_now(record.request)
         if not batch.alone:
-            return say.card(batch.records, approvers=who)
+            return say.card(batch.records, approvers=who, closed=closed)
         others = [
             other
             for other in await self._services.ledger.open_requests(key)
             if other.request.id != record.request.id
         ]
         last = await self._services.ledger.last_restart(key)
-        return say.card(batch.records, approvers=who, last=last, others=others)
+        return say.card(
+            batch.records, approvers=who, last=last, others=others, closed=closed
+        )
 
     async def _mentions(self, record: Record) -> list[str]:
         approval = record.request.approval

@@ -9,8 +9,6 @@ call.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import attrs
 import structlog
 
@@ -70,6 +68,8 @@ class Preflight:
         record = await self._services.ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
+        if await self._frozen(record):
+            return False
         # Read first: a rule may name the instance as the cloud does.
         instance = await self._read(record)
         if instance is None:
@@ -124,6 +124,8 @@ class Preflight:
     async def still_right(self, record: Record) -> bool:
         """Say whether what ``prepare`` found still holds; else end or follow it."""
         request_id = record.request.id
+        if await self._frozen(record):
+            return False
         if why := await self._no_longer(record):
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why
@@ -147,6 +149,20 @@ class Preflight:
             )
         return not why
 
+    async def _frozen(self, record: Record) -> bool:
+        """Refuse a request for which a freeze has come since; say whether."""
+        decision = await self._services.authorizer.not_now(record.request)
+        if decision is None or not decision.frozen:
+            return False
+        await self.refuse(record, decision.why)
+        return True
+
+    async def refuse(self, record: Record, why: str) -> None:
+        """Refuse what was allowed before and has not been sent."""
+        await self._services.ledger.move(
+            record.request.id, State.REFUSED, detail=f"Refused: {why}"
+        )
+
     async def _no_longer(self, record: Record) -> str:
         """Return why what was allowed is so no longer, or nothing."""
         try:
@@ -156,7 +172,7 @@ class Preflight:
 
     async def _lost_right(self, record: Record) -> str:
         request = record.request
-        age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
+        age_s = abs(self._services.now() - request.asked_at).total_seconds()
         decision = await self._services.authorizer.decide(
             Question.of(request),
             fresh=request.waits or age_s > DECISION_HOLDS_S,

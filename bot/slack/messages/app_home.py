@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from bot.model import Record, Target
 from bot.slack.messages import blocks as b
@@ -23,25 +24,41 @@ def home_view(
     rebooting: Sequence[Record] = (),
     last: Sequence[Record] = (),
     may_restart: Sequence[Target] = (),
+    windows: Mapping[str, str] = MappingProxyType({}),
+    later: Sequence[tuple[Target, str]] = (),
+    frozen: Sequence[str] = (),
 ) -> View:
     """Return the home page of one person.
 
     *waiting* are the requests that the person may decide, each with its approvers'
-    mentions; *mine* the person's own open ones; *last* the last restarts.
+    mentions; *mine* the person's own open ones; *last* the last restarts. *windows*
+    says by a target's key until when its window is open, *later* what may be restarted
+    once a window has opened; *frozen* are the freezes in force, in words.
     """
     decide = [
         part for together in _together(waiting)[:_ROWS] for part in _decidable(together)
     ]
-    boxes = [b.beside(b.words(t.spot(x)), restart_button(x)) for x in may_restart]
+    boxes = [
+        b.beside(b.words(_with(t.spot(x), windows.get(x.key))), restart_button(x))
+        for x in may_restart
+    ]
+    closed = [b.words(_with(t.spot(target), opens)) for target, opens in later]
     parts = [
+        *(_listed("Frozen now", list(map(b.ruling, frozen))[:_ROWS]) if frozen else ()),
         *_listed("Waiting for your decision", decide),
         *_listed("Your open requests", list(map(_line, mine))[:_ROWS]),
         *_listed("Restarting now", list(map(_line, rebooting))[:_ROWS]),
         *_listed("You may restart", boxes[:_ROWS]),
+        *(_listed("You may restart later", closed[:_ROWS]) if closed else ()),
         *_listed("Last restarts", list(map(_line, last))[:_ROWS]),
         b.note(f"Type {t.COMMAND} help for all commands."),
     ]
     return {"type": "home", "blocks": b.drawn(parts, limit=100)}
+
+
+def _with(place: str, remark: str | None) -> str:
+    """Return *place* with a *remark* about its window, if there is one."""
+    return f"{place}. {remark}" if remark else place
 
 
 def _listed(heading: str, lines: Sequence[b.Part]) -> Iterator[b.Part]:
