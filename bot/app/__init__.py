@@ -17,6 +17,7 @@ import structlog
 
 from bot.app.bolt_app import app_of, listeners_of
 from bot.app.clients import BotIdentity, introduce, open_clients
+from bot.app.clock import clock_of
 from bot.app.maintenance import Maintenance
 from bot.app.servers import Servers, health_of
 from bot.app.services import services_of
@@ -88,7 +89,12 @@ class Bot:
     async def _open(self, closing: AsyncExitStack) -> None:
         """Open all, in the reverse order of closing: the way in for Slack is last."""
         clients = await open_clients(
-            closing, self.settings, self._secrets, self.metrics, poll_s=self._poll_s
+            closing,
+            self.settings,
+            self._secrets,
+            self.metrics,
+            now=clock_of(self._environ),
+            poll_s=self._poll_s,
         )
         health = await health_of(closing, self.settings, clients.ledger, self.metrics)
         me = await introduce(clients.idem, self.metrics.slack_called)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import datetime
 
 import aiohttp
 import attrs
@@ -37,6 +39,7 @@ class Clients:
     ledger: Ledger
     engine: Engine
     traces: Traces
+    now: Callable[[], datetime]  # UTC
 
 
 @attrs.frozen
@@ -55,13 +58,14 @@ async def open_clients(
     secrets: Secrets,
     metrics: Metrics,
     *,
+    now: Callable[[], datetime],
     poll_s: float,
 ) -> Clients:
-    """Open the database and the clients; what fails says why."""
+    """Open the database and the clients; what fails says why. *now* is in UTC."""
     engine = Engine(settings.database, poll_s=poll_s)
     closing.push_async_callback(engine.release)
     await engine.prepare()
-    ledger = Ledger(settings.database)
+    ledger = Ledger(settings.database, now=now)
     closing.callback(ledger.close)
     await asyncio.to_thread(ledger.open)
     session = await closing.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
@@ -73,7 +77,7 @@ async def open_clients(
     poster, idem = clients(token, settings.slack.api_url, session)
     cloud = Cloud.of(settings, secrets, http, on_call=metrics.cloud_called)
     slack = SlackClient(poster, idem, session, on_call=metrics.slack_called)
-    return Clients(poster, idem, slack, cloud, ledger, engine, traces)
+    return Clients(poster, idem, slack, cloud, ledger, engine, traces, now)
 
 
 async def introduce(client: AsyncWebClient, on_call: OnCall) -> BotIdentity:

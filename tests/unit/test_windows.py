@@ -138,6 +138,6 @@ def test_what_is_always_open_never_closes() -> None:
 )
 def test_a_mistake_is_named(text: str, said: str) -> None:
     """Whoever mistypes a window reads what is wrong with it."""
-    with pytest.raises(ValueError, match=".") as found:
+    with pytest.raises(ValueError, match=r".") as found:
         windows_of(text)
     assert said in str(found.value)
