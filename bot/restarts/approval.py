@@ -7,6 +7,7 @@ looks at the record before it acts.
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from dataclasses import replace
 
@@ -97,7 +98,7 @@ class Approvals:
     async def _show_news(self, batch: Batch) -> float:
         """Edit the card if votes, a freeze or a window have changed what it says.
 
-        Return the seconds until a freeze or a window changes by itself, at most.
+        Return the seconds until what closes it ends by itself.
         """
         record = batch.asked
         decision = await self._services.authorizer.not_now(record.request)
@@ -108,7 +109,7 @@ class Approvals:
             self._shown[batch.id] = says
             await self._edit(record, await self._card(batch))
         if decision is None or decision.until is None:
-            return LOOK_AT_LEAST_EVERY_S
+            return math.inf
         ends_s = (decision.until - self._services.now()).total_seconds()
         return max(MOMENT_S, ends_s)
 

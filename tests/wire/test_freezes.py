@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 
 from bot.app.clock import VARIABLE, clock_of
+from bot.ledger.schema import freezes
 from bot.model import State
 from tests.conftest import MakeBench
-from tests.support.bot_world import GATES, OPEN, Bench, benched, text_of
+from tests.support.bot_world import GATES, INCIDENTS, OPEN, Bench, benched, text_of
 from tests.support.passing_time import at_the_next_post, second_life, stopped
 
 shared = pytest.mark.asyncio(loop_scope="module")
@@ -182,14 +183,19 @@ async def test_what_was_approved_and_not_sent_ends_as_refused(icy: Bench) -> Non
     card = await icy.card()
 
     def freeze() -> None:
-        now = berlin(icy)
-        row = "'f', '', 'U0BOB', 'T0HOME', 'C0INCIDENTS', 'no power', 'UTC'"
+        began = datetime.now(UTC)
+        row = {
+            "id": "f",
+            "user_id": "U0BOB",
+            "channel_id": INCIDENTS,
+            "reason": "no power",
+            "zone": "UTC",
+            "since": began.timestamp(),
+            "until": began.timestamp() + 600,
+            "told": True,
+        }
         with icy.ledger.database.writing() as connection:
-            connection.exec_driver_sql(
-                "INSERT INTO mlstudio_freezes (id, project, user_id, team_id,"
-                " channel_id, reason, zone, since, until, told)"
-                f" VALUES ({row}, {now.timestamp()}, {now.timestamp() + 600}, 1)"
-            )
+            connection.execute(freezes.insert().values(row))
 
     at_the_next_post(icy, freeze)
     await icy.slack.click("bob", card, "approve")
