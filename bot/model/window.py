@@ -60,6 +60,28 @@ class Window:
                 )
         yield from jumps(at - timedelta(days=1), AHEAD_DAYS, place)
 
+    @property
+    def week(self) -> frozenset[int]:
+        """Its minutes of the week, as clocks that never change show them."""
+        length = range(self.ends - self.begins)
+        starts = [day * MINUTES_A_DAY + self.begins for day in self.days]
+        return frozenset(
+            (at + n) % (7 * MINUTES_A_DAY) for at in starts for n in length
+        )
+
+
+def within(narrow: Sequence[Window], wide: Sequence[Window]) -> bool:
+    """Say whether *wide* are surely open whenever one of *narrow* is.
+
+    Of different zones that is never sure, unless *wide* never close.
+    """
+    covered = frozenset().union(*(window.week for window in wide))
+    whole = len(covered) == 7 * MINUTES_A_DAY
+    zoned = {window.zone for window in (*narrow, *wide)}
+    needed = frozenset().union(*(window.week for window in narrow))
+    same = len(zoned) == 1 or (whole and len({window.zone for window in wide}) == 1)
+    return same and needed <= covered
+
 
 def is_open(windows: Sequence[Window], at: datetime) -> bool:
     """Say whether one of *windows* is open."""
