@@ -143,6 +143,9 @@ class FarPeople:
     async def groups(self, references: Iterable[str], *, fresh: bool = False) -> Groups:
         return {name: self.world.groups.get(name) for name in references}
 
+    async def zone(self, user_id: str) -> str:
+        return "Europe/Berlin"
+
     async def group_id(self, reference: str) -> str | None:
         return None
 
