@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from bot.model import Decision, Rule, Target, Verdict
@@ -45,7 +46,10 @@ def _ruled(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
                 closed.append(rule)
             continue
         if concerns(rule, facts.person.user_id, groups) or case.breaks_glass:
-            return ruling(case)
+            decision = ruling(case)
+            if rule.deny and closed:  # who is banned here may at other times
+                return replace(decision, remedy=shut(closed, facts.now).why)
+            return decision
         if unread := closed_group(rule.who, groups, case.named):
             return case.refused(unread, MEND_GROUP)
     if closed:

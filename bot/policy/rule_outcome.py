@@ -112,7 +112,7 @@ def _forbidden(case: Case) -> Decision | None:
         return case.refused(why, MEND_RULES)
     until = f"until {shown(*end, case.facts.now)}"
     decision = case.refused(f"{why[:-1]} {until}.", "Ask again then.")
-    return replace(decision, until=end[0])
+    return replace(decision, window=f"Forbidden {until}.", until=end[0])
 
 
 def _unexplained(case: Case) -> Decision | None:
