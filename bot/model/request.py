@@ -198,12 +198,15 @@ class Record:
 def may_move(record: Record, state: State) -> bool:
     """Say whether a request may go to *state* from where it stands.
 
-    TRANSITIONS decides, and one thing more: nobody slips past an approval.
+    TRANSITIONS decides, and two things more: nobody slips past an approval, and
+    nothing that may have been sent is refused.
     """
     if state is State.RESTARTING and record.request.waits:
         return record.state is State.APPROVED
     if state is State.APPROVED and not record.is_approved:
         return False
+    if state is State.REFUSED and record.sent_at is not None:
+        return False  # it may have been sent
     return state in TRANSITIONS.get(record.state, frozenset())
 
 

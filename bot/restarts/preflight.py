@@ -9,6 +9,8 @@ call.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import attrs
 import structlog
 
@@ -17,6 +19,7 @@ from bot.errors import (
     CloudMisfit,
     InstanceBusy,
     SlackError,
+    StateConflict,
 )
 from bot.model import (
     HOPELESS,
@@ -68,7 +71,7 @@ class Preflight:
         record = await self._services.ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
-        if await self._frozen(record):
+        if not await self.in_time(record):
             return False
         # Read first: a rule may name the instance as the cloud does.
         instance = await self._read(record)
@@ -124,8 +127,6 @@ class Preflight:
     async def still_right(self, record: Record) -> bool:
         """Say whether what ``prepare`` found still holds; else end or follow it."""
         request_id = record.request.id
-        if await self._frozen(record):
-            return False
         if why := await self._no_longer(record):
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why
@@ -149,19 +150,33 @@ class Preflight:
             )
         return not why
 
-    async def _frozen(self, record: Record) -> bool:
-        """Refuse a request for which a freeze has come since; say whether."""
+    async def in_time(self, record: Record) -> bool:
+        """Say whether neither a freeze nor a closed window has come since; else end it.
+
+        This is asked again right before the call, whenever that is.
+        """
         decision = await self._services.authorizer.not_now(record.request)
-        if decision is None or not decision.frozen:
+        if decision is None:
+            return True
+        if decision.frozen:
+            await self.refuse(record, decision.why)
             return False
-        await self.refuse(record, decision.why)
-        return True
+        # Where nobody has approved under a rule another one may let it pass by now.
+        waits = record.request.waits
+        why = decision.why if waits else await self._no_longer(record)
+        if why:
+            before = record.state in {State.ASKED, State.APPROVED}
+            state = State.VOIDED if before else State.NOT_RESTARTED
+            ledger = self._services.ledger
+            await ledger.move(record.request.id, state, detail=why)
+        return not why
 
     async def refuse(self, record: Record, why: str) -> None:
         """Refuse what was allowed before and has not been sent."""
-        await self._services.ledger.move(
-            record.request.id, State.REFUSED, detail=f"Refused: {why}"
-        )
+        with suppress(StateConflict):  # another life has sent it meanwhile
+            await self._services.ledger.move(
+                record.request.id, State.REFUSED, detail=f"Refused: {why}"
+            )
 
     async def _no_longer(self, record: Record) -> str:
         """Return why what was allowed is so no longer, or nothing."""

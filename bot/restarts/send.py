@@ -49,6 +49,8 @@ class Sender:
         record = await self._services.ledger.existing(request_id)
         if record.state is not State.RESTARTING or record.answered:
             return None
+        if record.sent_at is None and not await self._preflight.in_time(record):
+            return None
         stale = record.sent_at is None and (attempt > 0 or self._is_old(record))
         if stale and not await self._preflight.still_right(record):
             return None

@@ -103,3 +103,17 @@ async def test_one_that_closes_before_the_call_ends_it(day: Bench) -> None:
     assert (await day.story(delivery)).state is State.NOT_RESTARTED
     assert "opens next at 08:00" in day.followups()[-1].text
     assert day.sent == 0
+
+
+async def test_a_rule_below_may_let_pass_what_its_window_no_longer_does(
+    make_bench: MakeBench, tmp_path: Path
+) -> None:
+    """What nobody had to approve is decided anew, by whichever rule matches then."""
+    below = '[[rules]]\nname = "always"\nwho = ["@ml-oncall"]\n'
+    environ = {VARIABLE: str(tmp_path / "clock")}
+    bench = await make_bench(rules=RULES + below, environ=environ)
+    set_to(bench, 17, 59)
+    at_the_next_post(bench, lambda: set_to(bench, 18, 1))
+    delivery = await bench.ask("restart ml-prod trainer-7")
+    assert (await bench.story(delivery)).state is State.READY
+    assert bench.sent == 1
