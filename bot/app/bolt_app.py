@@ -80,7 +80,7 @@ def listeners_of(
         commands=Commands(
             requests,
             Cancellations(services, restarts, refusals),
-            QueryListeners(services, freezes),
+            QueryListeners(services, statuses, freezes),
             freezes,
             restart_dialog,
             batch_dialog,

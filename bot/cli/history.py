@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.config import Settings
-from bot.errors import BotError
+from bot.config.name_lookup import unknown
+from bot.config.tables import ID_SHAPE
+from bot.errors import BotError, UsageError
 from bot.ledger import BREAK_GLASS, Ledger
 from bot.ledger.schema import url_of
 from bot.slack.messages.formatting import clean
@@ -19,9 +21,28 @@ Json = dict[str, Any]
 async def entries(
     settings: Settings, since: datetime, project: str, instance: str
 ) -> list[Json]:
-    """Return the trail since a time, newest first; LedgerError if it cannot be read."""
+    """Return the trail since a time, newest first; LedgerError if it cannot be read.
+
+    Where there is nothing a name that nobody knows is a UsageError: what is on record
+    may have gone from the configuration.
+    """
     with closing(_opened(settings)) as ledger:
-        return await ledger.entries(since=since, project=project, instance=instance)
+        found = await ledger.entries(since=since, project=project, instance=instance)
+    if not found:
+        _known(settings, project, instance)
+    return found
+
+
+def _known(settings: Settings, project: str, instance: str) -> None:
+    """Raise UsageError for a name that the configuration does not have."""
+    projects = settings.projects
+    if project and project not in projects:
+        raise UsageError(unknown("project", project, projects))
+    asked = [projects[project]] if project else projects.values()
+    aliases = {alias for own in asked for alias in own.instances}
+    if instance and instance not in aliases and not ID_SHAPE.fullmatch(instance):
+        where = f" in {project}" if project else ""
+        raise UsageError(unknown("instance", instance, sorted(aliases), where))
 
 
 async def verified(settings: Settings) -> tuple[list[str], int, str]:
@@ -54,14 +75,22 @@ def line(entry: Json) -> str:
     return "  ".join(filter(None, parts))
 
 
+def missing_file(settings: Settings) -> str:
+    """Return what to say of a database's file that is not there, else nothing."""
+    path = url_of(settings.database).database or ""
+    if not settings.database.startswith("sqlite") or Path(path).exists():
+        return ""
+    return (
+        f"there is no database at {Path(path).absolute()}: a relative path starts"
+        " from the folder in which the bot was started"
+    )
+
+
 def _opened(settings: Settings) -> Ledger:
     """Open the database; one that is not there is not made by looking at it."""
-    path = url_of(settings.database).database or ""
-    if settings.database.startswith("sqlite") and not Path(path).exists():
-        raise BotError(
-            f"there is no database at {Path(path).absolute()}: a relative path starts"
-            " from the folder in which the bot was started"
-        )
+    missing = missing_file(settings)
+    if missing:
+        raise BotError(missing)
     ledger = Ledger(settings.database)
     ledger.open()
     return ledger

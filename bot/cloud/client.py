@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
+import attrs
 import httpx
 
 from bot.cloud.aksk_auth import KEY_PAUSE_S, SigningAuth
@@ -13,10 +15,11 @@ from bot.cloud.clocks import Clocks
 from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, result_of
 from bot.cloud.error_response import body_of, problem_of, ref_of
 from bot.cloud.login import Login, LoginBackoff
-from bot.cloud.rate_limiter import RateLimiter
+from bot.cloud.rate_limiter import Rank, RateLimiter
 from bot.cloud.schemas import InstanceAnswer, RestartAnswer
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Endpoint, Secrets, Settings
+from bot.config.redaction import cleaned, hider
 from bot.config.tables import ID
 from bot.errors import CloudError, CloudMisfit, CloudRefused
 from bot.model import Answer, Instance, Target
@@ -25,24 +28,20 @@ _CONNECT_S, _READ_S, _RESTART_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
 _PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
-_SHORTEST = 4  # characters of a secret; a shorter one would blot out ordinary words
-_ECHO = "(hidden)"  # instead of a secret that comes back
 _NO_INSTANCE = "ModelArts.6309"
-_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _REAL = Clocks()
-
-
-def http_client() -> httpx.AsyncClient:
-    """Return a client that uses the environment's proxy, but never for this host.
-
-    A company's HTTPS_PROXY often comes without a NO_PROXY, and no proxy reaches the
-    demo's cloud.
-    """
-    return httpx.AsyncClient(mounts=dict.fromkeys(_LOOPBACK))
 
 
 def _ignore(kind: str, result: str) -> None:
     """Count nothing."""
+
+
+@attrs.frozen
+class Seen:
+    """What the cloud said about an instance when it was read, *age_s* seconds ago."""
+
+    instance: Instance
+    age_s: float
 
 
 class Cloud:
@@ -73,6 +72,7 @@ class Cloud:
         self._key_pause = LoginBackoff(KEY_PAUSE_S, clocks.monotonic)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
         self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
+        self._seen_at: dict[str, tuple[float, Instance]] = {}  # by the instance's key
 
     @classmethod
     def of(
@@ -96,17 +96,33 @@ class Cloud:
         """Take new *endpoints* from now on; logins of unchanged ones stay."""
         self._endpoints = dict(endpoints)
 
-    async def read(self, target: Target, *, can_wait: bool = False) -> Instance:
+    async def read(self, target: Target, *, rank: Rank = Rank.QUESTION) -> Instance:
         """Return what the cloud says about an instance now.
 
-        One that *can_wait* lets those first that somebody waits for.
+        *rank* says whom it lets go first while calls are scarce.
         """
         with self._counted("read"):
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
-            await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
+            await self._limiter.wait(rank)
             response = await self._send("GET", url, auth, asked)
-            return self._seen(response, target, asked)
+            instance = self._described(response, target, asked)
+        self._seen_at[target.key] = self._clocks.monotonic(), instance
+        return instance
+
+    def seen(self, target: Target) -> Seen | None:
+        """Return what was last read of an instance, by whomever; asks nobody.
+
+        None: nothing yet in this process, or nothing since its restart was sent.
+        """
+        if target.key not in self._seen_at:
+            return None
+        at, instance = self._seen_at[target.key]
+        return Seen(instance, self._clocks.monotonic() - at)
+
+    def forget(self, target: Target) -> None:
+        """Forget what was last read of an instance."""
+        self._seen_at.pop(target.key, None)
 
     async def restart(self, target: Target) -> Answer:
         """Restart an instance with one POST; it is never sent again from here.
@@ -116,6 +132,7 @@ class Cloud:
         with self._counted("restart"):
             asked, url, auth = self._prepared(target, restart=True)
             self._limiter.take()
+            self.forget(target)
             response = await self._send("POST", f"{url}/action", auth, asked)
             return self._accepted(response, asked)
 
@@ -207,27 +224,20 @@ class Cloud:
         database or the log.
         """
         sent = (response.request.headers.get(name, "") for name in _PROOFS)
-        told = f"{response.text} {[*response.headers.values()]}"
-        hidden = {
-            one
-            for one in (*self._login.hidden, *sent)
-            if len(one) >= _SHORTEST and one in told
-        }
-        if not hidden:
+        clean = hider((*self._login.hidden, *sent))
+        body = _cleaned_body(response, clean)
+        told = list(response.headers.items())
+        fine = [(name, value) for name, value in told if clean(value) == value]
+        if body == response.text and fine == told:
             return response
-        text = response.text
-        for one in sorted(hidden, key=len, reverse=True):
-            text = text.replace(one, _ECHO)
-        kept = {
-            name: value
-            for name, value in response.headers.items()
-            if name not in _FRAMING and not any(one in value for one in hidden)
-        }
+        headers = [(name, value) for name, value in fine if name not in _FRAMING]
         return httpx.Response(
-            response.status_code, headers=kept, text=text, request=response.request
+            response.status_code, headers=headers, text=body, request=response.request
         )
 
-    def _seen(self, response: httpx.Response, target: Target, asked: Asked) -> Instance:
+    def _described(
+        self, response: httpx.Response, target: Target, asked: Asked
+    ) -> Instance:
         """Return the instance that an answer describes, if it is the one asked for."""
         answer = InstanceAnswer.model_validate(body_of(response))
         if answer.error_code and not (answer.id and answer.status):
@@ -257,6 +267,16 @@ class Cloud:
             self._on_call(kind, result_of(error))
             raise
         self._on_call(kind, "ok")
+
+
+def _cleaned_body(response: httpx.Response, clean: Callable[[str], str]) -> str:
+    """Return the body of *response* with each of its words clean as it is read."""
+    try:
+        said = response.json()
+        fine = cleaned(said, clean)
+    except (ValueError, RecursionError):
+        return clean(response.text)
+    return response.text if fine == said else json.dumps(fine)
 
 
 def _check_id(what: str, text: str) -> None:

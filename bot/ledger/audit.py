@@ -70,7 +70,9 @@ def append(connection: sa.Connection, entry: Entry, at: datetime) -> str:
     last = connection.execute(
         sa.select(trail.c.seq, trail.c.hash).order_by(trail.c.seq.desc()).limit(1)
     ).first()
-    row = {column.name: initial(column) for column in trail.c} | asdict(entry)
+    clean = connection.get_execution_options().get("clean", str)
+    said = {name: clean(text) for name, text in asdict(entry).items()}
+    row = {column.name: initial(column) for column in trail.c} | said
     row |= {
         "seq": last.seq + 1 if last else 1,
         "at": at.isoformat(timespec="milliseconds"),

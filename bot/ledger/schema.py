@@ -127,6 +127,15 @@ votes = sa.Table(
     _text("note"),
 )
 
+# What has had its effect and must have none when it is delivered again.
+deliveries = sa.Table(
+    "mlstudio_deliveries",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("request_id", sa.String(32), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
 trail = sa.Table(
     "mlstudio_trail",
     metadata,

@@ -93,6 +93,7 @@ class Request:
     place: int = 0  # ... and its turn among them
     go_on: bool = False  # ... even if one before it failed
     passes: str = ""  # the freeze that break-glass goes past, in words
+    pinned: tuple[tuple[str, str], ...] = ()  # @handles of approvers, and their ids
 
     @property
     def speaks(self) -> str:
@@ -120,6 +121,7 @@ class Request:
             approval=decision.approval,
             break_glass=decision.break_glass,
             passes=decision.passes,
+            pinned=decision.pinned,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +144,7 @@ class Request:
                 "target": Target(**target),
                 "asked_at": datetime.fromisoformat(data["asked_at"]),
                 "approval": data["approval"] and Approval(**data["approval"]),
+                "pinned": tuple(map(tuple, data.get("pinned", ()))),
             }
         )
 
@@ -235,6 +238,7 @@ def digest(request: Request, status: str) -> str:
     what = [
         *(request.team_id, request.user_id, request.rule, request.rule_version),
         *(target.project, target.project_id, target.key, class_of(status)),
+        *request.pinned,
     ]
     return hashlib.sha256(canonical(what).encode()).hexdigest()
 

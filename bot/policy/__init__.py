@@ -8,7 +8,14 @@ from bot.policy.approvers import approvers, may_approve
 from bot.policy.decision import decide, who_may
 from bot.policy.question import Facts, Question
 from bot.policy.rule_outcome import explained
-from bot.policy.subjects import EVERYBODY, Groups, is_group, outsider, references
+from bot.policy.subjects import (
+    EVERYBODY,
+    Groups,
+    is_group,
+    members,
+    outsider,
+    references,
+)
 from bot.policy.timing import may_freeze, not_now
 
 __all__ = [
@@ -22,6 +29,7 @@ __all__ = [
     "is_group",
     "may_approve",
     "may_freeze",
+    "members",
     "not_now",
     "outsider",
     "references",

@@ -25,6 +25,7 @@ def decide(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
     """Say whether *question* is answered by yes: the first rule that matches decides.
 
     A group that cannot be read, or is empty, refuses everybody it might have named.
+    Raises the SlackError of one that it hangs on and that cannot be read now.
     """
     if refusal := outsider(facts.person, facts.home_team):
         return refusal
@@ -41,11 +42,11 @@ def _ruled(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
         case = Case(rule, question, facts)
         if not holds(rule, facts.now):
             if not rule.deny and (
-                concerns(rule, facts.person.user_id, groups) or case.breaks_glass
+                concerns(rule, facts.person.ids, groups) or case.breaks_glass
             ):
                 closed.append(rule)
             continue
-        if concerns(rule, facts.person.user_id, groups) or case.breaks_glass:
+        if concerns(rule, facts.person.ids, groups) or case.breaks_glass:
             decision = ruling(case)
             if rule.deny and closed:  # who is banned here may at other times
                 return replace(decision, remedy=shut(closed, facts.now).why)

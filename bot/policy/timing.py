@@ -127,7 +127,7 @@ def may_freeze(
             "Nobody may freeze or thaw anything: the configuration names nobody.",
             "Whoever keeps it can name people in [freeze] by.",
         )
-    if lists(by, person.user_id, groups):
+    if lists(by, person.ids, groups):
         return Decision(Verdict.ALLOW, f"Those who may are {in_words(by)}.")
     if closed := closed_group(by, groups, "the list of those who may freeze"):
         return Decision(Verdict.DENY, closed, MEND_GROUP)

@@ -15,6 +15,7 @@ from dataclasses import replace
 import attrs
 import structlog
 
+from bot.cloud import Rank
 from bot.errors import CloudBusy, CloudError, CloudRefused
 from bot.model import Instance, Record, State, class_of
 from bot.restarts.message import Messages
@@ -130,7 +131,7 @@ class _Watch:
         begun_s = self._at_s()
         try:
             target = self._record.request.target
-            self._seen = await self._services.cloud.read(target, can_wait=True)
+            self._seen = await self._services.cloud.read(target, rank=Rank.LOOK)
         except CloudError as error:
             log.info("look failed", error=str(error))
             self._seen = error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -107,14 +108,6 @@ def rows(url: str, columns: str) -> list[Any]:
     return list(found)
 
 
-def tables_of(url: str) -> set[str]:
-    """Return the tables that a database has."""
-    engine = engine_of(url)
-    names = set(sa.inspect(engine).get_table_names())
-    engine.dispose()
-    return names
-
-
 async def goes_on(ledger: Ledger) -> None:
     """Let what stood in the sample go on, and something new begin."""
     assert (await ledger.vote("pending", LEA, approve=True)).state is State.PENDING
@@ -142,13 +135,12 @@ async def test_the_first_release_is_read_and_goes_on(old: str) -> None:
 
 
 async def test_check_says_what_run_will_add(old: str, later: list[str]) -> None:
-    """Before the upgrade ``check`` names each table and column; after it nothing."""
-    there = tables_of(old)
-    new = [table.name for table in metadata.sorted_tables if table.name not in there]
-    grown = [column for column in later if column.split(".")[0] in there]
+    """Before the upgrade ``check`` names each column or table; after it, none."""
     line = await database_line(old)
     assert line.ok
-    assert f"(the next start adds {', '.join([*new, *grown])}" in line.what
+    assert "(the next start adds " in line.what
+    said = set(re.findall(r"[\w.]+", line.what))
+    assert all({column, column.partition(".")[0]} & said for column in later)
 
     with opened(old):
         pass

@@ -28,6 +28,7 @@ from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.requests import RequestListeners
 from bot.listeners.responses import Responses
+from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.model import (
     UNDER_WAY,
@@ -147,7 +148,7 @@ class FarPeople:
         return "Europe/Berlin"
 
     async def group_id(self, reference: str) -> str | None:
-        return None
+        return reference
 
 
 @dataclass
@@ -157,7 +158,7 @@ class FarCloud:
     world: World
     restarts: int = 0
 
-    async def read(self, target: Any) -> Instance:
+    async def read(self, target: Any, **_: Any) -> Instance:
         await asyncio.sleep(0)
         return Instance(target.instance_id, self.world.status)
 
@@ -233,7 +234,7 @@ class Stage:
         self.requests = RequestListeners(services, quiet, self.tasks, refusals)
         self.cancellations = Cancellations(services, quiet, refusals)
         self.freezes = FreezeListeners(services, self.tasks, refusals)
-        self.queries = QueryListeners(services, self.freezes)
+        self.queries = QueryListeners(services, StatusCache(services), self.freezes)
         self.clicks = ApprovalButtons(
             services,
             self.approvals,

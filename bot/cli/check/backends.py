@@ -9,12 +9,14 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.cli.check.line import Line, bad, good, skipped
+from bot.cli.check.line import Line, bad, failed, good, skipped
 from bot.cloud import Cloud
 from bot.config import Settings
 from bot.errors import CloudError, CloudRefused
+from bot.ledger.files import exposed
 from bot.ledger.migration import missing
 from bot.ledger.schema import engine_of, url_of
+from bot.network import Network
 
 MOST_SKEW_S = 60.0  # beyond, tokens and signatures begin to be refused
 _LOGINS = {
@@ -47,7 +49,15 @@ def _database_line(database: str) -> Line:
     finally:
         engine.dispose()
     added = f" (the next start adds {lacking})" if lacking else ""
-    return good(f"{shown} answers{added}")
+    sqlite = url.get_backend_name() == "sqlite"
+    return good(f"{shown} answers{added}{_exposed(file) if sqlite else ''}")
+
+
+def _exposed(file: Path) -> str:
+    """Return what to say of files that every user of this machine may read."""
+    # No ✗: it works, and who else is on this machine is for its owner to know.
+    names = " ".join(map(str, exposed(file)))
+    return f"; but every user here can read it: chmod 600 {names}" if names else ""
 
 
 def _new_file(path: Path) -> Line:
@@ -69,13 +79,16 @@ def _new_file(path: Path) -> Line:
 # --- the cloud -----------------------------------------------------------------------
 
 
-async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:
+async def cloud_lines(
+    settings: Settings, cloud: Cloud, network: Network
+) -> AsyncIterator[Line]:
     """Yield for each project its login, itself and its aliases; last, our clock."""
     for project, own in settings.projects.items():
-        line = await _login_line(settings, cloud, project)
+        line = await _login_line(settings, cloud, network, project)
         yield line
         if line.ok:
-            line = await _project_line(cloud, project)
+            way = network.way(settings.endpoint(project).modelarts_url)
+            line = await _project_line(cloud, project, way)
             yield line
         for alias in own.instances:
             if line.ok:
@@ -87,16 +100,21 @@ async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:
         yield _clock_line(skew)
 
 
-async def _login_line(settings: Settings, cloud: Cloud, project: str) -> Line:
+async def _login_line(
+    settings: Settings, cloud: Cloud, network: Network, project: str
+) -> Line:
+    point = settings.endpoint(project)
     try:
         await cloud.log_in(project)
     except CloudError as error:
-        mend = f"set {_LOGINS[settings.endpoint(project).auth]} right"
-        return bad(f"{project}: the login failed: {error}", _mending(error, mend))
+        mend = _mending(error, f"set {_LOGINS[point.auth]} right")
+        asked = point.iam_url if point.auth == "token" else point.modelarts_url
+        what = f"{project}: the login failed"
+        return failed(what, error, mend, network.way(asked))
     return good(f"{project}: the login works")
 
 
-async def _project_line(cloud: Cloud, project: str) -> Line:
+async def _project_line(cloud: Cloud, project: str, way: str) -> Line:
     try:
         await cloud.prove(project)
     except CloudError as error:
@@ -104,7 +122,7 @@ async def _project_line(cloud: Cloud, project: str) -> Line:
             f"mend projects.{project}.id or modelarts_url, or give the bot's user the"
             " permission modelarts:notebook:get"
         )
-        return bad(f"{project}: {error}", _mending(error, mend))
+        return failed(project, error, _mending(error, mend), way)
     return good(f"{project}: ModelArts answers")
 
 
@@ -115,7 +133,7 @@ async def _alias_line(
         instance = await cloud.read(settings.target(project, alias))
     except CloudError as error:
         mend = f"mend or remove the id at projects.{project}.instances.{alias}"
-        return bad(f"{project}/{alias}: {error}", _mending(error, mend))
+        return failed(f"{project}/{alias}", error, _mending(error, mend))
     return good(f"{project}/{alias} is {instance.status}")
 
 

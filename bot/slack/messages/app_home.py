@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from bot.model import Record, Target
 from bot.slack.messages import blocks as b
@@ -12,7 +12,18 @@ from bot.slack.messages.approval import asks, losses, verdict_buttons
 from bot.slack.messages.blocks import View
 from bot.slack.messages.buttons import restart_button
 
-_ROWS = 10  # of each list: a home page has 100 blocks
+ROWS = 10  # of each list: a home page has 100 blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """An instance and the status that was last seen of it, *age_s* seconds ago."""
+
+    target: Target
+    status: str = ""  # nobody has looked yet
+    age_s: float = 0.0
+    window: str = ""  # until when that of the rule is open
+
 
 Waiting = Sequence[tuple[Record, Sequence[str]]]
 
@@ -23,42 +34,33 @@ def home_view(
     mine: Sequence[Record] = (),
     rebooting: Sequence[Record] = (),
     last: Sequence[Record] = (),
-    may_restart: Sequence[Target] = (),
-    windows: Mapping[str, str] = MappingProxyType({}),
+    may_restart: Sequence[Glance] = (),
     later: Sequence[tuple[Target, str]] = (),
     frozen: Sequence[str] = (),
 ) -> View:
     """Return the home page of one person.
 
     *waiting* are the requests that the person may decide, each with its approvers'
-    mentions; *mine* the person's own open ones; *last* the last restarts. *windows*
-    says by a target's key until when its window is open, *later* what may be restarted
-    once a window has opened; *frozen* are the freezes in force, in words.
+    mentions; *mine* the person's own open ones; *last* the last restarts. *later*
+    is what may be restarted once a window has opened; *frozen* are the freezes in
+    force, in words.
     """
     decide = [
-        part for together in _together(waiting)[:_ROWS] for part in _decidable(together)
+        part for together in _together(waiting)[:ROWS] for part in _decidable(together)
     ]
-    boxes = [
-        b.beside(b.words(_with(t.spot(x), windows.get(x.key))), restart_button(x))
-        for x in may_restart
-    ]
-    closed = [b.words(_with(t.spot(target), opens)) for target, opens in later]
+    boxes = [b.beside(_glance(one), restart_button(one.target)) for one in may_restart]
+    closed = [b.words(f"{t.spot(target)}. {opens}") for target, opens in later]
     parts = [
-        *(_listed("Frozen now", list(map(b.ruling, frozen))[:_ROWS]) if frozen else ()),
+        *(_listed("Frozen now", list(map(b.ruling, frozen))[:ROWS]) if frozen else ()),
         *_listed("Waiting for your decision", decide),
-        *_listed("Your open requests", list(map(_line, mine))[:_ROWS]),
-        *_listed("Restarting now", list(map(_line, rebooting))[:_ROWS]),
-        *_listed("You may restart", boxes[:_ROWS]),
-        *(_listed("You may restart later", closed[:_ROWS]) if closed else ()),
-        *_listed("Last restarts", list(map(_line, last))[:_ROWS]),
+        *_listed("Your open requests", list(map(_line, mine))[:ROWS]),
+        *_listed("Restarting now", list(map(_line, rebooting))[:ROWS]),
+        *_listed("You may restart", boxes[:ROWS]),
+        *(_listed("You may restart later", closed[:ROWS]) if closed else ()),
+        *_listed("Last restarts", list(map(_line, last))[:ROWS]),
         b.note(f"Type {t.COMMAND} help for all commands."),
     ]
     return {"type": "home", "blocks": b.drawn(parts, limit=100)}
-
-
-def _with(place: str, remark: str | None) -> str:
-    """Return *place* with a *remark* about its window, if there is one."""
-    return f"{place}. {remark}" if remark else place
 
 
 def _listed(heading: str, lines: Sequence[b.Part]) -> Iterator[b.Part]:
@@ -83,6 +85,14 @@ def _decidable(waiting: Waiting) -> Iterator[b.Part]:
     ids = ", ".join(target.instance_id for target in targets)
     yield b.note(f"Instance id {ids}. {losses(None)}")
     yield verdict_buttons(record, ", ".join(map(t.spot, targets)))
+
+
+def _glance(glance: Glance) -> b.Part:
+    """Return an instance with what was last seen of it."""
+    what = t.spot(glance.target)
+    if glance.status:
+        what += f": {t.status(glance.status)} {t.duration(glance.age_s)} ago"
+    return b.words(f"{what}. {glance.window}" if glance.window else what)
 
 
 def _line(record: Record) -> b.Part:
