@@ -48,6 +48,7 @@ class Servers:
                 idem,
                 give_up=self._give_up,
                 network=network,
+                is_back=services.wakeups.slack_back.beat,
             )
             if settings.slack.mode == "socket"
             else _http_mode(app, settings, secrets)

@@ -69,7 +69,7 @@ def host_of(url: str) -> str:
 
 def failure(problem: Problem, asked: Asked) -> CloudError:
     """Return the error that a failed answer means for what was *asked*."""
-    row = row_of(problem.status, problem.code)
+    row = row_of(problem.status, problem.code, acts=asked.restart)
     sentence = sentence_of(problem, asked)
     marks = {"code": problem.code, "ref": problem.ref}
     if row.act is Act.WAIT:

@@ -65,7 +65,6 @@ class Ledger:
     freeze = freezes.freeze
     thaw = freezes.thaw
     frozen = freezes.frozen
-    was_frozen = freezes.was_frozen
     note_once = freezes.note_once
     take_telling = freezes.take_telling
     untold_of = freezes.untold_of
@@ -94,5 +93,6 @@ class Ledger:
     pages = audit.pages
     broken_glass = audit.broken_glass
     digests = audit.digests
+    prove = audit.prove
     verify = audit.verify
     newest_hash = audit.newest_hash

@@ -77,17 +77,6 @@ def frozen(database: Database) -> tuple[Freeze, ...]:
 
 
 @in_thread
-def was_frozen(database: Database, project: str, *, since: datetime) -> bool:
-    """Say whether a freeze for *project* has been in force at any time since then."""
-    after = since.timestamp()
-    lasted = freezes.c.thawed_at.is_(None) | (freezes.c.thawed_at > after)
-    where = [freezes.c.project.in_(["", project]), freezes.c.until > after, lasted]
-    with database.reading() as connection:
-        query = sa.select(freezes.c.id).where(*where).limit(1)
-        return connection.scalar(query) is not None
-
-
-@in_thread
 def note_once(database: Database, entry: Entry) -> bool:
     """Append *entry*, unless the trail has one of its kind and delivery; say so."""
     same = (trail.c.request_id == entry.request_id) & (trail.c.kind == entry.kind)

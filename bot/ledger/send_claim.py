@@ -21,17 +21,18 @@ def take_send(database: Database, request_id: str, life: str) -> bool:
     before, so it may have been sent, and must never be sent again. Raises FrozenNow,
     and nothing is claimed, where a freeze has come since it was allowed.
     """
+    now = database.now()
     with database.writing() as connection:
         taken = connection.execute(
             requests.update()
             .where(requests.c.id == request_id, requests.c.sent_by == "")
             .where(requests.c.state == State.RESTARTING)
-            .values(sent_by=life, sent_at=database.now().timestamp())
+            .values(sent_by=life, sent_at=now.timestamp())
         )
         if taken.rowcount:
             request = locked(connection, request_id).request
-            forbid_frozen(connection, request, database.now())
-            append(connection, entry_of(request, "sending"), database.now())
+            forbid_frozen(connection, request, now)
+            append(connection, entry_of(request, "sending"), now)
         return bool(taken.rowcount)
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import attrs
 import structlog
 
-from bot.errors import LedgerError, SlackError, SlackRefused
+from bot.errors import LedgerError, SlackError, SlackRefused, SlackShut
 from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
@@ -201,6 +201,8 @@ class RequestListeners:
                 self._tasks.start(story, "begin")
         joined = [one.joined for one in records if one.joined]
         hosts = await self._services.ledger.known(joined) if joined else []
+        for host in hosts:  # its card is looked after: who asks again may not see it
+            self._restarts.wake(host.request.speaks)
         if len(records) == 1:
             return _answer(records[0], hosts)
         refused = [one for one in records if one.state is State.REFUSED]
@@ -257,7 +259,7 @@ def _unknown(error: Exception) -> Decision:
     """Refuse somebody of whom Slack did not tell who he is, for *error*."""
     why = str(error) or "It gave no answer in time."
     log.warning("who asks is not known", error=why)
-    if isinstance(error, SlackRefused):
+    if isinstance(error, SlackRefused | SlackShut):
         return Decision(
             Verdict.DENY,
             f"Slack does not tell me who you are: {why}",

@@ -103,8 +103,8 @@ class Responses:
 
 def wait_of(error: Exception) -> str:
     """Return, in words, when to try again what Slack was asked for in vain."""
-    wait_s = error.retry_after if isinstance(error, SlackBusy) else AGAIN_AFTER_S
-    return f"{max(1, math.ceil(wait_s))} s"
+    wait_s = error.retry_after if isinstance(error, SlackBusy) else None
+    return f"{max(1, math.ceil(wait_s or AGAIN_AFTER_S))} s"
 
 
 def ephemeral(message: Message) -> dict[str, Any]:

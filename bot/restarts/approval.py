@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from contextlib import suppress
 from dataclasses import replace
 
 import attrs
 import structlog
 
-from bot.errors import SlackError, SlackRefused, StateConflict
+from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, StateConflict
 from bot.model import Message, Record, State
 from bot.restarts.batch import Batch
 from bot.restarts.retry import pause
 from bot.restarts.services import Services
+from bot.slack.errors import DELETED
 from bot.slack.messages import approval as say
 from bot.slack.messages.formatting import what_of
 
@@ -26,6 +28,19 @@ log = structlog.get_logger()
 
 LOOK_AT_LEAST_EVERY_S = 60.0
 MOMENT_S = 0.05
+# Nobody tells the bot that a card was deleted; Slack does when it is edited. That is
+# done so often, and all cards together take no more than half of the edits that Slack
+# allows in a minute (https://docs.slack.dev/reference/methods/chat.update, Tier 3).
+PROVE_EVERY_S = 20.0
+PROVE_APART_S = 2.5
+
+
+@attrs.frozen
+class _Shown:
+    """What a card shows: *news* as in ``_news``, and when it was last seen to stand."""
+
+    news: tuple[int, str] = (0, "")
+    at_s: float = attrs.Factory(time.monotonic)
 
 
 @attrs.define
@@ -33,22 +48,24 @@ class Approvals:
     """Asks for approval and waits; the ledger alone decides when it is enough."""
 
     _services: Services
-    # How many votes the card shows, and what it says of a freeze or a window.
-    _shown: dict[str, tuple[int, str]] = attrs.Factory(dict)
+    _shown: dict[str, _Shown] = attrs.Factory(dict)  # by request, while it waits
 
     async def post_card(self, request_id: str) -> float | None:
         """Post the card; return seconds until the next try, or None when done."""
         batch = await self._batch(request_id)
         record = batch.asked
-        if record.state is not State.PENDING or record.card_ts:
-            return None
+        if record.state is not State.PENDING or record.card_ts or self._is_over(record):
+            return None  # ``wait`` lets it expire
+        return await self._post(batch, await self._card(batch))
+
+    async def _post(self, batch: Batch, card: Message) -> float | None:
+        """Post the card and keep which message it is; a click on an old one counts."""
+        request = batch.asked.request
         waiting = (one for one in batch.records if one.state is State.PENDING)
         pending = [one.request.id for one in waiting]
         try:
             ts = await self._services.slack.post(
-                record.request.channel_id,
-                await self._card(batch),
-                thread_ts=record.request.thread_ts,
+                request.channel_id, card, thread_ts=request.thread_ts
             )
         except SlackRefused as error:
             # Nobody can approve what nobody sees.
@@ -90,39 +107,54 @@ class Approvals:
             self._observe(await self._expired(record.request.id))
             return None
         half = (expires - record.request.asked_at).total_seconds() / 2
-        if left <= half and not record.reminded:
-            await self._remind(batch)
+        remind = left <= half and not record.reminded
+        prove_s = await self._prove(batch, at_once=remind)
+        if remind:
+            await self._remind(await self._batch(request_id))
         wait_s = left - half if left > half else left
-        return min(wait_s, await self._show_news(batch))
+        return min(wait_s, prove_s, await self._opens_in(record))
 
-    async def _show_news(self, batch: Batch) -> float:
-        """Edit the card if votes, a freeze or a window have changed what it says.
-
-        Return the seconds until what closes it ends by itself.
-        """
-        record = batch.asked
-        decision = await self._services.authorizer.not_now(record.request)
-        says = len(record.votes), decision.why if decision else ""
-        if batch.id not in self._shown and (before := await self._unchanged(record)):
-            self._shown[batch.id] = before
-        if says != self._shown.get(batch.id):
-            self._shown[batch.id] = says
-            await self._edit(record, await self._card(batch))
-        if decision is None or decision.until is None:
+    async def _opens_in(self, record: Record) -> float:
+        """Return the seconds until a freeze, or what closes the window, has ended."""
+        closed = await self._services.authorizer.not_now(record.request)
+        if closed is None or closed.until is None:
             return math.inf
-        ends_s = (decision.until - self._services.now()).total_seconds()
+        ends_s = (closed.until - self._services.now()).total_seconds()
         return max(MOMENT_S, ends_s)
 
-    async def _unchanged(self, record: Record) -> tuple[int, str] | None:
-        """Return what a card says of which this process knows nothing; None: who knows.
+    async def _prove(self, batch: Batch, *, at_once: bool) -> float:
+        """Draw the card anew if it is due or has news; return seconds until it is.
 
-        After a start nothing is edited that has no need to be: many may wait.
+        One that somebody has deleted is posted anew: nobody approves what nobody sees.
         """
-        request = record.request
-        was_frozen = await self._services.ledger.was_frozen(
-            request.target.project, since=request.asked_at
-        )
-        return None if was_frozen else (0, "")
+        shown = self._shown.setdefault(batch.id, _Shown())
+        news = await self._news(batch)
+        every_s = max(PROVE_EVERY_S, PROVE_APART_S * len(self._shown))
+        left_s = shown.at_s + every_s - time.monotonic()
+        if news == shown.news and left_s > 0 and not at_once:
+            return left_s
+        self._shown[batch.id] = _Shown(news)
+        card, request = await self._card(batch), batch.asked.request
+        try:
+            await self._services.slack.update(
+                request.channel_id, batch.asked.card_ts, card
+            )
+        except SlackError as error:
+            log.warning("card not edited", error=str(error))
+            if error.code == DELETED:
+                await self._post(batch, card)
+        return every_s
+
+    async def _news(self, batch: Batch) -> tuple[int, str]:
+        """Return how many have voted, or have asked for the same meanwhile.
+
+        Then why it may not be approved now, or nothing.
+        """
+        ids = [one.request.id for one in batch.records]
+        joined = [await self._services.ledger.joined(one) for one in ids]
+        closed = await self._services.authorizer.not_now(batch.asked.request)
+        count = len(batch.asked.votes) + sum(map(len, joined))
+        return count, closed.why if closed else ""
 
     async def close_card(self, request_id: str) -> float | None:
         """Take the buttons off the card and say who decided."""
@@ -151,6 +183,11 @@ class Approvals:
         shown = say.card_elsewhere(record) if pending else closed
         await self._edit(replace(record, card_ts=ts), shown)
 
+    def _is_over(self, record: Record) -> bool:
+        """Say whether the time for approval is up."""
+        expires = record.request.expires_at
+        return expires is not None and self._services.now() >= expires
+
     async def _batch(self, request_id: str) -> Batch:
         return await Batch.of(self._services.ledger, request_id)
 
@@ -171,7 +208,7 @@ class Approvals:
         self._services.metrics.approval_wait.observe(max(0.0, waited))
 
     async def _remind(self, batch: Batch) -> None:
-        """Remind the approvers once; a reminder that Slack refuses is let go."""
+        """Remind the approvers once; let go of one that is refused or may stand."""
         record = batch.asked
         what = what_of(batch.records)
         await self._services.ledger.update(record.request.id, reminded=True)
@@ -181,6 +218,9 @@ class Approvals:
                 say.reminder(record, await self._mentions(record), what),
                 thread_ts=record.request.thread_ts or record.card_ts,
             )
+        except (SlackBusy, SlackShut) as error:  # surely not posted
+            log.info("reminder not posted yet", error=str(error))
+            await self._services.ledger.update(record.request.id, reminded=False)
         except SlackError as error:
             log.warning("reminder not posted", error=str(error))
 

@@ -11,6 +11,8 @@ from bot.cloud import Cloud
 from bot.config import Settings
 from bot.ledger import Ledger
 from bot.policy.authorizer import Authorizer
+from bot.restarts import deadline
+from bot.restarts.batch import Batch
 from bot.restarts.wakeups import Wakeups
 from bot.slack.client import SlackClient
 from bot.slack.users import Users
@@ -36,3 +38,13 @@ class Services:
     traces: Traces
     wakeups: Wakeups
     now: Callable[[], datetime] = _now  # UTC; a test may play the clock
+
+    def too_late(self, batch: Batch) -> str:
+        """Return why the batch's record is not sent any more, or nothing."""
+        settings = self.settings()
+        return deadline.too_late(
+            batch,
+            self.now(),
+            within_s=settings.watch.act_within,
+            parallel=settings.max_parallel,
+        )

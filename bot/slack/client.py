@@ -114,7 +114,7 @@ def _client(
 
 @attrs.define
 class SlackClient:
-    """Says things in Slack; raises SlackRefused, SlackBusy or SlackUnknown."""
+    """Says things in Slack; every failure is a SlackError."""
 
     _poster: AsyncWebClient
     _idem: AsyncWebClient

@@ -285,7 +285,7 @@ class Users:
 
     def _hold_back(self, error: SlackError) -> None:
         """Keep until when Slack wants not to be asked, if that is what it says."""
-        if isinstance(error, SlackBusy) and error.code:
+        if isinstance(error, SlackBusy) and error.retry_after:
             self._not_before = self._clock() + error.retry_after
 
     async def _members(

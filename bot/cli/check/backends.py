@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.cli.check.line import Line, bad, failed, good, skipped
 from bot.cloud import Cloud
 from bot.config import Settings
-from bot.errors import CloudError, CloudRefused
+from bot.errors import BotError, CloudError, CloudRefused
 from bot.ledger.files import exposed
 from bot.ledger.migration import missing
+from bot.ledger.postgres import is_postgres
+from bot.ledger.preconditions import unmet
 from bot.ledger.schema import engine_of, url_of
 from bot.network import Network
 
@@ -29,16 +32,34 @@ _LOGINS = {
 
 
 async def database_line(database: str) -> Line:
-    """Return whether *database* can be reached and written."""
+    """Return whether *database* can be reached, and is all that ``run`` needs."""
+    if is_postgres(database):
+        shown = f"the database {_shown(database)}"
+        try:
+            if why := await unmet(database):
+                return bad(f"{shown}: {why.fault}", why.remedy)
+        except BotError as error:
+            return bad(f"{shown}: {error}", _remedy(error))
     return await asyncio.to_thread(_database_line, database)
 
 
+def _shown(database: str) -> str:
+    """Return an address without the password that it should not hold."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", database)
+
+
+def _remedy(error: BotError) -> str:
+    if "read-only" in str(error):  # libpq's word
+        return "name the primary, or all hosts: postgresql://user@host1,host2/database"
+    return "mend database = …, or what it points to"
+
+
 def _database_line(database: str) -> Line:
-    url = url_of(database)
-    file = Path(url.database or "")
-    if url.get_backend_name() == "sqlite" and not file.exists():
-        return _new_file(file)
-    shown = f"the database {url.render_as_string(hide_password=True)}"
+    if not is_postgres(database):
+        file = Path(url_of(database).database or "")
+        if not file.exists():
+            return _new_file(file)
+    shown = f"the database {_shown(database)}"
     engine = engine_of(database)
     try:
         with engine.connect() as connection:

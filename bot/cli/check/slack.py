@@ -8,7 +8,7 @@ from types import MappingProxyType
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.check.line import Line, bad, counted, failed, good, skipped
-from bot.errors import SlackError, SlackRefused
+from bot.errors import SlackError, SlackRefused, SlackShut
 from bot.slack.errors import translated
 from bot.slack.users import Users
 
@@ -152,7 +152,7 @@ def mending(error: SlackError, remedy: str) -> str:
     """Return *remedy* where Slack refused, patience where it was not well."""
     if error.code == "missing_scope":
         return _ADD_SCOPE
-    return remedy if isinstance(error, SlackRefused) else _AGAIN
+    return remedy if isinstance(error, SlackRefused | SlackShut) else _AGAIN
 
 
 def _listed(names: Collection[str]) -> str:

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.check.line import Line, bad, failed, good
 from bot.cli.check.slack import mending
-from bot.errors import SlackError, SlackRefused
+from bot.errors import SlackError, SlackRefused, SlackShut
 from bot.network import Network, explained
 from bot.slack.errors import translated
 
@@ -58,7 +58,7 @@ def _token_line(error: SlackError, way: str) -> Line:
         "make one under Basic Information > App-Level Tokens with the scope"
         " connections:write, and switch on Socket Mode"
     )
-    if isinstance(error, SlackRefused):
+    if isinstance(error, SlackRefused | SlackShut):
         # Of a refused token Slack's table of errors speaks as of the bot's.
         why = f"Slack refuses SLACK_APP_TOKEN ({error.code})"
         return bad(f"the app token: {why}", remedy)
