@@ -5,7 +5,8 @@ BotError
 ├── UsageError           somebody typed something that cannot be done; text for him
 ├── LedgerError          the record could not be written or read; nothing was done
 │   ├── StateConflict    the request has already gone another way
-│   └── InstanceBusy     another request is under way for this instance
+│   ├── InstanceBusy     another request is under way for this instance
+│   └── FrozenNow        a freeze forbids the restart
 ├── CloudError           the cloud did not do what was asked
 │   ├── CloudRefused     final: surely not carried out
 │   │   └── CloudMisfit      ... and the bot's operator has to mend something
@@ -24,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for types only: the command line has to start quickly
-    from bot.model import Record
+    from bot.model import Freeze, Record
 
 
 class BotError(Exception):
@@ -68,6 +69,14 @@ class InstanceBusy(LedgerError):
     def __init__(self, record: Record) -> None:
         super().__init__("another restart of this instance is under way")
         self.record = record
+
+
+class FrozenNow(LedgerError):
+    """A freeze, *freeze*, is in force: the restart must not be sent."""
+
+    def __init__(self, freeze: Freeze) -> None:
+        super().__init__("a freeze is in force")
+        self.freeze = freeze
 
 
 class CloudError(BotError):

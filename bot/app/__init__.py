@@ -17,6 +17,7 @@ import structlog
 
 from bot.app.bolt_app import app_of, listeners_of
 from bot.app.clients import BotIdentity, introduce, open_clients
+from bot.app.clock import clock_of
 from bot.app.maintenance import Maintenance
 from bot.app.servers import Servers, health_of
 from bot.app.services import services_of
@@ -81,7 +82,7 @@ class Bot:
         except ConfigError as error:
             log.error("configuration not reloaded", problems=list(error.problems))
             return
-        kept = {"rules": new.rules, "projects": new.projects}
+        kept = {"rules": new.rules, "projects": new.projects, "freeze": new.freeze}
         self.settings = self.settings.model_copy(update=kept)
         self._reloaded()
         log.info("configuration reloaded", version=self.settings.version)
@@ -91,7 +92,12 @@ class Bot:
         for name, file in exposed(self._environ).items():
             log.warning("every user here can read a secret", name=name, file=file)
         clients = await open_clients(
-            closing, self.settings, self._secrets, self.metrics, poll_s=self._poll_s
+            closing,
+            self.settings,
+            self._secrets,
+            self.metrics,
+            now=clock_of(self._environ),
+            poll_s=self._poll_s,
         )
         health = await health_of(closing, self.settings, clients.ledger, self.metrics)
         me = await introduce(clients.idem, self.metrics.slack_called)
@@ -116,6 +122,7 @@ class Bot:
             restarts,
             clients.engine,
             listeners.app_home,
+            listeners.freezes,
             retention_s=self.settings.retention,
         )
         closing.push_async_callback(maintenance.close)

@@ -16,6 +16,7 @@ from bot.listeners.approval_buttons import ApprovalButtons
 from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.cancellations import Cancellations
 from bot.listeners.commands import Commands
+from bot.listeners.freezes import FreezeListeners
 from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.requests import RequestListeners
@@ -71,6 +72,7 @@ def listeners_of(
     refusals = RefusalLimit(services)
     responses = Responses(services, tasks)
     statuses = StatusCache(services)
+    freezes = FreezeListeners(services, tasks, refusals)
     requests = RequestListeners(services, restarts, tasks, refusals)
     restart_dialog = RestartDialog(services, requests, responses, tasks, statuses)
     batch_dialog = BatchDialog(services, requests, responses, statuses)
@@ -78,7 +80,8 @@ def listeners_of(
         commands=Commands(
             requests,
             Cancellations(services, restarts, refusals),
-            QueryListeners(services, statuses),
+            QueryListeners(services, statuses, freezes),
+            freezes,
             restart_dialog,
             batch_dialog,
             responses,
@@ -88,5 +91,6 @@ def listeners_of(
         ),
         restart_dialog=restart_dialog,
         batch_dialog=batch_dialog,
-        app_home=AppHome(services, tasks, home_team),
+        app_home=AppHome(services, tasks, freezes, home_team),
+        freezes=freezes,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import datetime
 
 import aiohttp
 import attrs
@@ -40,6 +42,7 @@ class Clients:
     engine: Engine
     network: Network
     traces: Traces
+    now: Callable[[], datetime]  # UTC
 
 
 @attrs.frozen
@@ -58,15 +61,16 @@ async def open_clients(
     secrets: Secrets,
     metrics: Metrics,
     *,
+    now: Callable[[], datetime],
     poll_s: float,
 ) -> Clients:
-    """Open the database and the clients; what fails says why."""
+    """Open the database and the clients; what fails says why. *now* is in UTC."""
     network = Network.of(os.environ)
     engine = Engine(settings.database, poll_s=poll_s)
     closing.push_async_callback(engine.release)
     await engine.prepare()
     clean = redactor(secrets.hidden)
-    ledger = Ledger(settings.database, clean=clean)
+    ledger = Ledger(settings.database, now=now, clean=clean)
     closing.callback(ledger.close)
     await asyncio.to_thread(ledger.open)
     session = await closing.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
@@ -85,7 +89,7 @@ async def open_clients(
         on_call=metrics.slack_called,
         clean=clean,
     )
-    return Clients(poster, idem, slack, cloud, ledger, engine, network, traces)
+    return Clients(poster, idem, slack, cloud, ledger, engine, network, traces, now)
 
 
 async def introduce(client: AsyncWebClient, on_call: OnCall) -> BotIdentity:

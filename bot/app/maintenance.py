@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import attrs
 import structlog
 
 from bot.errors import BotError
 from bot.listeners.app_home import AppHome
+from bot.listeners.freezes import FreezeListeners
 from bot.restarts import Restarts
 from bot.restarts.engine import Engine
 from bot.restarts.services import Services
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 Work = Callable[[], Awaitable[None]]
 
 REVIVE_EVERY_S = 2.0
+FREEZES_EVERY_S = 2.0
 HOME_EVERY_S = 5.0
 HASH_EVERY_S = 3600.0
 PRUNE_EVERY_S = 3600.0
@@ -38,14 +40,17 @@ class Maintenance:
     _restarts: Restarts
     _engine: Engine
     _home: AppHome
+    _freezes: FreezeListeners
     _retention_s: float
-    _newest: int = attrs.field(default=0, init=False)
+    # The last entry of the trail, and what was frozen, at the last look.
+    _newest: tuple[int, list[str]] = attrs.field(factory=lambda: (0, []), init=False)
     _loops: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
 
     def start(self) -> None:
         """Start the loops."""
         works: dict[str, tuple[Work, float]] = {
             "revive": (self.revive, REVIVE_EVERY_S),
+            "freezes": (self.watch_freezes, FREEZES_EVERY_S),
             "refresh home": (self.refresh_home, HOME_EVERY_S),
             "log hash": (self.log_hash, HASH_EVERY_S),
             "prune": (self.prune, PRUNE_EVERY_S),
@@ -66,9 +71,16 @@ class Maintenance:
         await self._restarts.revive(await self._services.ledger.untold())
         self._services.metrics.in_flight.set(await self._services.ledger.in_flight())
 
+    async def watch_freezes(self) -> None:
+        """Tell what a crash has kept from being told, and count what is in force."""
+        await self._freezes.tell()
+        frozen = await self._services.ledger.frozen()
+        self._services.metrics.freezes.set(len(frozen))
+
     async def refresh_home(self) -> None:
         """Draw home pages anew if anything has changed since the last time."""
-        newest, _ = await self._services.ledger.newest_hash()
+        number, _ = await self._services.ledger.newest_hash()
+        newest = number, await self._freezes.in_words()
         if newest != self._newest:
             self._newest = newest
             await self._home.refresh()
@@ -81,7 +93,7 @@ class Maintenance:
 
     async def prune(self) -> None:
         """Let the engine forget stories that ended long ago; the trail stays."""
-        before = datetime.now(UTC) - timedelta(seconds=self._retention_s)
+        before = self._services.now() - timedelta(seconds=self._retention_s)
         await self._engine.prune(before=before)
 
 

@@ -35,8 +35,10 @@ def services_of(
             ledger=clients.ledger,
             cloud=clients.cloud,
             home_team=me.team_id,
+            now=clients.now,
         ),
         metrics=metrics,
         traces=clients.traces,
         wakeups=Wakeups(clients.ledger, every_s=poll_s),
+        now=clients.now,
     )

@@ -51,6 +51,8 @@ class Explanation:
             "rule_version": self.decision.rule_version or None,
             "why": self.decision.why,
             "remedy": self.decision.remedy,
+            "window": self.decision.window or None,
+            "frozen": self.decision.frozen,
             "channels": list(self.channels),
             "approval": self._approval(),
         }

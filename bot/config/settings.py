@@ -14,6 +14,7 @@ from bot.config.tables import (
     Auth,
     CloudSettings,
     Database,
+    FreezeSettings,
     Name,
     ProjectSettings,
     ServerSettings,
@@ -61,6 +62,7 @@ class Settings(Table):
     server: ServerSettings | None = None
     cloud: CloudSettings = CloudSettings()
     watch: WatchSettings = WatchSettings()
+    freeze: FreezeSettings = FreezeSettings()
     projects: Annotated[dict[Name, ProjectSettings], Field(min_length=1)] = Field(
         description="add a table [projects.NAME] with the id of a project"
     )
@@ -69,7 +71,7 @@ class Settings(Table):
     @property
     def version(self) -> str:
         """Twelve hex digits that change whenever a rule, project or alias changes."""
-        ruled = self.model_dump(mode="json", include={"rules", "projects"})
+        ruled = self.model_dump(mode="json", include={"rules", "projects", "freeze"})
         return hashlib.sha256(canonical(ruled).encode()).hexdigest()[:12]
 
     @property

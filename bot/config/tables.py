@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.model import Seconds
+from bot.model.rule import References
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 ID_SHAPE = re.compile(r"(?i)(DE-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -181,6 +182,12 @@ class WatchSettings(Table):
     lost: Seconds = 60.0
     unchanged: Seconds = 120.0
     act_within: Seconds = 900.0
+
+
+class FreezeSettings(Table):
+    """Who may freeze and thaw; nobody where it is left out."""
+
+    by: References = ()
 
 
 class ProjectSettings(Table):

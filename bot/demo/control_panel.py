@@ -12,6 +12,7 @@ from bot.demo.cloud_http import FAULTS
 from bot.demo.supervisor import Stage
 
 SHOWN_CALLS = 40
+LONGEST_JUMP_S = 31 * 86400.0
 # The names of the page's switches; each plants its faults and returns how to heal it.
 Heal = Callable[[], None]
 
@@ -71,6 +72,7 @@ class Outside:
                 for call in list(stage.cloud.calls)[-SHOWN_CALLS:]
             ],
             "speed": stage.cloud.clock.speed,
+            "ahead": stage.ahead_s,
             "bot": {
                 "running": stage.running,
                 "pid": stage.pid,
@@ -97,6 +99,9 @@ class Outside:
         speed = asked.get("speed")
         if isinstance(speed, int | float) and 0 <= speed <= 100:  # noqa: PLR2004
             self._stage.cloud.clock.speed = float(speed)
+        jump = asked.get("jump")
+        if isinstance(jump, int | float) and 0 < jump <= LONGEST_JUMP_S:
+            self._stage.jump(float(jump))
         if isinstance(asked.get("fault"), str):
             self._switch(asked["fault"], on=bool(asked.get("on")))
         if asked.get("bot") == "kill":

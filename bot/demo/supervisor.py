@@ -11,12 +11,14 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bot.app.clock import VARIABLE as CLOCK
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.seed_world import demo_world
 from bot.demo.slack_server import LocalSlack
@@ -25,12 +27,21 @@ from bot.errors import BotError
 CONNECT_WITHIN_S = 30.0
 STOP_WITHIN_S = 12.0
 RULES = """\
+[freeze]
+by = ["@ml-oncall", "@ml-leads"]
+
 [[rules]]
 name = "gated boxes need a lead"
 who = ["@ml-oncall"]
 instances = ["gated-*"]
 reason = "required"
 approval = { by = ["@ml-leads"], needed = 1, expires = "15m", break_glass = ["@sre"] }
+
+[[rules]]
+name = "sandbox-2 rests by day"
+instances = ["sandbox-2"]
+deny = true
+when = "Mon-Sun 06:00-20:00 Europe/Berlin"
 
 [[rules]]
 name = "on call restarts anything else"
@@ -48,7 +59,8 @@ class Stage:
         self.world = demo_world()
         self.cloud = LocalModelArts(self.world)
         self.cloud.clock.speed = speed
-        self.slack = LocalSlack()
+        self.ahead_s = 0.0
+        self.slack = LocalSlack(clock=self.now)
         self.starts = 0
         self.on_bot: list[Callable[[], None]] = []
         self._port = port
@@ -78,6 +90,24 @@ class Stage:
         await self.slack.close()
         await self.cloud.close()
         self._folder.cleanup()
+
+    # --- the time -----------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the time of this world, in POSIX seconds."""
+        return time.time() + self.ahead_s
+
+    def jump(self, seconds: float) -> None:
+        """Let so much time pass at once: for Slack, the cloud and the bot."""
+        self.ahead_s += seconds
+        fresh = self._clock.with_suffix(".new")
+        fresh.write_text(str(self.ahead_s), encoding="ascii")
+        fresh.replace(self._clock)
+        self.cloud.clock.advance(seconds)
+
+    @property
+    def _clock(self) -> Path:
+        return Path(self._folder.name, "clock")
 
     # --- the bot -------------------------------------------------------------------
 
@@ -179,8 +209,10 @@ class Stage:
         return "\n".join([*lines, RULES])
 
     def _secrets(self) -> dict[str, str]:
+        """Return what only the environment tells the bot."""
         login = self.world.login
         return {
+            CLOCK: str(self._clock),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
             "OS_USERNAME": login.user,

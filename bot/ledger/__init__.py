@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from bot.ledger import (
     audit,
     database,
+    freezes,
     queries,
     requests,
     send_claim,
@@ -60,6 +61,14 @@ class Ledger:
     vote = votes.vote
     explain_denial = votes.explain_denial
     approvers_on_trail = votes.approvers_on_trail
+
+    freeze = freezes.freeze
+    thaw = freezes.thaw
+    frozen = freezes.frozen
+    note_once = freezes.note_once
+    take_telling = freezes.take_telling
+    untold_of = freezes.untold_of
+    told_of = freezes.told_of
 
     take_send = send_claim.take_send
     give_back_send = send_claim.give_back_send

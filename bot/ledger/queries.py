@@ -12,11 +12,13 @@ from bot.errors import LedgerError
 from bot.ledger.database import Database, HasDatabase, in_thread
 from bot.ledger.rows import in_turn, records
 from bot.ledger.schema import (
+    FREEZE,
     HAS_JOINED,
     IN_BATCH,
     IS_ENDED,
     IS_OPEN,
     IS_RESTART,
+    THAW,
     WAS_SENT,
     requests,
     trail,
@@ -144,6 +146,12 @@ def untold(database: Database) -> list[str]:
     recent = requests.c.changed_at > (database.now() - TOLD_WITHIN).timestamp()
     untold = requests.c.state.in_(TOLD_BY_STORY) & requests.c.told.is_(False)
     speaks = (requests.c.batch == requests.c.id) & requests.c.summed.is_(False)
+    # One that was refused at once has no story; one that was refused later has ended.
+    untold |= (
+        (requests.c.state == State.REFUSED)
+        & requests.c.ended_at.is_not(None)
+        & requests.c.told.is_(False)
+    )
     # Two questions, each of which an index answers.
     ended = IS_ENDED & recent & (untold | speaks)
     query = sa.union_all(
@@ -158,7 +166,7 @@ def news(database: Database, *, since: int) -> tuple[int, frozenset[str]]:
     """Return the number of the newest entry of the trail, and what is new.
 
     New is each request with an entry after the one numbered *since*, by the id of
-    the one that speaks for it.
+    the one that speaks for it; after a freeze or a thaw, each that waits for approval.
     """
     speaks = sa.case((requests.c.batch == "", requests.c.id), else_=requests.c.batch)
     newer = trail.c.seq > since
@@ -170,7 +178,12 @@ def news(database: Database, *, since: int) -> tuple[int, frozenset[str]]:
         if newest <= since:
             return newest, frozenset()
         # What comes in between is seen twice, which does no harm.
-        return newest, frozenset(connection.scalars(query.where(newer)))
+        found = frozenset(connection.scalars(query.where(newer)))
+        turned = trail.select().where(newer, trail.c.kind.in_([FREEZE, THAW]))
+        if connection.execute(turned.limit(1)).first():
+            pending = sa.select(speaks).where(requests.c.state == State.PENDING)
+            found |= frozenset(connection.scalars(pending.where(IS_OPEN)))
+        return newest, found
 
 
 def _first(database: Database, *where: sa.ColumnElement[bool]) -> Record | None:

@@ -110,6 +110,9 @@ def _note(
     if kind == "asked" and request.break_glass:
         glass = entry_of(request, BREAK_GLASS, detail=request.reason)
         append(connection, glass, now)
+    if kind == "asked" and request.passes:
+        passing = entry_of(request, "passes a freeze", detail=request.passes)
+        append(connection, passing, now)
 
 
 def _in_time(now: datetime, deadline: datetime | None) -> None:

@@ -165,6 +165,32 @@ BREAK_GLASS = "break-glass"
 IS_BREAK_GLASS = trail.c.kind == _word(BREAK_GLASS)
 _partial("mlstudio_trail_break_glass", IS_BREAK_GLASS, trail.c.at)
 
+# What the entries are called that tell of a freeze.
+FREEZE, THAW = "freeze", "thaw"
+
+# Until when nothing is restarted where, by whom and why; no project means all.
+freezes = sa.Table(
+    "mlstudio_freezes",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),  # of the delivery
+    _text("project", 64),
+    _text("user_id", 32),
+    _text("team_id", 32),
+    _text("channel_id", 32),
+    _text("reason"),
+    _text("zone", 64),  # of who typed it
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+    _flag("told"),  # in the channel
+    sa.Column("thawed_at", sa.Float, nullable=True),
+    _text("thawed_by", 32),
+    _text("thawed_in", 32),  # the channel
+    _text("thaw_id", 32),  # of the delivery
+    _flag("thaw_told"),
+    sa.Column("telling_at", sa.Float, nullable=True),  # who tells has begun to
+    sa.Index("mlstudio_freezes_by_end", "until"),
+)
+
 # One row that is written again and again: a database that answers may still be one
 # that nothing can be written to.
 pulse = sa.Table(

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.ledger.audit import append, entry_of
 from bot.ledger.database import Database, in_thread
+from bot.ledger.freezes import forbid_frozen
 from bot.ledger.rows import locked, set_fields
 from bot.ledger.schema import requests
 from bot.model import State
@@ -17,7 +18,8 @@ def take_send(database: Database, request_id: str, life: str) -> bool:
     """Claim the one restart call of a request for this *life*; say who got it.
 
     True: nobody has sent it, and nobody but this caller may. False: it was claimed
-    before, so it may have been sent, and must never be sent again.
+    before, so it may have been sent, and must never be sent again. Raises FrozenNow,
+    and nothing is claimed, where a freeze has come since it was allowed.
     """
     now = database.now()
     with database.writing() as connection:
@@ -29,6 +31,7 @@ def take_send(database: Database, request_id: str, life: str) -> bool:
         )
         if taken.rowcount:
             request = locked(connection, request_id).request
+            forbid_frozen(connection, request, now)
             append(connection, entry_of(request, "sending"), now)
         return bool(taken.rowcount)
 

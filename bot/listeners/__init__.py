@@ -22,6 +22,7 @@ from bot.listeners.app_home import AppHome
 from bot.listeners.approval_buttons import ApprovalButtons
 from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.commands import Commands
+from bot.listeners.freezes import FreezeListeners
 from bot.listeners.responses import ephemeral
 from bot.listeners.restart_dialog import RestartDialog
 from bot.restarts.services import Services
@@ -51,6 +52,7 @@ class Listeners:
     restart_dialog: RestartDialog
     batch_dialog: BatchDialog
     app_home: AppHome
+    freezes: FreezeListeners
 
 
 def register(app: AsyncApp, listeners: Listeners, services: Services) -> None:

@@ -15,9 +15,10 @@ import attrs
 import structlog
 
 from bot.errors import BotError, SlackError
+from bot.listeners.freezes import FreezeListeners
 from bot.listeners.quota import Quota
 from bot.listeners.tasks import Tasks
-from bot.model import UNDER_WAY, Record, State, Verdict
+from bot.model import UNDER_WAY, Record, State, Target, Verdict
 from bot.policy import Question
 from bot.restarts.services import Services
 from bot.slack.messages.app_home import ROWS, Glance, home_view
@@ -37,6 +38,7 @@ class AppHome:
 
     _services: Services
     _tasks: Tasks
+    _freezes: FreezeListeners
     _home_team: str
     _clock: Callable[[], float] = time.monotonic
     _viewers: dict[str, float] = attrs.field(factory=dict, init=False)
@@ -70,6 +72,7 @@ class AppHome:
         if await self._services.authorizer.outsider(user_id, self._home_team):
             return home_view()
         records = await self._services.ledger.open_requests()
+        may, later = await self._targets(user_id)
         return home_view(
             waiting=[
                 (record, await self._mentions(record))
@@ -79,7 +82,9 @@ class AppHome:
             mine=[one for one in records if one.request.user_id == user_id],
             rebooting=[one for one in records if one.state in UNDER_WAY],
             last=await self._services.ledger.recent(limit=LAST),
-            may_restart=await self._targets(user_id),
+            may_restart=may,
+            later=later,
+            frozen=await self._freezes.in_words(),
         )
 
     async def _may(self, user_id: str, record: Record) -> bool:
@@ -102,13 +107,17 @@ class AppHome:
             approval.by if approval else (), request.pinned
         )
 
-    async def _targets(self, user_id: str) -> list[Glance]:
+    async def _targets(
+        self, user_id: str
+    ) -> tuple[list[Glance], list[tuple[Target, str]]]:
         """Return what somebody may restart from somewhere, as far as rules can tell.
 
-        Of many only as many as the page shows.
+        Then, with when that is, what he may once a window has opened. Of many only as
+        many as the page shows.
         """
         settings, cloud = self._services.settings(), self._services.cloud
         found: list[Glance] = []
+        later: list[tuple[Target, str]] = []
         for target in itertools.chain(*map(settings.targets, settings.projects)):
             decision = await self._services.authorizer.decide(
                 Question(user_id, "", target, channel_id=None, reason=None),
@@ -117,7 +126,9 @@ class AppHome:
             if decision.verdict is not Verdict.DENY:
                 seen = cloud.seen(target)
                 known = (seen.instance.status, seen.age_s) if seen else ("", 0.0)
-                found.append(Glance(target, *known))
+                found.append(Glance(target, *known, window=decision.window))
+            elif decision.window:
+                later.append((target, decision.window))
             if len(found) == ROWS:
                 break
-        return found
+        return found, later

@@ -88,6 +88,10 @@ class ApprovalButtons:
             decision = await self._refusals.may_approve(actor, record.request)
             if decision.verdict is Verdict.DENY:
                 return await self._refuse(actor, record, decision)
+            if action_id == APPROVE and (
+                closed := await self._services.authorizer.not_now(record.request)
+            ):
+                return await self._refuse(actor, record, closed)
             return await self._vote(actor, record, action_id == APPROVE, body)
         except StateConflict as conflict:
             return await self._too_late(actor, conflict.record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from bot.errors import LedgerError, SlackError, UsageError
 from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.cancellations import Cancellations
+from bot.listeners.freezes import FreezeListeners
 from bot.listeners.payloads import Actor, who_typed
 from bot.listeners.queries import QueryListeners
 from bot.listeners.quota import Quota
@@ -23,6 +25,7 @@ from bot.slack.messages import replies
 
 log = structlog.get_logger()
 
+HELP_WITHIN_S = 1.0  # what takes longer is left out of it
 QUESTIONS = 20  # of one person within a minute
 ASKS = (words.Status, words.List, words.History, words.Can)
 TOO_MANY = (
@@ -38,6 +41,7 @@ class Commands:
     _requests: RequestListeners
     _cancellations: Cancellations
     _queries: QueryListeners
+    _freezes: FreezeListeners
     _restart_dialog: RestartDialog
     _batch_dialog: BatchDialog
     _responses: Responses
@@ -86,10 +90,10 @@ class Commands:
     async def _carry_out(
         self, actor: Actor, command: words.Command, trigger_id: str
     ) -> Message | None:
-        """Open a dialog, answer a question, or withdraw a request."""
+        """Open a dialog, answer a question, withdraw a request, freeze or thaw."""
         match command:
             case words.Help():
-                return replies.help_text()
+                return await self._help(actor)
             case words.Mistake():
                 return _explained(command)
             case words.Restart():
@@ -97,16 +101,42 @@ class Commands:
                 return None
             case words.Several():
                 return await self._batch_dialog.open(actor, trigger_id, command)
-            case words.Status():
-                return await self._queries.status(actor, command)
-            case words.List():
-                return await self._queries.listing(command)
-            case words.History():
-                return await self._queries.history(command)
-            case words.Can():
-                return await self._queries.can(actor, command)
+            case words.Status() | words.List() | words.History() | words.Can():
+                return await self._tell(actor, command)
             case words.Cancel():
                 return await self._cancellations.cancel(actor, command)
+            case words.Freeze():
+                return await self._freezes.freeze(actor, command)
+            case words.Thaw():
+                return await self._freezes.thaw(actor, command)
+
+    async def _tell(
+        self,
+        actor: Actor,
+        question: words.Status | words.List | words.History | words.Can,
+    ) -> Message:
+        """Answer a question."""
+        match question:
+            case words.Status():
+                return await self._queries.status(actor, question)
+            case words.List():
+                return await self._queries.listing(question)
+            case words.History():
+                return await self._queries.history(question)
+            case words.Can():
+                return await self._queries.can(actor, question)
+
+    async def _help(self, actor: Actor) -> Message:
+        """List the commands, and to members what is frozen; that needs no luck."""
+        frozen: list[str] = []
+        try:
+            async with asyncio.timeout(HELP_WITHIN_S):
+                if frozen := await self._freezes.in_words():
+                    frozen = [] if await self._requests.is_outside(actor) else frozen
+        except (SlackError, LedgerError, TimeoutError) as error:
+            log.info("help without freezes", error=str(error))
+            frozen = []
+        return replies.help_text(frozen=frozen)
 
 
 def _explained(mistake: words.Mistake) -> Message:

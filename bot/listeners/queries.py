@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import attrs
 
 from bot.errors import CloudError
+from bot.listeners.freezes import FreezeListeners
 from bot.listeners.payloads import Actor
 from bot.listeners.status_cache import StatusCache
 from bot.model import Decision, Instance, Message, Target, Verdict
@@ -30,6 +31,7 @@ class QueryListeners:
 
     _services: Services
     _statuses: StatusCache
+    _freezes: FreezeListeners
 
     async def status(self, actor: Actor, command: words.Status) -> Message:
         """Return an instance's status now, its last restarts, and who may restart."""
@@ -46,6 +48,7 @@ class QueryListeners:
             decision=decision,
             problem=problem,
             who=await self._services.authorizer.mentions(who),
+            frozen=await self._freezes.in_words(target.project),
         )
 
     async def listing(self, command: words.List) -> Message:
@@ -60,7 +63,13 @@ class QueryListeners:
 
         shown = targets[: queries.MOST_ROWS]
         rows = await asyncio.gather(*map(row, shown))
-        return queries.listing(command.project, rows, more=len(targets) - len(shown))
+        project = self._services.settings().project(command.project)
+        return queries.listing(
+            command.project,
+            rows,
+            more=len(targets) - len(shown),
+            frozen=await self._freezes.in_words(project),
+        )
 
     async def history(self, command: words.History) -> Message:
         """Return the last restarts, of everything or of one project or instance."""
@@ -75,7 +84,7 @@ class QueryListeners:
             project=project, instance_key=key, limit=HISTORY
         )
         glass = await self._services.ledger.broken_glass(
-            since=datetime.now(UTC) - GLASS_SINCE, project=project, instance=key
+            since=self._services.now() - GLASS_SINCE, project=project, instance=key
         )
         return queries.history(records, project=project, box=box, glass=glass)
 

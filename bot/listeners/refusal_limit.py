@@ -45,7 +45,9 @@ class RefusalLimit:
         """
         limited = decision is TOO_OFTEN
         # One of few words: rule names stay out of the figures.
-        kind = "limit" if limited else kind or ("rule" if decision.rule else "no rule")
+        ruled = "rule" if decision.rule else "no rule"
+        kind = kind or ("freeze" if decision.frozen else ruled)
+        kind = "limit" if limited else kind
         self._services.metrics.refusals.labels(kind).inc()
         if limited:
             log.warning("refused too often", user=user_id, most=MOST, within_s=WITHIN_S)

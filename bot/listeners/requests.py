@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import attrs
 import structlog
@@ -85,7 +85,7 @@ class RequestListeners:
             user_id=actor.user_id,
             target=targets[0],
             channel_id=actor.channel_id,
-            asked_at=datetime.now(UTC),
+            asked_at=self._services.now(),
             reason=explained(reason),
             break_glass=break_glass,
             thread_ts=actor.thread_ts,
@@ -160,7 +160,9 @@ class RequestListeners:
         ledger, news = self._services.ledger, 0
         for request, decision in denied:
             record, new = await ledger.record(
-                request.ruled_by(decision), refusal=decision.why, deadline=_deadline()
+                request.ruled_by(decision),
+                refusal=decision.why,
+                deadline=self._deadline(),
             )
             if record.state is not State.REFUSED:  # the same delivery was quicker
                 return await self._begin([record])
@@ -182,10 +184,10 @@ class RequestListeners:
         ledger = self._services.ledger
         requests = [request.ruled_by(decision) for request, decision in decided]
         if len(requests) == 1:
-            record, new = await ledger.record(requests[0], deadline=_deadline())
+            record, new = await ledger.record(requests[0], deadline=self._deadline())
             records = [record]
         else:
-            records, new = await ledger.record_all(requests, deadline=_deadline())
+            records, new = await ledger.record_all(requests, deadline=self._deadline())
         glass = sum(one.request.break_glass for one in records)
         if new and glass:
             self._services.metrics.break_glass.inc(glass)
@@ -208,6 +210,15 @@ class RequestListeners:
             named = [(one.request.target.instance, one.detail) for one in refused]
             return batch_dialog.refusals(named, len(records) - len(refused))
         return batch_dialog.accepted(records, {host.request.id: host for host in hosts})
+
+    def _deadline(self) -> datetime:
+        """Return until when it has to be recorded."""
+        return self._services.now() + timedelta(seconds=RECORD_WITHIN_S)
+
+    async def is_outside(self, actor: Actor) -> bool:
+        """Say whether no name of ours may be told to somebody."""
+        authorizer = self._services.authorizer
+        return await authorizer.outsider(actor.user_id, actor.team_id) is not None
 
     async def turned_away(self, actor: Actor) -> Message | None:
         """Refuse somebody whom no rule can let in, on record as every refusal is.
@@ -300,8 +311,3 @@ def _apart(decided: Decided) -> dict[str, list[str]]:
     if len(groups) <= 1:
         return {}
     return {name: names for (name, _), names in groups.items()}
-
-
-def _deadline() -> datetime:
-    """Return until when it has to be recorded."""
-    return datetime.now(UTC) + timedelta(seconds=RECORD_WITHIN_S)

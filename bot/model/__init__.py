@@ -1,6 +1,7 @@
 """The nouns of the bot, frozen and without I/O; every other module speaks in them."""
 
 from bot.model.duration import Seconds, seconds, utc
+from bot.model.freeze import EVERYTHING, Freeze, frozen_by
 from bot.model.instance import (
     HOPELESS,
     STATUS_CLASSES,
@@ -31,6 +32,7 @@ from bot.model.rule import Approval, Decision, Rule, Verdict
 
 __all__ = [
     "ENDS",
+    "EVERYTHING",
     "HOPELESS",
     "REASON_LIMIT",
     "STATUS_CLASSES",
@@ -39,6 +41,7 @@ __all__ = [
     "Answer",
     "Approval",
     "Decision",
+    "Freeze",
     "Instance",
     "Message",
     "Person",
@@ -55,6 +58,7 @@ __all__ = [
     "canonical",
     "class_of",
     "digest",
+    "frozen_by",
     "may_move",
     "request_id",
     "seconds",

@@ -47,6 +47,7 @@ _ACTS = frozenset(
         State.NOT_RESTARTED,
         State.VOIDED,
         State.JOINED,
+        State.REFUSED,  # by a freeze that came since
     }
 )
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
@@ -62,7 +63,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
             }
         ),
         State.APPROVED: _ACTS,
-        State.RESTARTING: _ENDS_OF_WATCH | {State.FOLLOWING},
+        State.RESTARTING: _ENDS_OF_WATCH | {State.FOLLOWING, State.REFUSED},
         State.FOLLOWING: _ENDS_OF_WATCH,
     }
 )
@@ -91,6 +92,7 @@ class Request:
     batch: str = ""  # asked for with others: the id of the one that speaks for all
     place: int = 0  # ... and its turn among them
     go_on: bool = False  # ... even if one before it failed
+    passes: str = ""  # the freeze that break-glass goes past, in words
     pinned: tuple[tuple[str, str], ...] = ()  # @handles of approvers, and their ids
 
     @property
@@ -118,6 +120,7 @@ class Request:
             rule_version=decision.rule_version,
             approval=decision.approval,
             break_glass=decision.break_glass,
+            passes=decision.passes,
             pinned=decision.pinned,
         )
 
@@ -126,6 +129,8 @@ class Request:
         data = asdict(replace(self, approval=None))
         data["asked_at"] = self.asked_at.isoformat()
         data["approval"] = self.approval and self.approval.model_dump(mode="json")
+        if not self.passes:
+            del data["passes"]  # a replica of the version before does not know it
         return data
 
     @classmethod
@@ -196,12 +201,15 @@ class Record:
 def may_move(record: Record, state: State) -> bool:
     """Say whether a request may go to *state* from where it stands.
 
-    TRANSITIONS decides, and one thing more: nobody slips past an approval.
+    TRANSITIONS decides, and two things more: nobody slips past an approval, and
+    nothing that may have been sent is refused.
     """
     if state is State.RESTARTING and record.request.waits:
         return record.state is State.APPROVED
     if state is State.APPROVED and not record.is_approved:
         return False
+    if state is State.REFUSED and record.sent_at is not None:
+        return False  # it may have been sent
     return state in TRANSITIONS.get(record.state, frozenset())
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from pydantic import (
 
 from bot.model.duration import Seconds
 from bot.model.reason_pattern import checked_pattern
+from bot.model.window import Window, windows_of
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 USER_ID = re.compile(r"[UW][A-Z0-9]+")
@@ -65,6 +67,12 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _when(text: str) -> str:
+    """Check the windows of a rule."""
+    windows_of(text)
+    return text
+
+
 def _some(items: tuple[str, ...]) -> tuple[str, ...]:
     """Check that a list names something; min_length would count only the good ones."""
     if not items:
@@ -75,9 +83,12 @@ def _some(items: tuple[str, ...]) -> tuple[str, ...]:
 _AsTuple = Field(strict=False)  # TOML and JSON have lists
 _Some = AfterValidator(_some)
 _Reference = Annotated[str, AfterValidator(_reference)]
+# Whom a list of the file names: users, user groups, everybody.
+References = Annotated[tuple[_Reference, ...], _AsTuple]
 _Channel = Annotated[str, AfterValidator(_channel)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
 _Regex = Annotated[str, AfterValidator(checked_pattern)]
+_When = Annotated[str, AfterValidator(_when)]
 
 
 # --- rules ----------------------------------------------------------------------------
@@ -113,6 +124,7 @@ class Rule(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     who: Annotated[tuple[_Reference, ...], _AsTuple] = ()
+    when: _When | None = None
     projects: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
     instances: Annotated[tuple[_Pattern, ...], _AsTuple, _Some] | None = None
     channels: Annotated[tuple[_Channel, ...], _AsTuple, _Some] | None = None
@@ -142,8 +154,19 @@ class Rule(BaseModel):
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that change whenever anything in the rule changes."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Twelve hex digits that change whenever anything in the rule changes.
+
+        What came later and is not used leaves them as they were: a request that waits
+        while the bot is replaced was decided by the same rule.
+        """
+        unused = {"when"} if self.when is None else None
+        written = self.model_dump_json(exclude=unused)
+        return hashlib.sha256(written.encode()).hexdigest()[:12]
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows in which alone it matches; none: it always does."""
+        return windows_of(self.when) if self.when is not None else ()
 
 
 class Verdict(StrEnum):
@@ -160,8 +183,11 @@ class Decision:
 
     *why* is one sentence, *remedy* what would help (may be empty). *approval* is set
     for ASK, and for an ALLOW by break-glass (its approvers are told). *wants_reason*:
-    the rule wants one, and none that fits was given. *pinned*: the id that each @handle
-    among the approvers had when it was decided ("": none that could be read).
+    the rule wants one, and none that fits was given. *window* says when the rule's
+    window opens or closes; *frozen*: a freeze is what refuses; *passes* is the freeze
+    that break-glass goes past, in words; *until* is when the refusal by a window or a
+    freeze ends (UTC). *pinned*: the id that each @handle among the approvers had when
+    it was decided ("": none that could be read).
     """
 
     verdict: Verdict
@@ -172,4 +198,8 @@ class Decision:
     approval: Approval | None = None
     break_glass: bool = False
     wants_reason: bool = False
+    window: str = ""
+    frozen: bool = False
+    passes: str = ""
+    until: datetime | None = None
     pinned: tuple[tuple[str, str], ...] = ()

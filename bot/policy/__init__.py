@@ -8,7 +8,15 @@ from bot.policy.approvers import approvers, may_approve
 from bot.policy.decision import decide, who_may
 from bot.policy.question import Facts, Question
 from bot.policy.rule_outcome import explained
-from bot.policy.subjects import EVERYBODY, Groups, members, outsider, references
+from bot.policy.subjects import (
+    EVERYBODY,
+    Groups,
+    is_group,
+    members,
+    outsider,
+    references,
+)
+from bot.policy.timing import may_freeze, not_now
 
 __all__ = [
     "EVERYBODY",
@@ -18,8 +26,11 @@ __all__ = [
     "approvers",
     "decide",
     "explained",
+    "is_group",
     "may_approve",
+    "may_freeze",
     "members",
+    "not_now",
     "outsider",
     "references",
     "who_may",

@@ -32,7 +32,10 @@ from bot.policy import (
     Question,
     approvers,
     decide,
+    is_group,
     may_approve,
+    may_freeze,
+    not_now,
     outsider,
     references,
     who_may,
@@ -82,11 +85,12 @@ class Authorizer:
         """
         rules, target = self._settings().rules, self._as_configured(question.target)
         rank = Rank.QUESTION if question.reason is None else Rank.RESTART
-        person, groups, last, name = await asyncio.gather(
+        person, groups, last, name, freezes = await asyncio.gather(
             self._users.person(question.user_id, team_id=question.team_id, fresh=fresh),
             self._users.groups(references(rules), fresh=fresh),
             self._ledger.last_restart(target.key, but=but),
             self._name(target, rank if ask_cloud else None),
+            self._ledger.frozen(),
         )
         facts = Facts(
             person=person,
@@ -95,6 +99,8 @@ class Authorizer:
             name=name,
             last_restart=last.sent_at if last else None,
             now=self._now(),
+            freezes=freezes,
+            freezers=self._settings().freeze.by,
         )
         decision = decide(rules, replace(question, target=target), facts)
         if decision.verdict is Verdict.ASK and decision.approval is not None:
@@ -189,6 +195,23 @@ class Authorizer:
         people = (self._users.person(one) for one in (user_id, other_id))
         one, other = await asyncio.gather(*people)
         return one.identity == other.identity
+
+    async def not_now(self, request: Request) -> Decision | None:
+        """Return why *request*, whoever asks for it, must wait, else None.
+
+        That is a freeze, or that the window of its rule is closed.
+        """
+        freezes = await self._ledger.frozen()
+        return not_now(request, self._settings().rules, freezes, self._now())
+
+    async def may_freeze(self, user_id: str, team_id: str) -> Decision:
+        """Decide, with freshly read facts, whether somebody may freeze and thaw."""
+        by = self._settings().freeze.by
+        person, groups = await asyncio.gather(
+            self._users.person(user_id, team_id=team_id, fresh=True),
+            self._users.groups(filter(is_group, by), fresh=True),
+        )
+        return may_freeze(by, person=person, home_team=self._home_team, groups=groups)
 
     async def approvers(
         self, approval: Approval, *, requester_id: str, pinned: Pinned = ()

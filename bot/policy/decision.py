@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from bot.model import Decision, Rule, Target, Verdict
@@ -15,6 +16,7 @@ from bot.policy.subjects import (
     in_words,
     outsider,
 )
+from bot.policy.timing import holds, shut, within_freezes
 
 _SHOWN_RULES = 3  # a remedy is read on a phone
 
@@ -25,17 +27,34 @@ def decide(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
     A group that cannot be read, or is empty, refuses everybody it might have named.
     Raises the SlackError of one that it hangs on and that cannot be read now.
     """
-    target, name, groups = question.target, facts.name, facts.groups
     if refusal := outsider(facts.person, facts.home_team):
         return refusal
+    return within_freezes(_ruled(rules, question, facts), question, facts)
+
+
+def _ruled(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
+    """Return what the first rule that matches says, or why none does."""
+    target, name, groups = question.target, facts.name, facts.groups
+    closed: list[Rule] = []
     for rule in rules:
         if not (covers(rule, target, name) and here(rule, question.channel_id)):
             continue
         case = Case(rule, question, facts)
+        if not holds(rule, facts.now):
+            if not rule.deny and (
+                concerns(rule, facts.person.ids, groups) or case.breaks_glass
+            ):
+                closed.append(rule)
+            continue
         if concerns(rule, facts.person.ids, groups) or case.breaks_glass:
-            return ruling(case)
-        if closed := closed_group(rule.who, groups, case.named):
-            return case.refused(closed, MEND_GROUP)
+            decision = ruling(case)
+            if rule.deny and closed:  # who is banned here may at other times
+                return replace(decision, remedy=shut(closed, facts.now).why)
+            return decision
+        if unread := closed_group(rule.who, groups, case.named):
+            return case.refused(unread, MEND_GROUP)
+    if closed:
+        return shut(closed, facts.now)
     return _uncovered(rules, target, name)
 
 
@@ -43,7 +62,8 @@ def _uncovered(rules: Iterable[Rule], target: Target, name: str | None) -> Decis
     """Refuse because no rule matched, and say which rules are about the target."""
     hints = [
         f"Rule “{rule.name}” lets {in_words(rule.who)} restart it"
-        + (f" in {in_words(rule.channels)}." if rule.channels else ".")
+        + (f" in {in_words(rule.channels)}" if rule.channels else "")
+        + (f", {rule.when}." if rule.when else ".")
         for rule in rules
         if not rule.deny and covers(rule, target, name)
     ]
@@ -60,7 +80,7 @@ def who_may(rules: Iterable[Rule], target: Target, name: str | None) -> tuple[st
     for rule in rules:
         if not covers(rule, target, name):
             continue
-        if rule.deny and not rule.who and not rule.channels:
+        if rule.deny and not (rule.who or rule.channels or rule.when):
             break
         if not rule.deny:
             found |= dict.fromkeys(rule.who)

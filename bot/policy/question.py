@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from bot.model import Person, Request, Target
+from bot.model import Freeze, Person, Request, Target
 from bot.policy.subjects import Groups
 
 
@@ -46,7 +47,8 @@ class Facts:
 
     *home_team* is the bot's workspace. *name* is the cloud's name of the instance;
     without it (None) rules are matched by alias and id alone, so whoever acts must have
-    asked again with the name.
+    asked again with the name. *freezes* are those in force, *freezers* whom the
+    configuration lets end them.
     """
 
     person: Person
@@ -55,3 +57,5 @@ class Facts:
     name: str | None
     last_restart: datetime | None
     now: datetime
+    freezes: Sequence[Freeze] = ()
+    freezers: Sequence[str] = ()

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 
 from bot.model import Approval, Decision, Rule, Verdict
 from bot.model.reason_pattern import fits
+from bot.model.wall_clock import shown
+from bot.model.window import closing
 from bot.policy.approvers import approvers
 from bot.policy.question import Facts, Question
 from bot.policy.subjects import MEND_GROUP, closed_group, in_words, lists
+from bot.policy.timing import closes
 
 MEND_RULES = "Whoever keeps the bot's configuration can change that."
 # Letters and a symbol that show as nothing: Hangul fillers, the empty braille cell.
@@ -65,8 +68,19 @@ class Case:
         name, version = self.rule.name, self.rule.version
         why = why[0].upper() + why[1:]  # no sentence begins with a name
         wants_reason = self.rule.reason == "required" and self.reason is None
+        window = "" if self.rule.deny else closes(self.rule, self.facts.now)
+        if verdict is not Verdict.DENY:
+            why = f"{why} {window}".strip()
         return Decision(
-            verdict, why, remedy, name, version, approval, break_glass, wants_reason
+            verdict,
+            why,
+            remedy,
+            name,
+            version,
+            approval,
+            break_glass,
+            wants_reason,
+            window=window,
         )
 
     def refused(self, why: str, remedy: str) -> Decision:
@@ -91,7 +105,12 @@ def _forbidden(case: Case) -> Decision | None:
     if not case.rule.deny:
         return None
     why = f"{case.named} forbids restarting {case.instance}."
-    return case.refused(why, MEND_RULES)
+    end = closing(case.rule.windows, case.facts.now) if case.rule.when else None
+    if end is None:
+        return case.refused(why, MEND_RULES)
+    until = f"until {shown(*end, case.facts.now)}"
+    decision = case.refused(f"{why[:-1]} {until}.", "Ask again then.")
+    return replace(decision, window=f"Forbidden {until}.", until=end[0])
 
 
 def _unexplained(case: Case) -> Decision | None:

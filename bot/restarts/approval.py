@@ -7,6 +7,7 @@ looks at the record before it acts.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from bot.slack.messages.formatting import what_of
 log = structlog.get_logger()
 
 LOOK_AT_LEAST_EVERY_S = 60.0
+MOMENT_S = 0.05
 # Nobody tells the bot that a card was deleted; Slack does when it is edited. That is
 # done so often, and all cards together take no more than half of the edits that Slack
 # allows in a minute (https://docs.slack.dev/reference/methods/chat.update, Tier 3).
@@ -35,9 +37,9 @@ PROVE_APART_S = 2.5
 
 @attrs.frozen
 class _Shown:
-    """What a card shows: how much has come in, and when it was last seen to stand."""
+    """What a card shows: *news* as in ``_news``, and when it was last seen to stand."""
 
-    news: int = 0
+    news: tuple[int, str] = (0, "")
     at_s: float = attrs.Factory(time.monotonic)
 
 
@@ -109,7 +111,16 @@ class Approvals:
         prove_s = await self._prove(batch, at_once=remind)
         if remind:
             await self._remind(await self._batch(request_id))
-        return min(left - half if left > half else left, prove_s)
+        wait_s = left - half if left > half else left
+        return min(wait_s, prove_s, await self._opens_in(record))
+
+    async def _opens_in(self, record: Record) -> float:
+        """Return the seconds until a freeze, or what closes the window, has ended."""
+        closed = await self._services.authorizer.not_now(record.request)
+        if closed is None or closed.until is None:
+            return math.inf
+        ends_s = (closed.until - self._services.now()).total_seconds()
+        return max(MOMENT_S, ends_s)
 
     async def _prove(self, batch: Batch, *, at_once: bool) -> float:
         """Draw the card anew if it is due or has news; return seconds until it is.
@@ -134,11 +145,16 @@ class Approvals:
                 await self._post(batch, card)
         return every_s
 
-    async def _news(self, batch: Batch) -> int:
-        """Return how many have voted, or have asked for the same meanwhile."""
+    async def _news(self, batch: Batch) -> tuple[int, str]:
+        """Return how many have voted, or have asked for the same meanwhile.
+
+        Then why it may not be approved now, or nothing.
+        """
         ids = [one.request.id for one in batch.records]
         joined = [await self._services.ledger.joined(one) for one in ids]
-        return len(batch.asked.votes) + sum(map(len, joined))
+        closed = await self._services.authorizer.not_now(batch.asked.request)
+        count = len(batch.asked.votes) + sum(map(len, joined))
+        return count, closed.why if closed else ""
 
     async def close_card(self, request_id: str) -> float | None:
         """Take the buttons off the card and say who decided."""
@@ -223,15 +239,18 @@ class Approvals:
     async def _card(self, batch: Batch) -> Message:
         record = batch.asked
         who, key = await self._mentions(record), record.request.target.key
+        closed = await self._services.authorizer.not_now(record.request)
         if not batch.alone:
-            return say.card(batch.records, approvers=who)
+            return say.card(batch.records, approvers=who, closed=closed)
         others = [
             other
             for other in await self._services.ledger.open_requests(key)
             if other.request.id != record.request.id
         ]
         last = await self._services.ledger.last_restart(key)
-        return say.card(batch.records, approvers=who, last=last, others=others)
+        return say.card(
+            batch.records, approvers=who, last=last, others=others, closed=closed
+        )
 
     async def _mentions(self, record: Record) -> list[str]:
         request, approval = record.request, record.request.approval

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import attrs
 import structlog
@@ -279,7 +278,7 @@ class Notifications:
         if record.state is State.READY and record.duration_s is not None:
             metrics.restart.observe(record.duration_s)
         if record.ended_at:
-            late = datetime.now(UTC) - record.ended_at
+            late = self._services.now() - record.ended_at
             metrics.told.observe(max(0.0, late.total_seconds()))
 
     async def _mark_told(self, record: Record, *, summed: bool = False) -> None:

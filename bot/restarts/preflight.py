@@ -10,8 +10,8 @@ call.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import attrs
 import structlog
@@ -23,6 +23,7 @@ from bot.errors import (
     InstanceBusy,
     SlackError,
     SlackRefused,
+    StateConflict,
 )
 from bot.ledger.retry import growing
 from bot.model import (
@@ -98,6 +99,8 @@ class Preflight:
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why
             )
+            return False
+        if not await self.in_time(record):
             return False
         # Read first: a rule may name the instance as the cloud does.
         instance = await self._read(record)
@@ -176,6 +179,34 @@ class Preflight:
             )
         return not why
 
+    async def in_time(self, record: Record) -> bool:
+        """Say whether neither a freeze nor a closed window has come since; else end it.
+
+        This is asked again right before the call, whenever that is.
+        """
+        decision = await self._services.authorizer.not_now(record.request)
+        if decision is None:
+            return True
+        if decision.frozen:
+            await self.refuse(record, decision.why)
+            return False
+        # Where nobody has approved under a rule another one may let it pass by now.
+        before = record.state in {State.ASKED, State.APPROVED}
+        anew = self._no_longer if before else self._no_longer_in_the_end
+        why = decision.why if record.request.waits else await anew(record)
+        if why:
+            state = State.VOIDED if before else State.NOT_RESTARTED
+            ledger = self._services.ledger
+            await ledger.move(record.request.id, state, detail=why)
+        return not why
+
+    async def refuse(self, record: Record, why: str) -> None:
+        """Refuse what was allowed before and has not been sent."""
+        with suppress(StateConflict):  # another life has sent it meanwhile
+            await self._services.ledger.move(
+                record.request.id, State.REFUSED, detail=f"Refused: {why}"
+            )
+
     async def _no_longer(self, record: Record) -> str:
         """Return why what was allowed is so no longer, or nothing.
 
@@ -198,7 +229,7 @@ class Preflight:
 
     async def _lost_right(self, record: Record) -> str:
         request = record.request
-        age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
+        age_s = abs(self._services.now() - request.asked_at).total_seconds()
         # Side by side, so that one reading of the groups does for both.
         decision, agreed = await asyncio.gather(
             self._services.authorizer.decide(

@@ -8,12 +8,18 @@ and never makes it again ("The engine" in bot/README.md).
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 
 import attrs
 import structlog
 
-from bot.errors import CloudBusy, CloudError, CloudFollow, CloudMisfit, CloudRefused
+from bot.errors import (
+    CloudBusy,
+    CloudError,
+    CloudFollow,
+    CloudMisfit,
+    CloudRefused,
+    FrozenNow,
+)
 from bot.ledger.retry import patiently
 from bot.model import Answer, Record, State
 from bot.restarts.batch import Batch
@@ -47,7 +53,13 @@ class Sender:
             return None
         if record.sent_at is None and not await self._may_go(record, attempt):
             return None
-        if not await self._services.ledger.take_send(request_id, self._life):
+        try:
+            ours = await self._services.ledger.take_send(request_id, self._life)
+        except FrozenNow as error:
+            why = f"{error.freeze.sentence(self._services.now())}."
+            await self._preflight.refuse(record, why)
+            return None
+        if not ours:
             log.warning("the restart may have been sent before; it is not sent again")
             await self._services.ledger.answered(request_id, "lost")
             return None
@@ -59,8 +71,10 @@ class Sender:
         if why := self._services.too_late(await Batch.of(ledger, request_id)):
             await ledger.move(request_id, State.NOT_RESTARTED, detail=why)
             return False
+        if not await self._preflight.in_time(record):
+            return False
         ours = self._preflight.has_just_claimed(request_id)
-        stale = attempt > 0 or not ours or _is_old(record)
+        stale = attempt > 0 or not ours or self._is_old(record)
         return not stale or await self._preflight.still_right(record)
 
     async def _call(self, record: Record, attempt: int) -> float | None:
@@ -142,11 +156,8 @@ class Sender:
             )
         )
 
-
-def _is_old(record: Record) -> bool:
-    """Say whether the checks before this restart were made a while ago."""
-    since = record.changed_at
-    # Its own past may be the future: the clock was put back.
-    return (
-        since is None or abs(datetime.now(UTC) - since).total_seconds() > CHECK_HOLDS_S
-    )
+    def _is_old(self, record: Record) -> bool:
+        """Say whether the checks before this restart were made a while ago."""
+        since, now = record.changed_at, self._services.now()
+        # Its own past may be the future: the clock was put back.
+        return since is None or abs(now - since).total_seconds() > CHECK_HOLDS_S

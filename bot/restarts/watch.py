@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import attrs
 import structlog
@@ -83,7 +82,7 @@ class _Watch:
         self._status = record.current or record.last_status
         self._gone = 0
         started = record.sent_at or record.request.asked_at
-        passed = (datetime.now(UTC) - started).total_seconds()
+        passed = (services.now() - started).total_seconds()
         # From here on a monotonic clock counts: the wall clock may jump.
         self._zero = time.monotonic() - max(0.0, passed)
         # After a crash nobody has looked for a while: look at once.

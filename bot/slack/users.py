@@ -52,6 +52,7 @@ class _User(BaseModel):
     team_id: str | None = None
     name: str | None = None
     real_name: str | None = None
+    tz: str | None = None
     profile: _Profile = _Profile()
     deleted: bool = False
     is_admin: bool = False
@@ -161,6 +162,13 @@ class Users:
             return True
         user = await self._user(user_id, fresh=False)
         return user.is_admin or user.is_owner
+
+    async def zone(self, user_id: str) -> str:
+        """Return the name of somebody's time zone, nothing where Slack tells none.
+
+        Raises SlackError as ``person`` does.
+        """
+        return (await self._user(user_id, fresh=False)).tz or ""
 
     def _is_home(self, user: _User, team_id: str) -> bool:
         """Say whether all that is known of somebody's team is ours.

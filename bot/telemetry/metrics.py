@@ -94,6 +94,10 @@ class Metrics:
             "mlstudio_requests_in_flight",
             "Requests that were accepted and have not ended yet.",
         )
+        self.freezes = gauge(
+            "mlstudio_freezes_in_force",
+            "Freezes that are in force: of a project, or of all.",
+        )
         self.cloud_calls = counter(
             "mlstudio_cloud_calls_total",
             "Calls to the cloud, by kind (login, read, restart) and result.",

@@ -22,6 +22,7 @@ from bot.errors import StateConflict
 from bot.ledger import Ledger
 from bot.listeners.approval_buttons import ApprovalButtons
 from bot.listeners.cancellations import Cancellations
+from bot.listeners.freezes import FreezeListeners
 from bot.listeners.payloads import Actor
 from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
@@ -143,6 +144,9 @@ class FarPeople:
     async def groups(self, references: Iterable[str], *, fresh: bool = False) -> Groups:
         return {name: self.world.groups.get(name) for name in references}
 
+    async def zone(self, user_id: str) -> str:
+        return "Europe/Berlin"
+
     async def group_id(self, reference: str) -> str | None:
         return reference
 
@@ -229,7 +233,8 @@ class Stage:
         self.sending = Sender(attrs.evolve(services, ledger=spied), self.preflight)
         self.requests = RequestListeners(services, quiet, self.tasks, refusals)
         self.cancellations = Cancellations(services, quiet, refusals)
-        self.queries = QueryListeners(services, StatusCache(services))
+        self.freezes = FreezeListeners(services, self.tasks, refusals)
+        self.queries = QueryListeners(services, StatusCache(services), self.freezes)
         self.clicks = ApprovalButtons(
             services,
             self.approvals,

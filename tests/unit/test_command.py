@@ -206,6 +206,7 @@ def test_an_unknown_word_is_guessed(typed: str, guess: str):
 def test_what_the_help_lists_is_understood(form: Form):
     """Typed as the help says, with and without what is optional, it is that command."""
     typed = form.usage.replace("<instance>,<instance>", "a,b").replace("@user", "<@U1>")
+    typed = typed.replace("<project>|all", "all").replace("<until>", "2h")
     brief = re.sub(r"\[.*?\]", "", typed)
 
     for text in (typed.translate(str.maketrans("[]…", "   ")), brief):

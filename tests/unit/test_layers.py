@@ -48,6 +48,7 @@ PURE = (
     "policy/question.py",
     "policy/rule_outcome.py",
     "policy/subjects.py",
+    "policy/timing.py",
     "restarts/polling.py",
     "restarts/readiness.py",
     "slack/command/",

@@ -378,7 +378,7 @@ class Nothing:
     async def _nothing(self, *_: Any, **__: Any) -> None:
         return None
 
-    begin = wake = revive = refresh = prune = _nothing
+    begin = wake = revive = refresh = prune = not_now = _nothing
 
 
 @pytest.fixture
@@ -392,7 +392,7 @@ def maintenance(ledger: Ledger, metrics: Metrics) -> Maintenance:
     """Return the upkeep of *ledger*."""
     nothing: Any = Nothing()
     services: Any = SimpleNamespace(ledger=ledger, metrics=metrics)
-    return Maintenance(services, nothing, nothing, nothing, retention_s=60.0)
+    return Maintenance(services, nothing, nothing, nothing, nothing, retention_s=60.0)
 
 
 async def test_the_newest_hash_goes_to_the_log_at_the_start(

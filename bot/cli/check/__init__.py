@@ -29,7 +29,7 @@ from bot.config.redaction import hider
 from bot.config.secrets import VARIABLES, Secrets, exposed
 from bot.errors import ConfigError
 from bot.network import Network, http_client
-from bot.policy import references
+from bot.policy import EVERYBODY, is_group, references
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.users import Users
 
@@ -148,7 +148,7 @@ async def _slack(settings: Settings, secrets: Secrets, network: Network) -> list
         if team:
             users = Users(client, team)
             lines += await _users(settings, users)
-            groups = references(settings.rules)
+            groups = _groups(settings)
             if groups:
                 lines += await editor_lines(client, users, groups)
     return lines
@@ -158,15 +158,29 @@ async def _users(settings: Settings, users: Users) -> list[Line]:
     """Look up the users and groups that rules name, and who could ever approve."""
     lines = {
         user_id: await user_line(users, user_id, rules)
-        for user_id, rules in people_of(settings.rules).items()
+        for user_id, rules in _people(settings).items()
     }
-    groups = await users.groups(sorted(references(settings.rules)), fresh=True)
+    groups = await users.groups(sorted(_groups(settings)), fresh=True)
     unfit = [user_id for user_id, line in lines.items() if not line.ok]
     return [
         *lines.values(),
         *(group_line(reference, groups[reference]) for reference in groups),
         *approval_lines(settings.rules, groups, unfit),
     ]
+
+
+def _groups(settings: Settings) -> frozenset[str]:
+    """Return every user group that the file names."""
+    return references(settings.rules) | frozenset(filter(is_group, settings.freeze.by))
+
+
+def _people(settings: Settings) -> dict[str, list[str]]:
+    """Return every user id that the file names, with where it does."""
+    named = people_of(settings.rules)
+    for entry in settings.freeze.by:
+        if entry != EVERYBODY and not is_group(entry):
+            named.setdefault(entry, []).append("[freeze]")
+    return named
 
 
 async def _cloud(settings: Settings, secrets: Secrets, network: Network) -> list[Line]:

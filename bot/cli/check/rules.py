@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.model import Approval, Rule
+from bot.model.window import windows_of, within
 from bot.policy import EVERYBODY, Groups, approvers, members
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
@@ -28,15 +29,19 @@ def rule_lines(rules: Iterable[Rule], projects: Collection[str]) -> Iterator[Lin
     """Yield for each rule whether it can ever decide; *projects* are all there are."""
     before: list[Rule] = []
     for rule in rules:
-        hider = next((r for r in before if _hides(r, rule, projects)), None)
+        hiders = _at_all_times([r for r in before if _hides(r, rule, projects)], rule)
         before.append(rule)
-        if hider is None:
+        if not hiders:
             yield good(f"rule “{rule.name}” can decide")
         else:
+            names = " and ".join(f"“{hider.name}”" for hider in hiders)
+            one = len(hiders) == 1
             yield bad(
-                f"rule “{rule.name}” can never decide: “{hider.name}”, which stands"
-                " before it, matches all that it matches",
-                f"move it above “{hider.name}”, or remove it",
+                f"rule “{rule.name}” can never decide: {names}, which"
+                f" {'stands' if one else 'stand'} before it,"
+                f" {'matches' if one else 'match'} all that it matches"
+                + (" whenever its window is open" if rule.when else ""),
+                f"move it above {names}, or remove it",
             )
     if not before:
         yield skipped("there are no rules: every restart is refused", "add [[rules]]")
@@ -114,6 +119,24 @@ def _hides(first: Rule, second: Rule, projects: Collection[str]) -> bool:
         and _patterns_within(second.instances, first.instances)
         and _patterns_within(second.channels, first.channels)
     )
+
+
+def _at_all_times(hiders: Sequence[Rule], rule: Rule) -> Sequence[Rule]:
+    """Return which of *hiders* match *rule* away whenever it holds; else none.
+
+    One that always holds does so alone, others may share the hours of its window.
+    """
+    for hider in hiders:
+        if hider.when is None or _when_within(rule, [hider]):
+            return [hider]
+    together = [hider for hider in hiders if hider.when is not None]
+    return together if together and _when_within(rule, together) else []
+
+
+def _when_within(narrow: Rule, wide: Sequence[Rule]) -> bool:
+    zone = wide[0].windows[0].zone
+    windows = narrow.windows or windows_of(f"Mon-Sun 00:00-24:00 {zone}")
+    return within(windows, [window for rule in wide for window in rule.windows])
 
 
 def _who_within(narrow: Rule, wide: Rule) -> bool:

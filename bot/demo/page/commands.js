@@ -15,6 +15,13 @@ const COMMANDS = [
   ["history", INSTANCE, "[project] [instance]", "the last restarts"],
   ["can", INSTANCE, "[@user] <project> <instance>", "which rule decides, and why"],
   ["cancel", INSTANCE, "<project> <instance>", "withdraw a request that waits"],
+  [
+    "freeze",
+    ["project"],
+    "<project>|all <until> <reason …>",
+    "let nothing be restarted there for a while",
+  ],
+  ["thaw", ["project"], "<project>|all", "end a freeze"],
   ["help", [], "", "what it can do"],
 ];
 

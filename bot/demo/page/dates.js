@@ -9,6 +9,7 @@ const CLOCK_S = time({ timeStyle: "medium" });
 const LONG = date({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const FULL = date({ day: "numeric", month: "long", year: "numeric" });
 const SHORT = date({ day: "numeric", month: "short", year: "numeric" });
+const WEEK = date({ weekday: "short", day: "numeric", month: "short" });
 const NUMBERS = date({ year: "numeric", month: "2-digit", day: "2-digit" });
 
 /** Return the moment that *value* names: epoch s or ms, or ISO 8601 text. */
@@ -51,6 +52,11 @@ export function formatDate(timestamp, format) {
 /** Return *text* with a capital letter, for the beginning of a line. */
 export function capital(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Return day and clock time of *ms* since 1970, such as "Thu 26 Nov, 14:03". */
+export function weekClock(ms) {
+  return `${WEEK.format(ms)}, ${CLOCK.format(ms)}`;
 }
 
 /** Return the clock time of the Slack timestamp *ts*. */

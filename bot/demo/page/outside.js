@@ -1,6 +1,6 @@
 /** The panel of the outside world: the cloud, its clock, and ways to break things. */
 
-import { clockSeconds, moment, span } from "./dates.js";
+import { clockSeconds, moment, span, weekClock } from "./dates.js";
 import { h, icon, paint } from "./dom.js";
 
 const SPEEDS = [
@@ -8,6 +8,11 @@ const SPEEDS = [
   [1, "Normal"],
   [5, "Fast"],
   [20, "Faster"],
+];
+const JUMPS = [
+  [3600, "1 hour"],
+  [6 * 3600, "6 hours"],
+  [86_400, "1 day"],
 ];
 const FAULTS = [
   [
@@ -56,6 +61,14 @@ export class Outside {
       role: "group",
       "aria-label": "Speed of the world",
     });
+    this.clock = h("p", { class: "clock" });
+    this.jumps = h(
+      "div",
+      { class: "segments", role: "group", "aria-label": "Let time pass" },
+      JUMPS.map(([jump, name]) =>
+        h("button", { type: "button", onclick: () => this.send({ jump }) }, `+ ${name}`),
+      ),
+    );
     this.faults = h("div", { class: "faults" });
     this.bot = h("div", { class: "process" });
     this.calls = h("ol", {
@@ -70,7 +83,7 @@ export class Outside {
         "div",
         { class: "world-body" },
         part("Instances in the cloud", this.instances),
-        part("Clock", this.speed),
+        part("Clock", this.speed, this.clock, this.jumps),
         part("Break something", this.faults),
         part("The bot’s process", this.bot),
         part(h("span", {}, "Calls the bot made ", this.count), this.calls),
@@ -107,6 +120,8 @@ export class Outside {
 
   /** Bring the times that pass up to date. */
   tick() {
+    const ahead = this.world?.ahead ?? 0;
+    this.clock.textContent = `Slack and the bot: ${weekClock(Date.now() + ahead * 1000)}`;
     for (const node of this.instances.querySelectorAll("[data-since]")) {
       const passed = (this.now() - moment(node.dataset.since)) / 1000;
       node.textContent = passed < DAY ? span(passed) : "";

@@ -73,6 +73,22 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Let nothing be restarted in a project, or in all, until *until*, as typed."""
+
+    project: str
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """End the freeze of a project, or that of all."""
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """Say what can be typed."""
 
@@ -91,7 +107,19 @@ class Mistake:
     lost: bool = field(default=False, compare=False)
 
 
-Command = Restart | Several | Status | List | History | Can | Cancel | Help | Mistake
+Command = (
+    Restart
+    | Several
+    | Status
+    | List
+    | History
+    | Can
+    | Cancel
+    | Freeze
+    | Thaw
+    | Help
+    | Mistake
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +189,14 @@ FORMS = (
         "<project> <instance>",
         "withdraw a request that waits for approval",
     ),
+    Form(
+        Freeze,
+        "freeze",
+        "<project>|all <until> <reason …>",
+        "let nothing be restarted there until a time (18:00, 2026-12-27 08:00) or for"
+        " so long (2h, 3d)",
+    ),
+    Form(Thaw, "thaw", "<project>|all", "end a freeze"),
     Form(Help, "help", "", "this text", everybody=True),
 )
 NAMES = tuple(dict.fromkeys(form.name for form in FORMS))

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable, Sequence
 
 from bot.model import REASON_LIMIT
+from bot.model.freeze import FREEZE_REASON_LIMIT
+from bot.model.wall_clock import is_date, is_end, is_time
 from bot.slack.command.commands import (
     BREAK_GLASS,
     NAMES,
     Can,
     Cancel,
     Command,
+    Freeze,
     Help,
     History,
     List,
@@ -20,6 +23,7 @@ from bot.slack.command.commands import (
     Restart,
     Several,
     Status,
+    Thaw,
     usage,
 )
 from bot.slack.command.tokenizer import (
@@ -48,10 +52,12 @@ def parse(text: str) -> Command:
         return _flag_misplaced() if broken else Help()
     if name == "restart":
         return _restart(rest, break_glass=broken)
-    if name not in _PARSERS:
+    if name not in {"freeze", *_PARSERS}:
         return _unknown(word)
     if broken:
         return _flag_misplaced()
+    if name == "freeze":
+        return _freeze(rest)
     return _PARSERS[name](names(rest))
 
 
@@ -96,6 +102,44 @@ def _take_list(text: str) -> tuple[tuple[str, ...], str]:
     return tuple(dict.fromkeys(filter(None, names))), text
 
 
+def _freeze(text: str) -> Freeze | Mistake:
+    """Return the freeze that *text* asks for."""
+    project, rest = take(text)
+    if wrong := _wrong("freeze", [project] if project else [], 1, 1):
+        return wrong
+    until, rest = _take_end(rest)
+    if not until:
+        return Mistake(
+            "Until when? Type a time (18:00, 2026-12-27 08:00) or how long (2h, 3d)"
+            f" after the project: {_usage('freeze')}"
+        )
+    reason = " ".join(plain(rest).split())
+    if not reason:
+        return Mistake(f"A freeze needs a reason after its end: {_usage('freeze')}")
+    if len(reason) > FREEZE_REASON_LIMIT:
+        return Mistake(
+            f"The reason has {len(reason)} characters, and at most"
+            f" {FREEZE_REASON_LIMIT} are possible: shorten it and send it again."
+        )
+    return Freeze(project, until, reason)
+
+
+def _take_end(text: str) -> tuple[str, str]:
+    """Return the end of a freeze that *text* begins with, or nothing, and the rest."""
+    word, rest = take(text)
+    if word.casefold() in {"until", "till", "for"}:
+        word, rest = take(rest)
+    if is_date(word):
+        clock, rest = take(rest)
+        return (f"{word} {clock}" if is_time(clock) else ""), rest
+    return (word if is_end(word) else ""), rest
+
+
+def _thaw(words: Sequence[str]) -> Thaw | Mistake:
+    """Return the wish to thaw."""
+    return _wrong("thaw", words, 1, 1) or Thaw(words[0])
+
+
 def _status(words: Sequence[str]) -> Status | Mistake:
     """Return the question for a status."""
     return _wrong("status", words, 2, 2) or Status(words[0], words[1])
@@ -137,6 +181,7 @@ _PARSERS: dict[str, Callable[[Sequence[str]], Command]] = {
     "history": _history,
     "can": _can,
     "cancel": _cancel,
+    "thaw": _thaw,
 }
 
 # --- mistakes ------------------------------------------------------------------------

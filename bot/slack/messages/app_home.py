@@ -22,6 +22,7 @@ class Glance:
     target: Target
     status: str = ""  # nobody has looked yet
     age_s: float = 0.0
+    window: str = ""  # until when that of the rule is open
 
 
 Waiting = Sequence[tuple[Record, Sequence[str]]]
@@ -34,21 +35,28 @@ def home_view(
     rebooting: Sequence[Record] = (),
     last: Sequence[Record] = (),
     may_restart: Sequence[Glance] = (),
+    later: Sequence[tuple[Target, str]] = (),
+    frozen: Sequence[str] = (),
 ) -> View:
     """Return the home page of one person.
 
     *waiting* are the requests that the person may decide, each with its approvers'
-    mentions; *mine* the person's own open ones; *last* the last restarts.
+    mentions; *mine* the person's own open ones; *last* the last restarts. *later*
+    is what may be restarted once a window has opened; *frozen* are the freezes in
+    force, in words.
     """
     decide = [
         part for together in _together(waiting)[:ROWS] for part in _decidable(together)
     ]
     boxes = [b.beside(_glance(one), restart_button(one.target)) for one in may_restart]
+    closed = [b.words(f"{t.spot(target)}. {opens}") for target, opens in later]
     parts = [
+        *(_listed("Frozen now", list(map(b.ruling, frozen))[:ROWS]) if frozen else ()),
         *_listed("Waiting for your decision", decide),
         *_listed("Your open requests", list(map(_line, mine))[:ROWS]),
         *_listed("Restarting now", list(map(_line, rebooting))[:ROWS]),
         *_listed("You may restart", boxes[:ROWS]),
+        *(_listed("You may restart later", closed[:ROWS]) if closed else ()),
         *_listed("Last restarts", list(map(_line, last))[:ROWS]),
         b.note(f"Type {t.COMMAND} help for all commands."),
     ]
@@ -82,9 +90,9 @@ def _decidable(waiting: Waiting) -> Iterator[b.Part]:
 def _glance(glance: Glance) -> b.Part:
     """Return an instance with what was last seen of it."""
     what = t.spot(glance.target)
-    if not glance.status:
-        return b.words(what)
-    return b.words(f"{what}: {t.status(glance.status)} {t.duration(glance.age_s)} ago")
+    if glance.status:
+        what += f": {t.status(glance.status)} {t.duration(glance.age_s)} ago"
+    return b.words(f"{what}. {glance.window}" if glance.window else what)
 
 
 def _line(record: Record) -> b.Part:

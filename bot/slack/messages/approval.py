@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.model import Instance, Message, Record, State, asked_of
+from bot.model import Decision, Instance, Message, Record, State, asked_of
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.outcome import standing
 
 APPROVE, DENY = "approve", "deny"
 _WORK = "/home/ma-user/work"
+_UNTIL_THEN = "The request stays; it cannot be approved until then."
 
 
 def card(
@@ -25,11 +26,13 @@ def card(
     approvers: Sequence[str],
     last: Record | None = None,
     others: Sequence[Record] = (),
+    closed: Decision | None = None,
 ) -> Message:
     """Ask the *approvers* (ready mentions) whether all of *records* may be restarted.
 
     What the cloud says of each is its baseline. Of one asked for by itself, *last* is
-    its last restart and *others* are its other open requests.
+    its last restart and *others* are its other open requests. *closed* is why none
+    of it may be approved now: a freeze, or the window of the rule.
     """
     record = asked_of(records)
     alone, target = len(records) == 1, record.request.target
@@ -43,6 +46,7 @@ def card(
         _history(last) if alone else None,
         *(b.marked_note(_other(other)) for other in others[:5]),
         _votes(record),
+        b.ruling(f"Not now: {closed.why} {_UNTIL_THEN}") if closed else None,
         verdict_buttons(
             record,
             t.spot(target) if alone else f"{name} in {target.project}",
@@ -197,7 +201,9 @@ def card_elsewhere(record: Record) -> Message:
     )
 
 
-CLOSED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.VOIDED})
+CLOSED = frozenset(
+    {State.DENIED, State.EXPIRED, State.CANCELLED, State.VOIDED, State.REFUSED}
+)
 
 
 def closing(record: Record) -> str:
@@ -219,6 +225,9 @@ def decision(record: Record) -> str:
                 f"The request has expired{when}: not enough approvals came in time."
                 " Nothing was restarted; ask again if it is still needed."
             )
+        case State.REFUSED:
+            approved = f"; it had been approved{_by(record)}" if record.votes else ""
+            return f"The request was refused{when}{approved}. Nothing was restarted."
         case State.VOIDED:
             approved = f"; it had been approved{_by(record)}" if record.votes else ""
             return (
@@ -246,7 +255,7 @@ def _when(record: Record) -> str:
 
 def notes(record: Record) -> tuple[b.Part, ...]:
     """Return what was said with a denial, or why nothing was restarted."""
-    if record.state in (State.VOIDED, State.NOT_RESTARTED):
+    if record.state in (State.VOIDED, State.REFUSED, State.NOT_RESTARTED):
         why, said = "Why", [record.detail]
     else:
         why = "The reason given"

@@ -19,7 +19,8 @@ NAMES_LIMIT = 3  # of instances in one sentence
 _USER = re.compile(r"[UW][A-Z0-9]+")
 _GROUP = re.compile(r"S[A-Z0-9]+")
 # An id of Slack's as it stands in a sentence of policy; all of today begin like this.
-_ID = re.compile(r"\b[UWSC]0[A-Z0-9]{3,}\b")
+# What stands in curly quotes was typed, or named, by somebody: it mentions nobody.
+_ID = re.compile(r"“[^”]*(?:”|$)|\b[UWSC]0[A-Z0-9]{3,}\b")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 # Marks that reorder what is read: an approver must see what was really typed.
 _REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
@@ -113,7 +114,9 @@ def named(raw: str) -> str:
 
 
 def _reference(slack_id: str) -> str:
-    """Return the mention of a person, a group or a channel."""
+    """Return the mention of a person, a group or a channel; a quotation as it is."""
+    if slack_id.startswith("“"):
+        return slack_id
     return f"<#{slack_id}>" if slack_id.startswith("C") else mention(slack_id)
 
 

@@ -11,7 +11,7 @@ NOT_RESTARTED = "not restarted"
 LINE_LIMIT = 160  # characters of what a line says about an end
 # Ends of a restart that may have been sent and has not become ready.
 ACTED = frozenset({State.FAILED, State.TIMED_OUT, State.UNKNOWN})
-_DECIDED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED})
+_DECIDED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)

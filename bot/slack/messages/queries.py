@@ -35,20 +35,27 @@ def status(
     decision: Decision | None = None,
     who: Sequence[str] = (),
     problem: str = "",
+    frozen: Sequence[str] = (),
 ) -> Message:
     """Answer ``status``: *instance* now (None: *problem* says why not), *records*.
 
     *decision* is what policy says to the person who asks, *who* are the mentions of
-    those who may restart it.
+    those who may restart it, *frozen* the freezes in force for it, in words.
     """
     return b.message(
         b.title(f"{target.instance}: {_status_now(instance)}"),
         b.words(problem) if problem else None,
+        *freeze_lines(frozen),
         b.facts(*_about(target, instance)),
         b.marked(f"Who may restart it: {t.together(who)}.") if who else None,
         _mine(decision) if decision else None,
         *_past(records),
     )
+
+
+def freeze_lines(frozen: Sequence[str]) -> list[b.Part]:
+    """Return a line for each freeze in force; what is *frozen* is in words."""
+    return [b.ruling(t.sentence(freeze)) for freeze in frozen]
 
 
 def _status_now(instance: Instance | None) -> str:
@@ -114,17 +121,21 @@ class Row:
     problem: str = ""
 
 
-def listing(project: str, rows: Sequence[Row], *, more: int = 0) -> Message:
+def listing(
+    project: str, rows: Sequence[Row], *, more: int = 0, frozen: Sequence[str] = ()
+) -> Message:
     """Answer ``list``: the instances of *project*, each with a restart button.
 
-    *rows* are at most MOST_ROWS; *more* is how many instances are not among them.
+    *rows* are at most MOST_ROWS; *more* is how many instances are not among them;
+    *frozen* are the freezes in force for it, in words.
     """
     lines = [_listed(row) for row in rows]
     if not rows:
         lines = [b.words("The configuration names no instance in this project.")]
     if more:
         lines.append(b.note(f"… and {more} more; use status for those."))
-    return b.message(b.title(f"Instances in {project}"), *lines)
+    heading = b.title(f"Instances in {project}")
+    return b.message(heading, *freeze_lines(frozen[:2]), *lines)
 
 
 def _listed(row: Row) -> b.Part:

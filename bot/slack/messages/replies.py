@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.model import Decision, Message, Record, State, Target
 from bot.slack.command import BREAK_GLASS, FORMS
 from bot.slack.messages import blocks as b
@@ -19,15 +21,19 @@ def mistake(sentence: str, guess: str = "") -> Message:
     return plain(sentence, f"Did you mean: {t.COMMAND} {guess}" if guess else "")
 
 
-def help_text(guess: str = "", said: str = "") -> Message:
+def help_text(
+    guess: str = "", said: str = "", *, frozen: Sequence[str] = ()
+) -> Message:
     """List the commands; *guess* is the one that a misspelt word probably meant.
 
-    *said* explains, before them, what was not understood.
+    *said* explains, before them, what was not understood; *frozen* are the freezes in
+    force, in words.
     """
     return b.message(
         b.words(said) if said else None,
         b.words(f"Did you mean: {t.COMMAND} {guess}") if guess else None,
         b.words("I restart ModelArts instances and say how it ended."),
+        *(b.ruling(t.sentence(freeze)) for freeze in frozen),
         *(b.words(f"{t.COMMAND} {form.usage} – {form.purpose}") for form in FORMS),
         b.note(
             f"{BREAK_GLASS} may stand anywhere in a restart: it skips the approval, for"
@@ -68,7 +74,7 @@ def cannot_record() -> Message:
 
 def accepted(record: Record) -> Message:
     """Acknowledge a recorded request, privately."""
-    where = t.place(record.request.target)
+    where, passes = t.place(record.request.target), record.request.passes
     if record.request.waits:
         line = (
             f"Recorded: your request to restart {where}. It needs approval first;"
@@ -79,7 +85,8 @@ def accepted(record: Record) -> Message:
             f"Recorded: your request to restart {where}. I show it in the channel and"
             " mention you there when it has ended."
         )
-    return b.message(b.marked(line))
+    freeze = b.ruling(f"It passes a freeze: {passes}.") if passes else None
+    return b.message(b.marked(line), freeze)
 
 
 def busy_already(running: Record) -> Message:

@@ -77,6 +77,7 @@ def _asked(
             f" {t.date(request.asked_at)}{approved}."
         ),
         _glass_line(mentions) if glass else None,
+        b.ruling(f"It passes a freeze: {request.passes}.") if request.passes else None,
         b.words(t.reason(request)),
     )
 
@@ -93,6 +94,8 @@ def _glass_line(mentions: Sequence[str]) -> b.Part:
 def _heading(record: Record) -> str:
     """Return the title: the transition, or how it stands where no answer came."""
     name, state = _name(record), record.state
+    if state is State.REFUSED:
+        return f"{name}: refused, {NOT_RESTARTED}"
     if state is State.FOLLOWING:
         return f"{name}: {t.status(_found(record))} already"
     if state in ENDS - {State.READY, *ACTED}:
@@ -253,6 +256,7 @@ def _told(record: Record, user_ids: Sequence[str]) -> Message:
         State.FAILED: f"{name} has not come back.",
         State.TIMED_OUT: f"{name} has not come back in time.",
         State.UNKNOWN: f"I cannot say how the restart of {name} ended.",
+        State.REFUSED: f"the restart of {name} was refused; nothing was restarted.",
     }.get(record.state, f"{name} was not restarted.")
     return b.message(b.marked(f"{who}: {opening}"), *_paragraphs(*verdict(record)))
 
