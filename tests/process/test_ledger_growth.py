@@ -223,6 +223,8 @@ async def test_a_replica_of_before_works_on_beside_it(
         assert await ledger.verify() == []
 
 
+@pytest.mark.postgres  # a second process on a SQLite file is refused
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("release", [*RELEASES, ""])
 async def test_replicas_that_start_at_once_all_open_it(
     database: str, later: list[str], release: str

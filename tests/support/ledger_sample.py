@@ -156,6 +156,7 @@ def load(url: str, release: str = RELEASE) -> None:
     sql = gzip.decompress(packed).decode()
     if kind == "sqlite":
         path = sa.make_url(url).database or ""
+        Path(path).touch(mode=0o600)  # as the bot makes it
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(sql)
     else:
