@@ -1,33 +1,46 @@
-"""The two calls that the bot makes to ModelArts: look at an instance, restart it."""
+"""The calls that the bot makes to ModelArts: look at an instance, and act on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Self
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import count
+from typing import Any, Self
 
 import httpx
 
+from bot.cloud import notebook, studio
 from bot.cloud.aksk_auth import KEY_PAUSE_S, SigningAuth
+from bot.cloud.api import Api, Call
 from bot.cloud.clocks import Clocks
 from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, result_of
-from bot.cloud.error_response import body_of, problem_of, ref_of
+from bot.cloud.error_response import body_of, problem_of, ref_of, sent_at, word
 from bot.cloud.login import Login, LoginBackoff
 from bot.cloud.rate_limiter import RateLimiter
-from bot.cloud.schemas import InstanceAnswer, RestartAnswer
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Endpoint, Secrets, Settings
 from bot.config.tables import ID
-from bot.errors import CloudError, CloudMisfit, CloudRefused
-from bot.model import Answer, Instance, Target
+from bot.errors import CloudError, CloudGone, CloudMisfit, CloudRefused, CloudUnknown
+from bot.model import (
+    NO_AUTO_STOP,
+    Act,
+    Answer,
+    AutoStop,
+    Instance,
+    Kind,
+    Lease,
+    Target,
+)
 
-_CONNECT_S, _READ_S, _RESTART_S = 5.0, 15.0, 30.0
+_APIS: Mapping[Kind, Api] = {Kind.STUDIO: studio, Kind.NOTEBOOK: notebook}
+_LOOK = Call("GET")
+_CONNECT_S, _READ_S, _ACT_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
 _PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
 _SHORTEST = 4  # characters of a secret; a shorter one would blot out ordinary words
 _ECHO = "(hidden)"  # instead of a secret that comes back
-_NO_INSTANCE = "ModelArts.6309"
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _REAL = Clocks()
 
@@ -46,10 +59,11 @@ def _ignore(kind: str, result: str) -> None:
 
 
 class Cloud:
-    """Reads and restarts instances; every failure is a CloudError.
+    """Reads instances and acts on them; every failure is a CloudError.
 
-    *on_call* is told of every call: its kind (login, read, restart) and its result
-    (ok, refused, misfit, follow, busy, unknown). *http* belongs to the caller.
+    *on_call* is told of every call: its kind (login, read, restart, stop, start) and
+    its result (ok, refused, misfit, follow, busy, unknown). *http* belongs to the
+    caller.
     """
 
     def __init__(
@@ -105,19 +119,84 @@ class Cloud:
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
             await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
-            response = await self._send("GET", url, auth, asked)
+            response = await self._send(_LOOK, url, auth, asked)
             return self._seen(response, target, asked)
 
-    async def restart(self, target: Target) -> Answer:
-        """Restart an instance with one POST; it is never sent again from here.
+    async def act(
+        self, target: Target, act: Act, *, auto_stop: AutoStop = NO_AUTO_STOP
+    ) -> Answer:
+        """Carry out *act* with one POST; it is never sent again from here.
 
         The one exception is a token refused before anything was carried out.
+        *auto_stop* is for the start of a notebook. ValueError for an act that the kind
+        of the instance does not have.
         """
-        with self._counted("restart"):
-            asked, url, auth = self._prepared(target, restart=True)
+        with self._counted(act):
+            call = _APIS[target.kind].call(act, auto_stop)
+            asked, url, auth = self._prepared(target, act)
             self._limiter.take()
-            response = await self._send("POST", f"{url}/action", auth, asked)
-            return self._accepted(response, asked)
+            response = await self._send(call, url, auth, asked)
+            return self._accepted(response, target, asked)
+
+    async def restart(self, target: Target) -> Answer:
+        """Restart an instance of ML Studio."""
+        return await self.act(target, Act.RESTART)
+
+    async def lease(self, target: Target) -> Lease:
+        """Return when a notebook stops by itself."""
+        with self._counted("lease"):
+            body = await self._asked_notebook(target, Call("GET", "/lease"))
+            return notebook.lease(body)
+
+    async def set_lease(self, target: Target, auto_stop: AutoStop) -> Lease:
+        """Set when a running notebook stops by itself, and return what counts then.
+
+        The same may be set again.
+        """
+        with self._counted("lease"):
+            set_to = Call("PATCH", "/lease", notebook.lease_body(auto_stop))
+            body = await self._asked_notebook(target, set_to, act="set_lease")
+        return notebook.lease(body) if body else await self.lease(target)
+
+    async def is_sold_out(self, target: Target, instance: Instance) -> bool | None:
+        """Say whether all machines like a notebook's are taken; None where unsaid.
+
+        That there are some is a hint, no reservation.
+        """
+        with self._counted("flavors"):
+            kind = "DEDICATED" if instance.pool else "MANAGED"
+            body = await self._listed(target.project, notebook.FLAVORS, {"type": kind})
+            return notebook.sold_out(body, instance.flavor)
+
+    async def list(
+        self, project: str, *, can_wait: bool = False
+    ) -> tuple[Instance, ...]:
+        """Return every notebook of *project*, each once: all pages, or an error."""
+        found = [page async for page in self.pages(project, can_wait=can_wait)]
+        return tuple({one.id.lower(): one for page in found for one in page}.values())
+
+    async def pages(
+        self, project: str, *, can_wait: bool = False
+    ) -> AsyncIterator[tuple[Instance, ...]]:
+        """Yield the notebooks of *project*, whoever's they are, page by page.
+
+        While they change, one may stand on two pages, or on none.
+        """
+        seen: set[str] = set()
+        for offset in count(step=notebook.PAGE):
+            with self._counted("list"):
+                query = notebook.page_query(offset)
+                body = await self._listed(
+                    project, notebook.LIST, query, can_wait=can_wait
+                )
+                page = notebook.instances(body)
+                if page is None:
+                    raise CloudUnknown("The cloud's list of notebooks is unreadable.")
+            yield page
+            ids = {one.id for one in page}
+            if notebook.is_last(body) or ids <= seen:
+                return
+            seen |= ids
 
     async def log_in(self, project: str) -> None:
         """Prove the login of *project*; a key is proven by using it."""
@@ -130,18 +209,16 @@ class Cloud:
     async def prove(self, project: str) -> None:
         """Prove login, endpoint and the right to look by a look at no instance."""
         point = self._endpoint(project)
-        try:
-            await self.read(Target(project, point.project_id, _NOBODY, _NOBODY))
-        except CloudRefused as error:
-            if error.code != _NO_INSTANCE:
-                raise
+        nobody = Target(project, point.project_id, _NOBODY, _NOBODY, kind=point.kind)
+        with suppress(CloudGone):
+            await self.read(nobody)
 
     def skew_s(self, project: str) -> float | None:
         """Return by how many seconds our clock is ahead of the cloud's, if known."""
         return self._auth(self._endpoint(project)).skew_s
 
     def _prepared(
-        self, target: Target, *, restart: bool = False
+        self, target: Target, act: Act | None = None
     ) -> tuple[Asked, str, TokenAuth | SigningAuth]:
         """Return what goes into sentences, the URL and the login for a call."""
         point = self._endpoint(target.project)
@@ -152,9 +229,16 @@ class Cloud:
                 f"Project {target.project} has another id now than when this was asked."
             )
         base = point.modelarts_url.rstrip("/")
-        url = f"{base}/v1/{target.project_id}/demanager/instances/{target.instance_id}"
-        host = host_of(base)
-        asked = Asked(target.instance, target.project, host, restart=restart)
+        api = _APIS[target.kind]
+        url = f"{base}/v1/{target.project_id}/{api.path(target.instance_id)}"
+        asked = Asked(
+            target.instance,
+            target.project,
+            host_of(base),
+            act=act or "",
+            right=api.right(act),
+            kind=target.kind,
+        )
         return asked, url, self._auth(point)
 
     def _endpoint(self, project: str) -> Endpoint:
@@ -180,15 +264,16 @@ class Cloud:
         return TokenAuth(point, account, self._http, self._clocks, self._on_call)
 
     async def _send(
-        self, method: str, url: str, auth: httpx.Auth, asked: Asked
+        self, call: Call, url: str, auth: httpx.Auth, asked: Asked
     ) -> httpx.Response:
         """Send one request and return its answer of class 2xx."""
-        read_s = _RESTART_S if asked.restart else _READ_S
+        read_s = _ACT_S if asked.act else _READ_S
         try:
             response = await self._http.request(
-                method,
-                url,
-                json={"action": "restart"} if asked.restart else None,
+                call.method,
+                url + call.suffix,
+                json=call.body,
+                params=call.query,
                 auth=auth,
                 follow_redirects=False,  # a token must not travel to another host
                 timeout=httpx.Timeout(read_s, connect=_CONNECT_S, pool=_CONNECT_S),
@@ -229,24 +314,68 @@ class Cloud:
 
     def _seen(self, response: httpx.Response, target: Target, asked: Asked) -> Instance:
         """Return the instance that an answer describes, if it is the one asked for."""
-        answer = InstanceAnswer.model_validate(body_of(response))
-        if answer.error_code and not (answer.id and answer.status):
-            raise failure(problem_of(response, self._clocks.now()), asked)
-        of_another = answer.id and answer.id.lower() != target.key
-        if of_another or not (answer.id or answer.status):
-            raise lost(asked, status=response.status_code, ref=ref_of(response))
-        return answer.instance(target.instance_id)
-
-    def _accepted(self, response: httpx.Response, asked: Asked) -> Answer:
-        """Return the two statuses of an accepted restart."""
         body = body_of(response)
-        answer = RestartAnswer.model_validate(body)
-        if answer.error_code:  # a failure in spite of its 2xx
+        found, seen_id = _APIS[target.kind].instance(body, ""), word(body.get("id"))
+        if word(body.get("error_code")) and not (seen_id and found.status):
+            raise failure(problem_of(response, self._clocks.now()), asked)
+        of_another = seen_id and seen_id.lower() != target.key
+        if of_another or not (seen_id or found.status):
+            raise lost(asked, status=response.status_code, ref=ref_of(response))
+        at = sent_at(response)
+        return replace(
+            found,
+            id=seen_id or target.instance_id,
+            read_ms=None if at is None else int(at * 1000),
+        )
+
+    def _accepted(
+        self, response: httpx.Response, target: Target, asked: Asked
+    ) -> Answer:
+        """Return the two statuses of an accepted act."""
+        body = body_of(response)
+        if word(body.get("error_code")):  # a failure in spite of its 2xx
             raise failure(problem_of(response, self._clocks.now()), asked)
         ref = ref_of(response, body)
-        if not answer.current_status:
+        answer = _APIS[target.kind].answer(body)
+        if not answer.current:
             raise lost(asked, status=response.status_code, ref=ref)
-        return Answer(answer.previous_state, answer.current_status, ref)
+        return replace(answer, ref=ref)
+
+    async def _asked_notebook(
+        self, target: Target, call: Call, *, act: str = ""
+    ) -> dict[str, Any]:
+        """Return the body of the answer to a *call* about a notebook."""
+        asked, url, auth = self._prepared(replace(target, kind=Kind.NOTEBOOK))
+        if act:
+            asked = replace(asked, act=act, right="updateStopPolicy")
+        auth.check()
+        await self._limiter.wait()
+        body = body_of(response := await self._send(call, url, auth, asked))
+        if word(body.get("error_code")):
+            raise failure(problem_of(response, self._clocks.now()), asked)
+        return body
+
+    async def _listed(
+        self,
+        project: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        can_wait: bool = False,
+    ) -> dict[str, Any]:
+        """Return the body of the answer to a call about all of a project."""
+        point = self._endpoint(project)
+        _check_id("project", point.project_id)
+        base, auth = point.modelarts_url.rstrip("/"), self._auth(point)
+        asked = Asked(project, project, host_of(base), right=notebook.RIGHTS[path])
+        auth.check()
+        await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
+        url = f"{base}/v1/{point.project_id}/{path}"
+        call = Call("GET", query=query)
+        body = body_of(response := await self._send(call, url, auth, asked))
+        if word(body.get("error_code")):
+            raise failure(problem_of(response, self._clocks.now()), asked)
+        return body
 
     @contextmanager
     def _counted(self, kind: str) -> Iterator[None]:

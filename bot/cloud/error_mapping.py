@@ -12,13 +12,17 @@ import httpx
 from bot.cloud.error_response import Problem, phrase
 from bot.cloud.error_table import GONE, LOST, Act, row_of
 from bot.errors import (
+    CloudAutoStop,
     CloudBusy,
     CloudError,
     CloudFollow,
+    CloudFull,
+    CloudGone,
     CloudMisfit,
     CloudRefused,
     CloudUnknown,
 )
+from bot.model import Kind
 
 # Raised before the first byte of a request is sent, so it was surely not carried out.
 NOTHING_SENT = (
@@ -33,12 +37,18 @@ _CLASSES: dict[Act, type[CloudError]] = {
     Act.LOGIN: CloudMisfit,
     Act.FOLLOW: CloudFollow,
     Act.UNKNOWN: CloudUnknown,
+    Act.NO_SUCH: CloudGone,
+    Act.FULL: CloudFull,
+    Act.AUTO_STOP: CloudAutoStop,
 }
 _RESULTS: dict[type[CloudError], str] = {
     CloudRefused: "refused",
+    CloudGone: "refused",
+    CloudAutoStop: "refused",
     CloudMisfit: "misfit",
     CloudFollow: "follow",
     CloudBusy: "busy",
+    CloudFull: "busy",
     CloudUnknown: "unknown",
 }
 # A look can come after a restart, so it must not say what became of that one.
@@ -46,6 +56,7 @@ _OF_A_LOOK = {
     GONE: "The cloud does not offer this call at {host}, or the endpoint is wrong.",
     LOST: "The cloud gave no usable answer when asked about {a}.",
 }
+_DONE = {"restart": "restarted", "stop": "stopped", "start": "started"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,9 @@ class Asked:
     instance: str
     project: str
     host: str
-    restart: bool = False
+    act: str = ""  # "" = a look
+    right: str = "get"  # the permission that it needs
+    kind: Kind = Kind.STUDIO
 
 
 def host_of(url: str) -> str:
@@ -65,7 +78,7 @@ def host_of(url: str) -> str:
 
 def failure(problem: Problem, asked: Asked) -> CloudError:
     """Return the error that a failed answer means for what was *asked*."""
-    row = row_of(problem.status, problem.code)
+    row = row_of(problem.status, problem.code, asked.kind, asked.act)
     sentence = sentence_of(problem, asked)
     marks = {"code": problem.code, "ref": problem.ref}
     if row.act is Act.WAIT:
@@ -82,7 +95,7 @@ def failure(problem: Problem, asked: Asked) -> CloudError:
 def sentence_of(problem: Problem, asked: Asked) -> str:
     """Return what people read about a *problem*."""
     return _say(
-        row_of(problem.status, problem.code).sentence,
+        row_of(problem.status, problem.code, asked.kind, asked.act).sentence,
         asked,
         code=problem.code or problem.status,
         message=problem.message or phrase(problem.status),
@@ -91,12 +104,14 @@ def sentence_of(problem: Problem, asked: Asked) -> str:
 
 def _say(sentence: str, asked: Asked, **words: object) -> str:
     """Fill in a *sentence* of the table, or what it is for a look."""
-    template = sentence if asked.restart else _OF_A_LOOK.get(sentence, sentence)
+    template = sentence if asked.act else _OF_A_LOOK.get(sentence, sentence)
     return template.format(
         a=asked.instance,
         p=asked.project,
         host=asked.host,
-        right="action" if asked.restart else "get",
+        right=asked.right,
+        act=asked.act or "restart",
+        done=_DONE.get(asked.act, "restarted"),
         **words,
     )
 

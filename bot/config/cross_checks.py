@@ -93,13 +93,19 @@ def _of_addresses(document: Document) -> Iterator[Problem]:
 
 def _of_aliases(path: Path, project: Document) -> Iterator[Problem]:
     """Yield each name that somebody could take for the id of another instance."""
-    instances = table(project, "instances")
-    ids = {a: i.lower() for a, i in instances.items() if isinstance(i, str)}
+    ids = _ids(project)
     for alias, instance_id in ids.items():
         word = alias.lower()
         looks = ID_SHAPE.fullmatch(word) or word in ids.values()
         if looks and word != instance_id:
             yield Problem((*path, alias), "the name is an id itself; choose another")
+
+
+def _ids(project: Document) -> dict[str, str]:
+    """Return the ids of a *project* by their aliases, in small letters."""
+    given = table(project, "instances").items()
+    ids = ((a, i.get("id") if isinstance(i, dict) else i) for a, i in given)
+    return {a: i.lower() for a, i in ids if isinstance(i, str)}
 
 
 def _of_repeated_names(document: Document) -> Iterator[Problem]:

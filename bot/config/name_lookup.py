@@ -19,7 +19,7 @@ def instance_of(project: str, own: ProjectSettings, typed: str) -> tuple[str, st
     word = as_name("instance", typed)
     alias = one_of(word, own.instances) or next(iter(own.aliases(word)), "")
     if alias:
-        return alias, own.instances[alias]
+        return alias, own.instances[alias].id
     shape = ID_SHAPE.fullmatch(word)
     if shape is None:
         raise UsageError(unknown("instance", word, own.instances, f" in {project}"))

@@ -20,10 +20,11 @@ from bot.config.tables import (
     Signature,
     SlackSettings,
     Table,
+    UserId,
     WatchSettings,
 )
 from bot.errors import UsageError
-from bot.model import Rule, Seconds, Target, canonical
+from bot.model import Kind, Rule, Seconds, Target, canonical
 
 MOST_AT_ONCE = 20  # instances that one request may name
 DAY = 86400.0  # seconds
@@ -36,7 +37,7 @@ class Endpoint:
     *iam_url* ends in ``/v3``, *modelarts_url* in the host. *signature* is the form of
     the header in key mode; *region* and *service* belong to its form "credential" and
     may be empty. *cloud* names the entry of clouds.yaml whose login is the project's
-    own.
+    own. *kind* is that of the project's instances where they do not say otherwise.
     """
 
     project: str
@@ -48,6 +49,7 @@ class Endpoint:
     region: str = ""
     service: str = ""
     cloud: str = ""
+    kind: Kind = Kind.STUDIO
 
 
 class Settings(Table):
@@ -64,6 +66,7 @@ class Settings(Table):
     projects: Annotated[dict[Name, ProjectSettings], Field(min_length=1)] = Field(
         description="add a table [projects.NAME] with the id of a project"
     )
+    owners: dict[str, UserId] = Field(default_factory=dict)
     rules: Annotated[tuple[Rule, ...], Field(strict=False)] = ()
 
     @property
@@ -90,6 +93,7 @@ class Settings(Table):
             region=common.region,
             service=common.service,
             cloud=own.cloud or "",
+            kind=own.kind,
         )
 
     def target(self, project: str, instance: str) -> Target:
@@ -102,7 +106,14 @@ class Settings(Table):
         name = self.project(project)
         own = self.projects[name]
         alias, instance_id = instance_of(name, own, instance)
-        return Target(name, own.id, alias, instance_id, own.aliases(instance_id))
+        return Target(
+            name,
+            own.id,
+            alias,
+            instance_id,
+            own.aliases(instance_id),
+            own.kind_of(instance_id),
+        )
 
     def targets(self, project: str) -> list[Target]:
         """Return every instance of a project that has a name, each once.
@@ -111,7 +122,7 @@ class Settings(Table):
         """
         name = self.project(project)
         own = self.projects[name]
-        firsts = dict.fromkeys(own.aliases(i)[0] for i in own.instances.values())
+        firsts = dict.fromkeys(own.aliases(i.id)[0] for i in own.instances.values())
         return [self.target(name, alias) for alias in firsts]
 
     def several(self, project: str, typed: Sequence[str]) -> list[Target]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from bot.model import Seconds
+from bot.model import Kind, Seconds
+from bot.model.rule import USER_ID
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 ID_SHAPE = re.compile(r"(?i)(DE-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -41,6 +42,13 @@ def cloud_id(text: str) -> str:
     """Check an id before it may ever become part of a URL."""
     if not ID.fullmatch(text):
         raise ValueError("is not an id: 1 to 64 letters, digits and hyphens")
+    return text
+
+
+def user_id(text: str) -> str:
+    """Check the id of a person in Slack."""
+    if not USER_ID.fullmatch(text):
+        raise ValueError('must be the id of a person in Slack, such as "U024BE7LH"')
     return text
 
 
@@ -119,6 +127,7 @@ def _readable_port(text: str) -> None:
 
 Name = Annotated[str, AfterValidator(name)]
 CloudId = Annotated[str, AfterValidator(cloud_id)]
+UserId = Annotated[str, AfterValidator(user_id)]
 Url = Annotated[str, AfterValidator(url)]
 MaybeUrl = Annotated[str, AfterValidator(maybe_url)]
 FolderUrl = Annotated[str, AfterValidator(folder_url)]
@@ -176,19 +185,49 @@ class WatchSettings(Table):
     unchanged: Seconds = 120.0
 
 
+KindName = Annotated[Kind, Field(strict=False)]
+
+
+class InstanceSettings(Table):
+    """One instance with a name; *kind* is given where it is not its project's."""
+
+    id: CloudId
+    kind: KindName | None = None
+
+
+def instance_table(value: Any) -> Any:
+    """Return the table that an id alone stands for."""
+    if isinstance(value, str):
+        return InstanceSettings(id=cloud_id(value))
+    return value
+
+
 class ProjectSettings(Table):
-    """One project of the cloud, and the names of its instances (alias to id)."""
+    """One project of the cloud, and the names of its instances.
+
+    *discover*: the names that the cloud has for its notebooks work, too.
+    """
 
     id: CloudId = Field(description="it is the id of the project in the cloud")
     auth: Auth | None = None
     iam_url: Url | None = None
     modelarts_url: Url | None = None
     cloud: str | None = None
-    instances: dict[Name, CloudId] = Field(default_factory=dict)
+    kind: KindName = Kind.STUDIO
+    discover: bool = False
+    instances: dict[
+        Name, Annotated[InstanceSettings, BeforeValidator(instance_table)]
+    ] = Field(default_factory=dict)
 
     def aliases(self, instance_id: str) -> tuple[str, ...]:
         """Return every alias of an instance; the case of its id does not matter."""
         wanted = instance_id.lower()
         return tuple(
-            a for a, known in self.instances.items() if known.lower() == wanted
+            a for a, known in self.instances.items() if known.id.lower() == wanted
         )
+
+    def kind_of(self, instance_id: str) -> Kind:
+        """Return the kind of an instance, whether or not it has a name."""
+        wanted = instance_id.lower()
+        own = (i.kind for i in self.instances.values() if i.id.lower() == wanted)
+        return next(filter(None, own), self.kind)
