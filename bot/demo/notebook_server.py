@@ -88,9 +88,8 @@ class Notebooks:
         except ValueError as error:
             raise _bad("The body is no JSON.") from error
         duration = request.query.get("duration") or body.get("duration")
-        box.lease.begin(
-            int(self.clock.now() * 1000), *_lease_of(duration, body.get("type"))
-        )
+        box.lease.update_ms = now_ms = int(self.clock.now() * 1000)
+        box.lease.begin(now_ms, *_lease_of(duration, body.get("type")))
         self.clock.poke()
         return Reply(200, box.lease.to_json())
 

@@ -31,11 +31,10 @@ class ScriptedLease:
     duration_ms: int = 0
 
     def begin(self, now_ms: int, duration_ms: int | None, kind: str) -> None:
-        """Count anew; a start that says nothing means an hour."""
+        """Count anew from *now_ms* on; a start that says nothing means an hour."""
         asked = SHORTEST_MS if duration_ms is None else duration_ms
         self.enable = asked >= 0
         self.type = kind or "TIMING"
-        self.update_ms = now_ms
         self.duration_ms = now_ms - self.create_ms + asked if self.enable else 0
 
     @property

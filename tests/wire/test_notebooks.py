@@ -29,6 +29,7 @@ from bot.model import LONGEST_MS, SHORTEST_MS, Act, AutoStop, Kind, Target
 
 PROJECT = "5b1d0e6f2c8a4f7e9d3b6a0c1e8f4d27"
 HOUR = 3_600_000
+LATER = 4_000_000_000_000  # ms; an end that no test lives to see
 
 
 def uuid(number: int) -> str:
@@ -77,7 +78,7 @@ async def side(request):
 async def test_a_look_tells_what_a_safe_stop_has_to_know(side: Side):
     """Lease, flavor, feature, disk and owner are read; token and addresses are not."""
     side.box.lease = ScriptedLease(
-        enable=True, create_ms=1000, update_ms=5000, duration_ms=9 * HOUR
+        enable=True, create_ms=1000, update_ms=5000, duration_ms=2 * LATER
     )
 
     seen = await side.cloud.read(TARGET)
@@ -87,7 +88,7 @@ async def test_a_look_tells_what_a_safe_stop_has_to_know(side: Side):
     assert seen.kept_path == "/home/ma-user/work/"
     assert seen.lease is not None
     assert (seen.lease.enabled, seen.lease.type) == (True, "TIMING")
-    assert (seen.lease.end_ms, seen.updated_ms) == (1000 + 9 * HOUR, 5000)
+    assert (seen.lease.end_ms, seen.updated_ms) == (1000 + 2 * LATER, 5000)
     assert seen.read_ms is not None
     assert CANARY not in repr(seen)
 
@@ -130,7 +131,8 @@ async def test_a_start_never_goes_out_bare(side: Side):
         bare = await http.post(url, headers={"X-Auth-Token": token})
     lease = bare.json()["lease"]
     assert lease["enable"]
-    assert lease["create_at"] + lease["duration"] - lease["update_at"] == HOUR
+    ends = lease["create_at"] + lease["duration"]
+    assert ends - lease["update_at"] == pytest.approx(HOUR, abs=5)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ async def test_an_auto_stop_that_is_refused_is_an_error_of_its_own(side: Side):
 
 
 async def test_the_lease_is_read_and_mended(side: Side):
-    """A lease can be set anew while the notebook runs, also where no body comes back."""
+    """A lease can be set anew while the notebook runs, also if no body comes back."""
     side.far.faults.plant("lease", Fault(reply=Reply(204, ""), acts=True))
 
     mended = await side.cloud.set_lease(TARGET, AutoStop(SHORTEST_MS))
@@ -236,18 +238,6 @@ async def test_what_a_refusal_means(side: Side, act, code, status, error):
 
     assert type(raised.value) is error
     assert raised.value.code == f"ModelArts.{code}"
-    assert (
-        "nb-3" in str(raised.value)
-        or "ml-nb" in str(raised.value)
-        or code
-        in (
-            "6101",
-            "6200",
-            "6355",
-            "6407",
-            *(c for a, c, _, e in CASES if e is CloudMisfit),
-        )
-    )
 
 
 @pytest.mark.parametrize("act", [Act.STOP, Act.START])
@@ -288,7 +278,7 @@ async def test_a_permission_that_is_missing_is_named(side: Side):
 )
 async def test_an_act_that_a_kind_does_not_have(side: Side, kind, act):
     """It is a fault of the caller's, and nothing is sent."""
-    with pytest.raises(ValueError, match="is restarted|is stopped and started"):
+    with pytest.raises(ValueError, match=r"is (restarted|stopped and started)"):
         await side.cloud.act(replace(TARGET, kind=kind), act)
 
     assert not side.far.calls
@@ -317,12 +307,10 @@ async def test_a_notebook_that_is_configured_as_ml_studio(side: Side):
 
 async def test_ml_studio_that_is_configured_as_a_notebook(side: Side):
     """The same the other way round."""
+    target = replace(TARGET, instance="x", instance_id=STUDIO)
+
     with pytest.raises(CloudOtherKind, match='ML Studio; say `kind = "studio"`'):
-        await side.cloud.read(
-            Target("p", PROJECT, "x", STUDIO, (), Kind.NOTEBOOK)
-            if False
-            else replace(TARGET, instance="x", instance_id=STUDIO)
-        )
+        await side.cloud.read(target)
 
 
 @pytest.mark.parametrize(
