@@ -200,6 +200,10 @@ def instance_table(value: Any) -> Any:
     """Return the table that an id alone stands for."""
     if isinstance(value, str):
         return InstanceSettings(id=cloud_id(value))
+    if not isinstance(value, dict):
+        raise ValueError(  # noqa: TRY004 - what pydantic reports
+            "must be an id in quotes, or a table with an id and a kind"
+        )
     return value
 
 

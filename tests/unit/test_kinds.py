@@ -66,6 +66,13 @@ def test_what_is_wrong_is_named_by_its_path(project, path):
     assert [one.partition(":")[0] for one in problems_of(**project)] == [path]
 
 
+def test_what_a_kind_may_be_is_said():
+    """Who has misspelt it reads both words."""
+    (wrong,) = problems_of(kind="notebok")
+
+    assert wrong == 'projects.ml.kind: must be "studio" or "notebook"'
+
+
 def test_names_are_taken_from_the_cloud_for_notebooks_only():
     """The old API lists nobody's instances but the bot's."""
     (wrong,) = problems_of(discover=True)

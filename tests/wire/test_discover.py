@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import pytest_asyncio
 
+from bot.demo.instances import CANARY
 from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.seed_world import Project
 from tests.conftest import MakeBench
@@ -78,6 +80,27 @@ async def test_the_dialog_offers_the_names_of_the_cloud(bench: Bench) -> None:
     assert block
     offered = [option["value"] for option in found.ack["options"]]
     assert sorted(offered) == ["gated-nb", "nb-3"]
+
+
+async def test_no_token_of_the_cloud_gets_anywhere(
+    bench: Bench, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every answer about notebooks holds one; none is said, logged or recorded."""
+    caplog.set_level("DEBUG")
+    for text in ("list ml-nb", "status ml-nb nb-3", "history ml-nb nb-3"):
+        await bench.ask(text)
+    delivery = await bench.ask("restart ml-nb nb-3")
+    await bench.record(delivery)
+    await bench.wait_for(lambda: len(bench.looks()) > 1)
+
+    database = b"".join(
+        file.read_bytes() for file in bench.path.parent.iterdir() if file.is_file()
+    )
+    told = [*bench.posts(), *bench.slack.ephemerals("ann")]
+    assert CANARY.encode() not in database
+    assert not [one for one in told if CANARY in one.text + text_of(one)]
+    assert CANARY not in caplog.text
+    assert CANARY not in "".join(capsys.readouterr())
 
 
 async def test_an_id_of_the_other_kind_is_explained_at_the_command(

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
+from bot.cli.explain import with_names
 from bot.cloud import Names
-from bot.config import Settings
+from bot.config import Secrets, Settings
 from bot.demo.cloud_http import Fault, html
 from bot.demo.notebooks import ScriptedNotebook
 from bot.errors import UsageError
@@ -178,6 +180,26 @@ async def test_a_name_that_is_old_is_forgotten(side: Side, clock: Clock):
 
     with pytest.raises(UsageError, match="names in the cloud are not known"):
         names.settings().target("ml-nb", "nb-3")
+
+
+async def test_explain_knows_the_names_of_the_cloud(side: Side):
+    """Who asks on the command line types what he types in Slack."""
+    settings = settings_of().model_copy(
+        update={
+            "cloud": settings_of().cloud.model_copy(
+                update={"iam_url": side.far.iam_url, "modelarts_url": side.far.url}
+            )
+        }
+    )
+    secrets = Secrets(
+        os_username=SecretStr("bot"),
+        os_password=SecretStr("not-a-password"),
+        os_user_domain_name=SecretStr("OTC0001"),
+    )
+
+    known = await with_names(settings, secrets, "ml-nb")
+
+    assert known.target("ml-nb", "nb-3").instance_id == NB3
 
 
 async def test_without_discover_nobody_asks(side: Side, clock: Clock):
