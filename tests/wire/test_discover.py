@@ -59,6 +59,15 @@ async def test_a_question_about_a_name_of_the_cloud(bench: Bench) -> None:
     assert bench.whispers("ann", "a lead agrees")
 
 
+async def test_a_rule_by_a_name_of_the_cloud_costs_no_look(bench: Bench) -> None:
+    """What the list has told is not asked again for each notebook."""
+    await bench.ask("can ml-nb gated-nb")
+
+    assert await bench.wait_for(lambda: bench.whispers("ann", "a lead agrees"))
+    assert bench.looks("list")
+    assert not bench.looks("read")
+
+
 async def test_a_near_miss_of_a_name_of_the_cloud(bench: Bench) -> None:
     """The name that may be meant is said, and nobody is asked about another."""
     await bench.ask("status ml-nb nb3")
