@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.cloud import Cloud, Endpoint, Login, http_client
+from bot.demo.aksk_verifier import AccessKey
 from bot.demo.cloud_http import FAULTS, Fault, Reply, gateway, html
 from bot.demo.instances import CANARY, ScriptedInstance
 from bot.demo.modelarts_server import LocalModelArts
@@ -46,7 +47,8 @@ def a_world(*notebooks: ScriptedNotebook) -> World:
     first = ScriptedNotebook(id=NB3, name="nb-3", owner="ann")
     studio = ScriptedInstance(id=STUDIO, name="trainer-7", owner="ann")
     project = Project("ml-nb", PROJECT, (studio,), (first, *notebooks))
-    return World(CloudLogin("bot", "not-a-password", "OTC0001"), {}, (project,))
+    keys = {"AK0000000000TEST": AccessKey("a-secret-key")}
+    return World(CloudLogin("bot", "not-a-password", "OTC0001"), keys, (project,))
 
 
 class Side:
@@ -114,6 +116,22 @@ async def test_stop_then_start(side: Side):
         1,
         1,
     )
+
+
+async def test_the_calls_of_notebooks_can_be_signed(side: Side):
+    """With an access key, too, the cloud takes what has a query, or is a PATCH."""
+    point = Endpoint("ml-nb", PROJECT, "aksk", side.far.iam_url, side.far.url)
+    login = Login(ak=SecretStr("AK0000000000TEST"), sk=SecretStr("a-secret-key"))
+    async with http_client() as http:
+        cloud = Cloud({"ml-nb": point}, login, http, calls_per_minute=6000)
+        listed = await cloud.list("ml-nb")
+        await cloud.set_lease(TARGET, AutoStop(2 * HOUR, "TIMING"))
+        side.far.put("nb-3", "STOPPED")
+        started = await cloud.act(TARGET, Act.START, auto_stop=AutoStop(HOUR, "IDLE"))
+
+    assert [one.name for one in listed] == ["nb-3"]
+    assert started.current == "STARTING"
+    assert side.box.lease.type == "IDLE"
 
 
 async def test_a_start_never_goes_out_bare(side: Side):
