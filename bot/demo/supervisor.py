@@ -25,6 +25,10 @@ from bot.errors import BotError
 CONNECT_WITHIN_S = 30.0
 STOP_WITHIN_S = 12.0
 RULES = """\
+[owners]
+"dave.moreau" = "U0DAVE"
+"gina.sato" = "U0GINA"
+
 [[rules]]
 name = "gated boxes need a lead"
 who = ["@ml-oncall"]
