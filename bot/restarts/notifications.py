@@ -28,11 +28,9 @@ from bot.slack.messages import restart as say
 
 log = structlog.get_logger()
 
-SILENT = (
-    "Slack did not take the message that announces the restart, so nothing was sent to"
-    " the cloud. Ask again when Slack works."
-)
-UNSENT = frozenset({State.ASKED, State.APPROVED}) | UNDER_WAY  # before the message
+SILENT = "Slack did not take the message that announces the restart."
+TO_SEND = frozenset({State.ASKED, State.APPROVED, State.RESTARTING})
+UNSENT = TO_SEND | UNDER_WAY  # before the message
 
 
 @attrs.frozen
@@ -47,10 +45,15 @@ class Notifications:
     # --- before the restart ---------------------------------------------------------
 
     async def announce(self, request_id: str) -> float | None:
-        """Post the message that becomes the transition: it proves the channel."""
+        """Post the message that becomes the transition: it proves the channel.
+
+        Slack is waited for until nothing may be sent any more: no trail, no restart.
+        """
         batch = await self._batch(request_id)
-        open_ones = any(one.state not in ENDS for one in batch.records)
-        if not open_ones or batch.message_ts:
+        if batch.message_ts:
+            return None
+        batch = await self._without_late_ones(batch)
+        if all(one.state in ENDS for one in batch.records):
             return None
         request = batch.record.request
         try:
@@ -70,11 +73,17 @@ class Notifications:
         self._pulse.beat()
         return None
 
-    async def not_announced(self, request_id: str) -> None:
-        """End a request whose channel could not be proven: no trail, no restart."""
-        batch = await self._batch(request_id)
-        if not batch.message_ts:
-            await self._end_all(batch, SILENT)
+    async def _without_late_ones(self, batch: Batch) -> Batch:
+        """End what may not be sent any more, and return what has become of all."""
+        for record in batch.records:
+            late = self._services.too_late(attrs.evolve(batch, record=record))
+            if late and record.state in TO_SEND and record.sent_at is None:
+                why = f"{SILENT} {late}"
+                await self._services.ledger.move(
+                    record.request.id, State.NOT_RESTARTED, detail=why
+                )
+        self._pulse.beat()
+        return await self._batch(batch.record.request.id)
 
     async def _end_all(self, batch: Batch, why: str) -> None:
         """End all that has not been sent and now will not be."""

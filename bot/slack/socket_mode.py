@@ -22,6 +22,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import BotError
+from bot.network import DIRECT, Network
 from bot.slack.errors import translated
 
 log = structlog.get_logger()
@@ -38,7 +39,10 @@ _MARKER = "mlstudio_marker"
 
 
 class SocketMode:
-    """Keeps one socket to Slack open; *give_up* is called when only a restart helps."""
+    """Keeps one socket to Slack open; *give_up* is called when only a restart helps.
+
+    *is_back* is called when a socket is up that was not at the look before.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,8 @@ class SocketMode:
         client: AsyncWebClient,
         *,
         give_up: Callable[[], None],
+        network: Network = DIRECT,
+        is_back: Callable[[], None] = lambda: None,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._handler = AsyncSocketModeHandler(
@@ -54,16 +60,15 @@ class SocketMode:
             app_token,
             logger=logging.getLogger("slack_sdk.socket_mode"),
             web_client=client,
-            proxy=client.proxy,
             ping_interval=PING_EVERY_S,
         )
-        if client.proxy is None:  # as our client decided for loopback
-            self._handler.client.proxy = None
+        self._network = network
         self._app_token = app_token
         self._web = client
         self._markers: dict[str, asyncio.Event] = {}
         self._handler.client.message_listeners.append(self._on_message)
         self._give_up = give_up
+        self._is_back = is_back
         self._give_up_after_s = give_up_after_s
         self._watchdog: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -75,6 +80,7 @@ class SocketMode:
             async with asyncio.timeout(OPEN_WITHIN_S):
                 # Asked for here: connect() itself would repeat a refusal for ever.
                 client.wss_uri = await self._ticket()
+                client.proxy = self._network.proxy_for(client.wss_uri)
                 await client.connect()  # type: ignore[no-untyped-call]
         except SlackApiError as error:
             raise BotError(
@@ -85,7 +91,8 @@ class SocketMode:
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             raise BotError(
                 "the socket to Slack did not open in time; check that the network lets"
-                " WebSockets out to Slack"
+                ' WebSockets out to Slack ("mlstudio-bot check" opens one and says what'
+                " is in the way)"
             ) from error
         self._watchdog = asyncio.create_task(self._watch(), name="socket watchdog")
 
@@ -168,10 +175,14 @@ class SocketMode:
     async def _watch(self) -> None:
         """Mend a connection that is down; give up when that does not help."""
         down_since: float | None = None
+        known: object = None  # the socket that was up at the last look
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             if await self.is_connected():
                 down_since = None
+                if (session := self._handler.client.current_session) is not known:
+                    known = session
+                    self._is_back()
                 continue
             down_since = down_since or time.monotonic()
             down_s = time.monotonic() - down_since

@@ -348,11 +348,11 @@ def test_the_command_line_prints_json_for_machines(config, stories):
 
 
 def test_the_command_line_finds_the_trail_whole(config, stories):
-    """``--verify`` says how many entries there are and which hash is the newest."""
+    """``--verify`` says from where to where, and which hash is the newest."""
     code, out = history(config, "--verify")
 
     assert code == 0
-    assert out.startswith("✓ the trail is whole: 7 entries, newest hash ")
+    assert out.startswith("✓ from entry 1 to 7 nothing is missing, changed or moved; ")
 
 
 def test_the_command_line_finds_flaws(config, stories, path):
@@ -463,7 +463,7 @@ async def test_the_wait_for_approval_is_counted(ledger, clock, metrics, end):
         )
     )
     await ledger.update(request.id, reminded=True)
-    assert await approvals.next_wait(request.id) == 15 * 60
+    assert 0 < (await approvals.next_wait(request.id) or 0) <= 15 * 60
     clock.ahead(minutes=30 if end == "expired" else 4)
     if end == "cancelled":
         await ledger.move(request.id, State.CANCELLED, by=ANN)

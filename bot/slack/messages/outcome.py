@@ -56,7 +56,8 @@ def ending(record: Record, limit: int = LINE_LIMIT) -> str:
     """Return how a request ended, raw, with a mark; *limit* is in characters."""
     if record.state is State.READY:
         arrow = f" ({t.arrow(record)})" if record.current else ""
-        return f"✓ {t.outcome(record)}{arrow}"
+        said = f": {t.sentence(t.clean(record.detail))}" if record.detail else ""
+        return f"✓ {t.outcome(record)}{arrow}{said}"
     if record.state is State.JOINED:
         return "another request restarts it and tells how that ends"
     detail = t.sentence(t.clean(record.detail))
@@ -79,7 +80,8 @@ def verdict(record: Record) -> tuple[str, ...]:
     now, took = t.status(record.last_status), t.took(record)
     match record.state:
         case State.READY:
-            return (f"Ready{took}.", untouched(record))
+            said = t.sentence(record.detail)  # by the cloud, of one that was followed
+            return (f"Ready{took}.", untouched(record), said)
         case State.FAILED:
             failed = f"The restart failed: it reached {now}{took}."
             return (failed, _reason(record), _mend(record))

@@ -111,7 +111,8 @@ def _body(record: Record, seen: Seen | None) -> tuple[b.Part | None, ...]:
     if record.state is State.FOLLOWING:
         status = record.last_status or _found(record)
         busy = "It was busy already, so no restart was sent. I say how it ends."
-        return (b.words(busy), _progress(seen, status))
+        said = _paragraphs(t.sentence(record.detail))
+        return (b.words(busy), *said, _progress(seen, status))
     if record.current:
         return (_progress(seen, record.current), _trace(record))
     if record.answered:
@@ -246,7 +247,8 @@ def _told(record: Record, user_ids: Sequence[str]) -> Message:
     who = t.together([t.mention(user_id) for user_id in user_ids])
     name = t.code(record.request.target.instance)
     if record.state is State.READY:
-        return b.message(b.marked(f"{who}: {name} is ready. {_spent(record)}"))
+        line = b.marked(f"{who}: {name} is ready. {_spent(record)}")
+        return b.message(line, *_paragraphs(t.sentence(record.detail)))
     opening = {
         State.FAILED: f"{name} has not come back.",
         State.TIMED_OUT: f"{name} has not come back in time.",
