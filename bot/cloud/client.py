@@ -68,9 +68,8 @@ class Seen:
 class Cloud:
     """Reads instances and acts on them; every failure is a CloudError.
 
-    *on_call* is told of every call: its kind (login, read, restart, stop, start) and
-    its result (ok, refused, misfit, follow, busy, unknown). *http* belongs to the
-    caller.
+    *on_call* is told of every call: its kind (login, read, restart, stop, …) and its
+    result (ok, refused, misfit, follow, busy, unknown). *http* belongs to the caller.
     """
 
     def __init__(
@@ -156,9 +155,9 @@ class Cloud:
         Only an answer that shows it decides: a refusal or a fault says nothing of it.
         """
         for kind in set(Kind) - {target.kind}:
+            what = f"`{target.instance}` is {_APIS[kind].NAME}"
             with suppress(CloudError):
                 await self._read(replace(target, kind=kind), rank)
-                what = f"`{target.instance}` is {_APIS[kind].NAME}"
                 return f'{what}; say `kind = "{kind}"`.'
         return ""
 
