@@ -9,9 +9,13 @@ BotError
 │   └── FrozenNow        a freeze forbids the restart
 ├── CloudError           the cloud did not do what was asked
 │   ├── CloudRefused     final: surely not carried out
-│   │   └── CloudMisfit      ... and the bot's operator has to mend something
+│   │   ├── CloudMisfit      ... and the bot's operator has to mend something
+│   │   │   └── CloudOtherKind   ... that is, the kind that the configuration says
+│   │   ├── CloudGone        ... there is no such instance (any more)
+│   │   └── CloudAutoStop    ... a start's word on when to stop by itself was not taken
 │   ├── CloudFollow      surely not carried out: the instance is busy; follow it
 │   ├── CloudBusy        surely not carried out; may be tried again after a wait
+│   │   └── CloudFull        ... there is no capacity for a start
 │   └── CloudUnknown     nobody knows whether it was carried out; never send again
 └── SlackError            Slack did not do what was asked
     ├── SlackRefused      final: surely not carried out
@@ -104,6 +108,18 @@ class CloudMisfit(CloudRefused):
     """Final, and the bot's operator has to mend a setting, a right or a login."""
 
 
+class CloudOtherKind(CloudMisfit):
+    """The instance is of another kind than the configuration says."""
+
+
+class CloudGone(CloudRefused):
+    """Final: there is no such instance in this project, or not any more."""
+
+
+class CloudAutoStop(CloudRefused):
+    """A start was refused for its auto-stop: start it with a documented one."""
+
+
 class CloudFollow(CloudError):
     """Not carried out because the instance is busy already: follow it instead."""
 
@@ -127,6 +143,10 @@ class CloudBusy(CloudError):
         super().__init__(sentence, status=status, code=code, ref=ref)
         self.retry_after = retry_after
         self.attempts = attempts
+
+
+class CloudFull(CloudBusy):
+    """The cloud has no capacity to start it: read first, then try again."""
 
 
 class CloudUnknown(CloudError):

@@ -14,7 +14,7 @@ import httpx
 
 from bot.cli.history import missing_file
 from bot.cli.logins import can_log_in
-from bot.cloud import Cloud, Login
+from bot.cloud import Cloud, Login, Names
 from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
@@ -26,6 +26,8 @@ from bot.policy.authorizer import Authorizer
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.errors import translated
 from bot.slack.users import Users
+
+NAMES_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ async def explain(
     *channel* None asks about anywhere. Raises UsageError for unknown names, SlackError
     when Slack does not say who somebody is, LedgerError without a database.
     """
+    settings = await with_names(settings, secrets, project)
     target = settings.target(project, instance)
     if channel is not None and not CHANNEL.fullmatch(channel):
         raise UsageError(
@@ -125,6 +128,14 @@ async def explain(
         by = decision.approval.by if decision.approval else ()
         channels = _channels(settings, decision) if channel is None else ()
         return Explanation(user_id, target, decision, approvers, by, channels)
+
+
+async def with_names(settings: Settings, secrets: Secrets, project: str) -> Settings:
+    """Return *settings* with the names that the cloud has, where they count."""
+    async with http_client(Network.of(os.environ)) as http:
+        names = Names(lambda: settings, _cloud(settings, secrets, http))
+        await names.fresh(project, within_s=NAMES_WITHIN_S)
+        return names.settings()
 
 
 def _channels(settings: Settings, decision: Decision) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from bot.cloud.client import Cloud, Seen
 from bot.cloud.login import Login
+from bot.cloud.names import Names
 from bot.cloud.rate_limiter import Rank
 from bot.config import Endpoint
 
-__all__ = ["Cloud", "Endpoint", "Login", "Rank", "Seen"]
+__all__ = ["Cloud", "Endpoint", "Login", "Names", "Rank", "Seen"]

@@ -1,34 +1,55 @@
-"""The two calls that the bot makes to ModelArts: look at an instance, restart it."""
+"""The calls that the bot makes to ModelArts: look at an instance, and act on it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from typing import Self
 
 import attrs
 import httpx
 
-from bot.cloud.aksk_auth import KEY_PAUSE_S, SigningAuth
+from bot.cloud import notebook, studio
+from bot.cloud.api import Api, Call
+from bot.cloud.auths import Auth, Auths
 from bot.cloud.clocks import Clocks
 from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, result_of
-from bot.cloud.error_response import body_of, problem_of, ref_of
-from bot.cloud.login import Login, LoginBackoff
+from bot.cloud.error_response import body_of, problem_of, ref_of, told_ms, word
+from bot.cloud.login import Login
+from bot.cloud.notebook_calls import NotebookCalls
 from bot.cloud.rate_limiter import Rank, RateLimiter
-from bot.cloud.schemas import InstanceAnswer, RestartAnswer
-from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
+from bot.cloud.shared_looks import SharedLooks
+from bot.cloud.token_auth import TokenAuth
 from bot.config import Endpoint, Secrets, Settings
 from bot.config.redaction import cleaned, hider
 from bot.config.tables import ID
-from bot.errors import CloudError, CloudMisfit, CloudRefused
-from bot.model import Answer, Instance, Target
+from bot.errors import (
+    CloudError,
+    CloudGone,
+    CloudMisfit,
+    CloudOtherKind,
+    CloudRefused,
+)
+from bot.model import (
+    NO_AUTO_STOP,
+    Act,
+    Answer,
+    AutoStop,
+    Instance,
+    Kind,
+    Lease,
+    Target,
+)
 
-_CONNECT_S, _READ_S, _RESTART_S = 5.0, 15.0, 30.0
+_APIS: Mapping[Kind, Api] = {Kind.STUDIO: studio, Kind.NOTEBOOK: notebook}
+_LOOK = Call("GET")
+_CONNECT_S, _READ_S, _ACT_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
 _PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
-_NO_INSTANCE = "ModelArts.6309"
 _REAL = Clocks()
 
 
@@ -45,10 +66,10 @@ class Seen:
 
 
 class Cloud:
-    """Reads and restarts instances; every failure is a CloudError.
+    """Reads instances and acts on them; every failure is a CloudError.
 
-    *on_call* is told of every call: its kind (login, read, restart) and its result
-    (ok, refused, misfit, follow, busy, unknown). *http* belongs to the caller.
+    *on_call* is told of every call: its kind (login, read, restart, stop, …) and its
+    result (ok, refused, misfit, follow, busy, unknown). *http* belongs to the caller.
     """
 
     def __init__(
@@ -69,9 +90,9 @@ class Cloud:
         self._limiter = RateLimiter(
             calls_per_minute, clock=clocks.monotonic, sleep=clocks.sleep
         )
-        self._key_pause = LoginBackoff(KEY_PAUSE_S, clocks.monotonic)
-        self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
-        self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
+        self._auths = Auths(login, http, clocks, on_call)
+        self._notebooks = NotebookCalls(self)
+        self._looks: dict[str, SharedLooks] = {}
         self._seen_at: dict[str, tuple[float, Instance]] = {}  # by the instance's key
 
     @classmethod
@@ -99,16 +120,55 @@ class Cloud:
     async def read(self, target: Target, *, rank: Rank = Rank.QUESTION) -> Instance:
         """Return what the cloud says about an instance now.
 
-        *rank* says whom it lets go first while calls are scarce.
+        *rank* says whom it lets go first while calls are scarce; a LOOK may be
+        answered by a list of many. An id of the other kind raises CloudOtherKind.
         """
-        with self._counted("read"):
+        if rank is Rank.LOOK and target.kind is Kind.NOTEBOOK:
+            instance = await self._shared(target.project).look(target)
+        else:
+            instance = await self._read_or_explain(target, rank)
+        self._seen_at[target.key] = self._clocks.monotonic(), instance
+        return instance
+
+    def _shared(self, project: str) -> SharedLooks:
+        """Return what shares the looks at the notebooks of *project*."""
+        if project not in self._looks:
+            self._looks[project] = SharedLooks(
+                partial(self._notebooks.pages, project, rank=Rank.LOOK),
+                partial(self._read_or_explain, rank=Rank.LOOK),
+                self._clocks,
+            )
+        return self._looks[project]
+
+    async def _read_or_explain(self, target: Target, rank: Rank) -> Instance:
+        """Return one instance, read by itself."""
+        try:
+            return await self._read(target, rank)
+        except CloudGone:
+            if other := await self._found_as(target, rank):
+                raise CloudOtherKind(other) from None
+            raise
+
+    async def _found_as(self, target: Target, rank: Rank) -> str:
+        """Return what an instance is if it is of another kind, else nothing.
+
+        Only an answer that shows it decides: a refusal or a fault says nothing of it.
+        """
+        for kind in set(Kind) - {target.kind}:
+            what = f"`{target.instance}` is {_APIS[kind].NAME}"
+            with suppress(CloudError):
+                await self._read(replace(target, kind=kind), rank)
+                return f'{what}; say `kind = "{kind}"`.'
+        return ""
+
+    async def _read(self, target: Target, rank: Rank) -> Instance:
+        """Return what the API of a target's kind says of it."""
+        with self.counted("read"):
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
             await self._limiter.wait(rank)
-            response = await self._send("GET", url, auth, asked)
-            instance = self._described(response, target, asked)
-        self._seen_at[target.key] = self._clocks.monotonic(), instance
-        return instance
+            response = await self._send(_LOOK, url, auth, asked)
+            return self._described(response, target, asked)
 
     def seen(self, target: Target) -> Seen | None:
         """Return what was last read of an instance, by whomever; asks nobody.
@@ -124,21 +184,46 @@ class Cloud:
         """Forget what was last read of an instance."""
         self._seen_at.pop(target.key, None)
 
-    async def restart(self, target: Target) -> Answer:
-        """Restart an instance with one POST; it is never sent again from here.
+    async def act(
+        self, target: Target, act: Act, *, auto_stop: AutoStop = NO_AUTO_STOP
+    ) -> Answer:
+        """Carry out *act* with one POST; it is never sent again from here.
 
         The one exception is a token refused before anything was carried out.
+        *auto_stop* is for the start of a notebook. ValueError for an act that the kind
+        of the instance does not have.
         """
-        with self._counted("restart"):
-            asked, url, auth = self._prepared(target, restart=True)
+        with self.counted(act):
+            call = _APIS[target.kind].call(act, auto_stop)
+            asked, url, auth = self._prepared(target, act)
             self._limiter.take()
             self.forget(target)
-            response = await self._send("POST", f"{url}/action", auth, asked)
-            return self._accepted(response, asked)
+            response = await self._send(call, url, auth, asked)
+            return self._accepted(response, target, asked)
+
+    async def restart(self, target: Target) -> Answer:
+        """Restart an instance of ML Studio."""
+        return await self.act(target, Act.RESTART)
+
+    async def lease(self, target: Target) -> Lease:
+        """Return when a notebook stops by itself."""
+        return await self._notebooks.lease(target)
+
+    async def set_lease(self, target: Target, auto_stop: AutoStop) -> Lease:
+        """Set when a running notebook stops by itself; return what counts then."""
+        return await self._notebooks.set_lease(target, auto_stop)
+
+    async def is_sold_out(self, target: Target, instance: Instance) -> bool | None:
+        """Say whether all machines like a notebook's are taken; None where unsaid."""
+        return await self._notebooks.is_sold_out(target, instance)
+
+    async def list(self, project: str) -> tuple[Instance, ...]:
+        """Return every notebook of *project*, each once: all pages, or an error."""
+        return await self._notebooks.all(project)
 
     async def log_in(self, project: str) -> None:
         """Prove the login of *project*; a key is proven by using it."""
-        auth = self._auth(self._endpoint(project))
+        auth = self._auths.at(self._endpoint(project))
         if isinstance(auth, TokenAuth):
             await auth.token()
         else:
@@ -147,19 +232,17 @@ class Cloud:
     async def prove(self, project: str) -> None:
         """Prove login, endpoint and the right to look by a look at no instance."""
         point = self._endpoint(project)
-        try:
-            await self.read(Target(project, point.project_id, _NOBODY, _NOBODY))
-        except CloudRefused as error:
-            if error.code != _NO_INSTANCE:
-                raise
+        nobody = Target(project, point.project_id, _NOBODY, _NOBODY, kind=point.kind)
+        with suppress(CloudGone):
+            await self._read(nobody, Rank.QUESTION)
 
     def skew_s(self, project: str) -> float | None:
         """Return by how many seconds our clock is ahead of the cloud's, if known."""
-        return self._auth(self._endpoint(project)).skew_s
+        return self._auths.at(self._endpoint(project)).skew_s
 
     def _prepared(
-        self, target: Target, *, restart: bool = False
-    ) -> tuple[Asked, str, TokenAuth | SigningAuth]:
+        self, target: Target, act: Act | None = None
+    ) -> tuple[Asked, str, Auth]:
         """Return what goes into sentences, the URL and the login for a call."""
         point = self._endpoint(target.project)
         _check_id("project", target.project_id)
@@ -169,10 +252,17 @@ class Cloud:
                 f"Project {target.project} has another id now than when this was asked."
             )
         base = point.modelarts_url.rstrip("/")
-        url = f"{base}/v1/{target.project_id}/demanager/instances/{target.instance_id}"
-        host = host_of(base)
-        asked = Asked(target.instance, target.project, host, restart=restart)
-        return asked, url, self._auth(point)
+        api = _APIS[target.kind]
+        url = f"{base}/v1/{target.project_id}/{api.path(target.instance_id)}"
+        asked = Asked(
+            target.instance,
+            target.project,
+            host_of(base),
+            act=act or "",
+            right=api.right(act),
+            kind=target.kind,
+        )
+        return asked, url, self._auths.at(point)
 
     def _endpoint(self, project: str) -> Endpoint:
         """Return the endpoint of *project*, which a reload may have removed."""
@@ -180,32 +270,17 @@ class Cloud:
             raise CloudMisfit(f"Project {project} is not in the bot's configuration.")
         return self._endpoints[project]
 
-    def _auth(self, point: Endpoint) -> TokenAuth | SigningAuth:
-        """Return the login of an endpoint, made when it is needed first."""
-        if point not in self._auths:
-            self._auths[point] = self._new_auth(point)
-        return self._auths[point]
-
-    def _new_auth(self, point: Endpoint) -> TokenAuth | SigningAuth:
-        if point.auth == "aksk":
-            return SigningAuth(point, self._login, self._key_pause, self._clocks.now)
-        login = self._login.at(point.cloud)
-        account = self._accounts.setdefault(
-            (point.iam_url, point.cloud),
-            Account(login, LoginBackoff(LOGIN_PAUSE_S, self._clocks.monotonic)),
-        )
-        return TokenAuth(point, account, self._http, self._clocks, self._on_call)
-
     async def _send(
-        self, method: str, url: str, auth: httpx.Auth, asked: Asked
+        self, call: Call, url: str, auth: httpx.Auth, asked: Asked
     ) -> httpx.Response:
         """Send one request and return its answer of class 2xx."""
-        read_s = _RESTART_S if asked.restart else _READ_S
+        read_s = _ACT_S if asked.act else _READ_S
         try:
             response = await self._http.request(
-                method,
-                url,
-                json={"action": "restart"} if asked.restart else None,
+                call.method,
+                url + call.suffix,
+                json=call.body,
+                params=call.query,
                 auth=auth,
                 follow_redirects=False,  # a token must not travel to another host
                 timeout=httpx.Timeout(read_s, connect=_CONNECT_S, pool=_CONNECT_S),
@@ -239,27 +314,64 @@ class Cloud:
         self, response: httpx.Response, target: Target, asked: Asked
     ) -> Instance:
         """Return the instance that an answer describes, if it is the one asked for."""
-        answer = InstanceAnswer.model_validate(body_of(response))
-        if answer.error_code and not (answer.id and answer.status):
-            raise failure(problem_of(response, self._clocks.now()), asked)
-        of_another = answer.id and answer.id.lower() != target.key
-        if of_another or not (answer.id or answer.status):
-            raise lost(asked, status=response.status_code, ref=ref_of(response))
-        return answer.instance(target.instance_id)
-
-    def _accepted(self, response: httpx.Response, asked: Asked) -> Answer:
-        """Return the two statuses of an accepted restart."""
         body = body_of(response)
-        answer = RestartAnswer.model_validate(body)
-        if answer.error_code:  # a failure in spite of its 2xx
+        found, seen_id = _APIS[target.kind].instance(body, ""), word(body.get("id"))
+        if word(body.get("error_code")) and not (seen_id and found.status):
+            raise failure(problem_of(response, self._clocks.now()), asked)
+        of_another = seen_id and seen_id.lower() != target.key
+        if of_another or not (seen_id or found.status):
+            raise lost(asked, status=response.status_code, ref=ref_of(response))
+        return replace(
+            found, id=seen_id or target.instance_id, read_ms=told_ms(response)
+        )
+
+    def _accepted(
+        self, response: httpx.Response, target: Target, asked: Asked
+    ) -> Answer:
+        """Return the two statuses of an accepted act."""
+        body = body_of(response)
+        if word(body.get("error_code")):  # a failure in spite of its 2xx
             raise failure(problem_of(response, self._clocks.now()), asked)
         ref = ref_of(response, body)
-        if not answer.current_status:
+        answer = _APIS[target.kind].answer(body)
+        if not answer.current:
             raise lost(asked, status=response.status_code, ref=ref)
-        return Answer(answer.previous_state, answer.current_status, ref)
+        return replace(answer, ref=ref)
+
+    async def of_one(
+        self, target: Target, call: Call, *, changes: str = ""
+    ) -> httpx.Response:
+        """Make a *call* about one notebook; *changes* is the right that it needs."""
+        asked, url, auth = self._prepared(replace(target, kind=Kind.NOTEBOOK))
+        if changes:
+            asked = replace(asked, act="change", right=changes)
+        return await self._told(call, url, auth, asked, Rank.RESTART)
+
+    async def of_all(
+        self, project: str, path: str, query: Mapping[str, str], rank: Rank
+    ) -> httpx.Response:
+        """Make a call about all notebooks of a project."""
+        point = self._endpoint(project)
+        _check_id("project", point.project_id)
+        base = point.modelarts_url.rstrip("/")
+        asked = Asked(project, project, host_of(base), right=notebook.RIGHTS[path])
+        url = f"{base}/v1/{point.project_id}/{path}"
+        call = Call("GET", query=query)
+        return await self._told(call, url, self._auths.at(point), asked, rank)
+
+    async def _told(
+        self, call: Call, url: str, auth: Auth, asked: Asked, rank: Rank
+    ) -> httpx.Response:
+        """Make a call that may be made again; an error in its answer is raised."""
+        auth.check()  # before the queue: a login that rests answers at once
+        await self._limiter.wait(rank)
+        response = await self._send(call, url, auth, asked)
+        if word(body_of(response).get("error_code")):
+            raise failure(problem_of(response, self._clocks.now()), asked)
+        return response
 
     @contextmanager
-    def _counted(self, kind: str) -> Iterator[None]:
+    def counted(self, kind: str) -> Iterator[None]:
         """Tell *on_call* how a call of this *kind* ended."""
         try:
             yield

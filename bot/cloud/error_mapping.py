@@ -13,13 +13,17 @@ import httpx
 from bot.cloud.error_response import Problem, phrase
 from bot.cloud.error_table import GONE, LOST, Act, row_of
 from bot.errors import (
+    CloudAutoStop,
     CloudBusy,
     CloudError,
     CloudFollow,
+    CloudFull,
+    CloudGone,
     CloudMisfit,
     CloudRefused,
     CloudUnknown,
 )
+from bot.model import Kind
 from bot.network import explained
 
 E = TypeVar("E", bound=CloudError)
@@ -37,8 +41,11 @@ _CLASSES: dict[Act, type[CloudError]] = {
     Act.LOGIN: CloudMisfit,
     Act.FOLLOW: CloudFollow,
     Act.UNKNOWN: CloudUnknown,
+    Act.NO_SUCH: CloudGone,
+    Act.FULL: CloudFull,
+    Act.AUTO_STOP: CloudAutoStop,
 }
-_RESULTS: dict[type[CloudError], str] = {
+_RESULTS: dict[type, str] = {
     CloudRefused: "refused",
     CloudMisfit: "misfit",
     CloudFollow: "follow",
@@ -50,6 +57,12 @@ _OF_A_LOOK = {
     GONE: "The cloud does not offer this call at {host}, or the endpoint is wrong.",
     LOST: "The cloud gave no usable answer when asked about {a}.",
 }
+_DONE = {
+    "restart": "restarted",
+    "stop": "stopped",
+    "start": "started",
+    "change": "changed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,9 @@ class Asked:
     instance: str
     project: str
     host: str
-    restart: bool = False
+    act: str = ""  # "" = a look
+    right: str = "get"  # the permission that it needs
+    kind: Kind = Kind.STUDIO
 
 
 def host_of(url: str) -> str:
@@ -69,7 +84,7 @@ def host_of(url: str) -> str:
 
 def failure(problem: Problem, asked: Asked) -> CloudError:
     """Return the error that a failed answer means for what was *asked*."""
-    row = row_of(problem.status, problem.code, acts=asked.restart)
+    row = row_of(problem.status, problem.code, asked.kind, asked.act)
     sentence = sentence_of(problem, asked)
     marks = {"code": problem.code, "ref": problem.ref}
     if row.act is Act.WAIT:
@@ -86,7 +101,7 @@ def failure(problem: Problem, asked: Asked) -> CloudError:
 def sentence_of(problem: Problem, asked: Asked) -> str:
     """Return what people read about a *problem*."""
     return _say(
-        row_of(problem.status, problem.code).sentence,
+        row_of(problem.status, problem.code, asked.kind, asked.act).sentence,
         asked,
         code=problem.code or problem.status,
         message=problem.message or phrase(problem.status),
@@ -95,12 +110,14 @@ def sentence_of(problem: Problem, asked: Asked) -> str:
 
 def _say(sentence: str, asked: Asked, **words: object) -> str:
     """Fill in a *sentence* of the table, or what it is for a look."""
-    template = sentence if asked.restart else _OF_A_LOOK.get(sentence, sentence)
+    template = sentence if asked.act else _OF_A_LOOK.get(sentence, sentence)
     return template.format(
         a=asked.instance,
         p=asked.project,
         host=asked.host,
-        right="action" if asked.restart else "get",
+        right=asked.right,
+        act=asked.act or "restart",
+        done=_DONE.get(asked.act, "restarted"),
         **words,
     )
 
@@ -134,4 +151,5 @@ def lost(asked: Asked, *, status: int = 0, ref: str = "") -> CloudUnknown:
 
 def result_of(error: CloudError) -> str:
     """Return the word that stands for *error* in the figures."""
-    return _RESULTS[type(error)]
+    kinds = type(error).__mro__
+    return next(_RESULTS[kind] for kind in kinds if kind in _RESULTS)

@@ -26,9 +26,12 @@ class Act(StrEnum):
     FOLLOW = "follow"  # the instance is busy: watch it instead
     WAIT = "wait"  # refused before it was carried out: may be sent again after a wait
     UNKNOWN = "unknown"  # it may have happened: never send it again
+    NO_SUCH = "no such"  # final: there is no such instance
+    FULL = "full"  # no capacity to start it: read, then it may be started again
+    AUTO_STOP = "auto-stop"  # not started for the auto-stop that was asked for
 
 
-REFUSED, CONFIG, LOGIN, FOLLOW, WAIT, UNKNOWN = Act
+REFUSED, CONFIG, LOGIN, FOLLOW, WAIT, UNKNOWN, NO_SUCH, FULL, AUTO_STOP = Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,18 @@ class Row:
 
 
 # What people read: {a} is the instance, {p} the project, {host} the cloud's host,
-# {right} what the call needs, {code} and {message} the cloud's own words.
+# {act} and {done} what was tried, {right} what the call needs, {code} and {message} the
+# cloud's own words.
 _NO_INSTANCE = (
     "There is no such instance in project {p}; deleted, or wrong project or region."
 )
 _BUSY = "{a} is already busy with another operation."
-_STARTING = "{a} is starting; a restart is not possible now."
-_STOPPING = "{a} is stopping; a restart is not possible now."
-_RUNNING = "The cloud says {a} is already running and did not restart it."
+_STARTING = "{a} is starting; a {act} is not possible now."
+_STOPPING = "{a} is stopping; a {act} is not possible now."
+_RUNNING = "The cloud says {a} is already running and did not {act} it."
 _STOPPED = "{a} is stopped: it has to be started, not restarted."
+_STATE = "{a} is not in a state for a {act} now; looking what it does."
+_AUTO_STOP = "The cloud did not take the time at which {a} is to stop by itself."
 _RESTORING = "{a} is being restored by the cloud; give it some minutes."
 _POOL = "The resource pool is starting up; trying again in a minute."
 _CAPACITY = "The cloud has no capacity for {a} right now."
@@ -68,7 +74,7 @@ _QUOTA = "The project's quota is used up."
 _INTERNAL = "The cloud reports an internal error; open a support ticket with the ref."
 _NOT_ACCEPTED = (
     "The cloud did not accept the request: a fault of the bot, or {a} cannot be"
-    " restarted this way."
+    " {done} this way."
 )
 _SETTINGS = "The bot's project settings are wrong."
 _LOGIN = "The cloud refused the bot's login."
@@ -82,8 +88,8 @@ _MISMATCH = "Project id and login do not match."
 _OWNER = "Only the project owner may do this; ask the cloud admin."
 _NO_PROJECT = "The cloud does not know this project."
 GONE = (
-    "The cloud no longer offers the restart call at {host}, or the endpoint is wrong."
-    " Nothing was restarted. The bot's operator has been told."
+    "The cloud no longer offers the {act} call at {host}, or the endpoint is wrong."
+    " Nothing was {done}. The bot's operator has been told."
 )
 _THROTTLED = "The cloud is busy or limits our calls."
 _ERROR = "The cloud had an error; checking what happened."
@@ -101,7 +107,7 @@ LOST = "I could not learn the outcome; checking."
 # gateway, that is APIG. or APIGW.; the others ModelArts.; none: every code without a
 # row of its own), and what they mean.
 _TABLE = (
-    ("400", "6309", Row(REFUSED, _NO_INSTANCE)),
+    ("400 404", "6309 6404", Row(NO_SUCH, _NO_INSTANCE)),
     ("400", "6357", Row(FOLLOW, _BUSY)),
     ("400", "6306", Row(FOLLOW, _STARTING)),
     ("400", "6308", Row(FOLLOW, _STOPPING)),
@@ -154,30 +160,68 @@ _TABLE = (
     ("401", "", Row(LOGIN, _LOGIN)),
     ("4xx", "", Row(REFUSED, _OTHER)),
 )
-ROWS: Mapping[tuple[str, str], Row] = MappingProxyType(
-    {
-        (status, code): row
-        for statuses, codes, row in _TABLE
-        for status in statuses.split()
-        for code in codes.split() or [""]
-    }
+
+# What differs where a notebook is stopped, and where anything is started. That its
+# state forbids the act is no error: a look decides what comes next.
+_ITS_STATE = ("400", "6357 6305 6306 6307 6308 6327", Row(FOLLOW, _STATE))
+_OF_STOP = (_ITS_STATE,)
+_OF_START = (
+    _ITS_STATE,
+    ("400", "6360", Row(FULL, _CAPACITY)),
+    ("400", "6329 6716 6528", Row(FULL, _SOLD_OUT)),
+    ("500", "6200", Row(FULL, _CAPACITY)),
+    ("400", "6351 6352", Row(CONFIG, _STORAGE)),
 )
+_OF_NOTEBOOK = (("400", "0102", Row(NO_SUCH, _NO_INSTANCE)),)
+_OF_NOTEBOOK_START = (
+    ("400", "6346 6348 6349 0101 0107 6400", Row(AUTO_STOP, _AUTO_STOP)),
+)
+
+Rows = Mapping[tuple[str, str], Row]
+
+
+def _by_status_and_code(*lines: tuple[str, str, Row]) -> Rows:
+    return MappingProxyType(
+        {
+            (status, code): row
+            for statuses, codes, row in lines
+            for status in statuses.split()
+            for code in codes.split() or [""]
+        }
+    )
+
+
+ROWS = _by_status_and_code(*_TABLE)
+# By kind of instance and act; a look and the restart of ML Studio have the common one.
+_OWN: Mapping[tuple[str, str], Rows] = {
+    ("studio", "start"): _by_status_and_code(*_OF_START),
+    ("notebook", ""): _by_status_and_code(*_OF_NOTEBOOK),
+    ("notebook", "stop"): _by_status_and_code(*_OF_STOP, *_OF_NOTEBOOK),
+    ("notebook", "start"): _by_status_and_code(
+        *_OF_START, *_OF_NOTEBOOK, *_OF_NOTEBOOK_START
+    ),
+}
 _REST = Row(UNKNOWN, LOST)
 
 _CODE = re.compile(r"(ModelArts|APIGW?)\.(\d{4})", re.IGNORECASE)
 
 
-def row_of(status: int, code: str, *, acts: bool = False) -> Row:
+def row_of(
+    status: int, code: str, kind: str = "studio", act: str = "", *, acts: bool = False
+) -> Row:
     """Return the row for an HTTP *status* and a *code* as the cloud writes it.
 
-    For a call that *acts* only what is known to come before anything is carried out
-    says that nothing was. A 401 without a code (a proxy's, an empty one), a login that
-    is refused in another way, and whatever fails with 5xx may as well come after it.
+    *kind* is that of the instance, *act* what was tried with it ("" = a look). For a
+    call that *acts* only what is known to come before anything is carried out says that
+    nothing was. A 401 without a code (a proxy's, an empty one), a login that is refused
+    in another way, and whatever fails with 5xx may as well come after it.
     """
-    row = _row(status, code)
+    row = _row(status, code, kind, act)
+    if row.act is Act.FULL:  # a start, which goes out again only after a look
+        return row
     refused_first = row.act is not Act.LOGIN or _is_expired_token(status, code)
     failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    unsure = acts and (failed or not refused_first)
+    unsure = (acts or act) and (failed or not refused_first)
     return replace(row, act=Act.UNKNOWN) if unsure else row
 
 
@@ -187,13 +231,14 @@ def _is_expired_token(status: int, code: str) -> bool:
     return unauthorized and bool(code) and (str(status), _key(code)) in ROWS
 
 
-def _row(status: int, code: str) -> Row:
+def _row(status: int, code: str, kind: str, act: str) -> Row:
     hundred, key = f"{status // 100}xx", _key(code)
     if hundred == "2xx":  # an error in the body of a success: only the code can tell
         places = [("400", key), ("500", key), ("4xx", key), ("4xx", "")]
     else:
         places = [(str(status), key), (hundred, key), (str(status), ""), (hundred, "")]
-    return next((ROWS[place] for place in places if place in ROWS), _REST)
+    rows = {**ROWS, **_OWN.get((kind, act), {})}
+    return next((rows[place] for place in places if place in rows), _REST)
 
 
 def _key(code: str) -> str:

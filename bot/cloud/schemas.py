@@ -2,6 +2,7 @@
 
 Everything may be missing, null or of another type: then it is empty, never an error.
 https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0112.html
+https://support.huaweicloud.com/intl/en-us/api-modelarts/ShowNotebook.html
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator
 
 from bot.cloud.error_response import word, words
-from bot.model import Instance
+from bot.model import Instance, Kind, Lease
 
 LONGEST_STATUS = 40  # characters; no documented status is longer than 14
 
@@ -29,6 +30,10 @@ def _status(value: object) -> str:
 
 def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _object_or_none(value: object) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
 
 
 Word = Annotated[str, BeforeValidator(word)]
@@ -113,8 +118,92 @@ class InstanceAnswer(BaseModel):
 
 
 class RestartAnswer(BaseModel):
-    """The answer to a restart; the field is ``previous_state``, not ``_status``."""
+    """The answer to an act; the field is ``previous_state``, not ``_status``."""
 
     current_status: Status = ""
     previous_state: Status = ""
     error_code: Word = ""
+
+
+# --- notebooks ------------------------------------------------------------------------
+
+
+class LeaseAnswer(BaseModel):
+    """When a notebook stops by itself; times and durations are milliseconds."""
+
+    create_at: Number = None
+    update_at: Number = None
+    duration: Number = None
+    enable: Any = None
+    type: Word = ""
+
+    def lease(self) -> Lease:
+        """Return it as the bot's noun."""
+        return Lease(
+            enabled=_is_true(self.enable),
+            type=self.type.upper(),
+            create_ms=self.create_at,
+            update_ms=self.update_at,
+            duration_ms=self.duration,
+        )
+
+
+class _Named(BaseModel):
+    id: Word = ""
+    name: Word = ""
+
+
+class _Volume(BaseModel):
+    status: Word = ""
+    mount_path: Word = ""
+
+
+class NotebookAnswer(BaseModel):
+    """A notebook; its token, url and endpoints have no field here, so none is kept."""
+
+    id: Word = ""
+    name: Word = ""
+    status: Status = ""
+    fail_reason: Words = ""
+    flavor: Word = ""
+    feature: Word = ""
+    lease: Annotated[LeaseAnswer | None, BeforeValidator(_object_or_none)] = None
+    pool: Annotated[_Named, BeforeValidator(_object)] = _Named()
+    user: Annotated[_Named, BeforeValidator(_object)] = _Named()
+    volume: Annotated[_Volume, BeforeValidator(_object)] = _Volume()
+
+    def instance(self, asked_id: str) -> Instance:
+        """Return it as the bot's noun; *asked_id* is its id if it names none."""
+        lease = self.lease.lease() if self.lease else None
+        stamps = (lease.create_ms, lease.update_ms) if lease else ()
+        return Instance(
+            id=self.id or asked_id,
+            status=self.status,
+            name=self.name,
+            updated_ms=max(filter(None, stamps), default=None),
+            owner=self.user.name or self.user.id,
+            flavor=self.flavor,
+            kept_path=self.volume.mount_path,
+            failure=self.fail_reason,
+            kind=Kind.NOTEBOOK,
+            lease=lease,
+            feature=self.feature,
+            volume_status=self.volume.status,
+            pool=self.pool.name or self.pool.id,
+        )
+
+
+class FlavorAnswer(BaseModel):
+    """A machine type, and whether all of its machines are taken."""
+
+    id: Word = ""
+    sold_out: Any = None
+
+    @property
+    def is_sold_out(self) -> bool:
+        """Whether the cloud says so."""
+        return _is_true(self.sold_out)
+
+
+def _is_true(value: object) -> bool:
+    return value is True or word(value).lower() == "true"

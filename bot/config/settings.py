@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from bot.config.tables import (
     Auth,
     CloudSettings,
     Database,
+    Found,
     FreezeSettings,
     Name,
     ProjectSettings,
@@ -21,10 +22,11 @@ from bot.config.tables import (
     Signature,
     SlackSettings,
     Table,
+    UserId,
     WatchSettings,
 )
 from bot.errors import UsageError
-from bot.model import Rule, Seconds, Target, canonical
+from bot.model import Kind, Rule, Seconds, Target, canonical
 
 MOST_AT_ONCE = 20  # instances that one request may name
 DAY = 86400.0  # seconds
@@ -37,7 +39,7 @@ class Endpoint:
     *iam_url* ends in ``/v3``, *modelarts_url* in the host. *signature* is the form of
     the header in key mode; *region* and *service* belong to its form "credential" and
     may be empty. *cloud* names the entry of clouds.yaml whose login is the project's
-    own.
+    own. *kind* is that of the project's instances where they do not say otherwise.
     """
 
     project: str
@@ -49,6 +51,7 @@ class Endpoint:
     region: str = ""
     service: str = ""
     cloud: str = ""
+    kind: Kind = Kind.STUDIO
 
 
 class Settings(Table):
@@ -66,6 +69,7 @@ class Settings(Table):
     projects: Annotated[dict[Name, ProjectSettings], Field(min_length=1)] = Field(
         description="add a table [projects.NAME] with the id of a project"
     )
+    owners: dict[str, UserId] = Field(default_factory=dict)
     rules: Annotated[tuple[Rule, ...], Field(strict=False)] = ()
 
     @property
@@ -92,7 +96,16 @@ class Settings(Table):
             region=common.region,
             service=common.service,
             cloud=own.cloud or "",
+            kind=own.kind,
         )
+
+    def with_found(self, found: Mapping[str, Found]) -> Self:
+        """Return them with the names that the cloud has in each of these projects."""
+        projects = {
+            name: own.with_found(found[name]) if name in found else own
+            for name, own in self.projects.items()
+        }
+        return self.model_copy(update={"projects": projects})
 
     def target(self, project: str, instance: str) -> Target:
         """Return the instance that somebody means by what he typed.
@@ -104,7 +117,14 @@ class Settings(Table):
         name = self.project(project)
         own = self.projects[name]
         alias, instance_id = instance_of(name, own, instance)
-        return Target(name, own.id, alias, instance_id, own.aliases(instance_id))
+        return Target(
+            name,
+            own.id,
+            alias,
+            instance_id,
+            own.aliases(instance_id),
+            own.kind_of(instance_id),
+        )
 
     def targets(self, project: str) -> list[Target]:
         """Return every instance of a project that has a name, each once.
@@ -113,8 +133,8 @@ class Settings(Table):
         """
         name = self.project(project)
         own = self.projects[name]
-        firsts = dict.fromkeys(own.aliases(i)[0] for i in own.instances.values())
-        return [self.target(name, alias) for alias in firsts]
+        ids = {i.lower(): i for i in own.every_id}
+        return [self.target(name, instance_id) for instance_id in ids.values()]
 
     def several(self, project: str, typed: Sequence[str]) -> list[Target]:
         """Return the instances that names and patterns mean, each of them once.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+import attrs
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from bot.model import Seconds
-from bot.model.rule import References
+from bot.model import Kind, Seconds
+from bot.model.rule import USER_ID, References
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 ID_SHAPE = re.compile(r"(?i)(DE-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -42,6 +43,13 @@ def cloud_id(text: str) -> str:
     """Check an id before it may ever become part of a URL."""
     if not ID.fullmatch(text):
         raise ValueError("is not an id: 1 to 64 letters, digits and hyphens")
+    return text
+
+
+def user_id(text: str) -> str:
+    """Check the id of a person in Slack."""
+    if not USER_ID.fullmatch(text):
+        raise ValueError('must be the id of a person in Slack, such as "U024BE7LH"')
     return text
 
 
@@ -126,6 +134,7 @@ def _readable_port(text: str) -> None:
 
 Name = Annotated[str, AfterValidator(name)]
 CloudId = Annotated[str, AfterValidator(cloud_id)]
+UserId = Annotated[str, AfterValidator(user_id)]
 Url = Annotated[str, AfterValidator(url)]
 MaybeUrl = Annotated[str, AfterValidator(maybe_url)]
 FolderUrl = Annotated[str, AfterValidator(folder_url)]
@@ -190,19 +199,106 @@ class FreezeSettings(Table):
     by: References = ()
 
 
+KindName = Annotated[Kind, Field(strict=False)]
+
+
+class InstanceSettings(Table):
+    """One instance with a name; *kind* is given where it is not its project's."""
+
+    id: CloudId
+    kind: KindName | None = None
+
+
+def instance_table(value: Any) -> Any:
+    """Return the table that an id alone stands for."""
+    if isinstance(value, str):
+        return InstanceSettings(id=cloud_id(value))
+    if not isinstance(value, dict):
+        raise ValueError(  # noqa: TRY004 - what pydantic reports
+            "must be an id in quotes, or a table with an id and a kind"
+        )
+    return value
+
+
+@attrs.frozen
+class Found:
+    """The cloud's *names*, each with its id, and why there may be more of them."""
+
+    names: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
 class ProjectSettings(Table):
-    """One project of the cloud, and the names of its instances (alias to id)."""
+    """One project of the cloud, and the names of its instances.
+
+    *discover*: the names that the cloud has for its notebooks work, too.
+    """
 
     id: CloudId = Field(description="it is the id of the project in the cloud")
     auth: Auth | None = None
     iam_url: Url | None = None
     modelarts_url: Url | None = None
     cloud: str | None = None
-    instances: dict[Name, CloudId] = Field(default_factory=dict)
+    kind: KindName = Kind.STUDIO
+    discover: bool = False
+    instances: dict[
+        Name, Annotated[InstanceSettings, BeforeValidator(instance_table)]
+    ] = Field(default_factory=dict)
+    _found: Found = Found()
+    _ids: dict[str, tuple[str, ...]] = {}  # of each name that the cloud has
+    _alone: dict[str, str] = {}  # by id: such a name, if no other notebook has it
+    _called: dict[str, str] = {}  # by id: what the cloud calls it, whatever that is
+
+    def with_found(self, found: Found) -> Self:
+        """Return it with the names that the cloud has, besides its own aliases.
+
+        A name of the cloud that is an alias, or looks like an id, is none here.
+        """
+        ids: dict[str, tuple[str, ...]] = {}
+        for named, found_id in found.names:
+            if named not in self.instances and not ID_SHAPE.fullmatch(named):
+                ids[named] = (*ids.get(named, ()), found_id)
+        copy = self.model_copy()
+        copy._found, copy._ids = found, ids  # noqa: SLF001 - its own
+        copy._called = {i.lower(): name for name, i in found.names}  # noqa: SLF001
+        copy._alone = {i[0].lower(): n for n, i in ids.items() if len(i) == 1}  # noqa: SLF001
+        return copy
+
+    @property
+    def problem(self) -> str:
+        """Why the cloud's names could not be had, if they could not."""
+        return self._found.problem
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Every name that means one instance, with its id."""
+        aliases = {alias: known.id for alias, known in self.instances.items()}
+        return {n: ids[0] for n, ids in self._ids.items() if len(ids) == 1} | aliases
+
+    @property
+    def doubled(self) -> dict[str, tuple[str, ...]]:
+        """Every name that the cloud has for several instances, with their ids."""
+        return {name: ids for name, ids in self._ids.items() if len(ids) > 1}
+
+    @property
+    def every_id(self) -> list[str]:
+        """The id of each instance that has a name, of either sort."""
+        own = [known.id for known in self.instances.values()]
+        return own + [found_id for _, found_id in self._found.names]
 
     def aliases(self, instance_id: str) -> tuple[str, ...]:
-        """Return every alias of an instance; the case of its id does not matter."""
+        """Return every name of an instance; the case of its id does not matter."""
         wanted = instance_id.lower()
-        return tuple(
-            a for a, known in self.instances.items() if known.lower() == wanted
-        )
+        aliases = (a for a, i in self.instances.items() if i.id.lower() == wanted)
+        alone = self._alone.get(wanted)
+        return (*aliases, alone) if alone else tuple(aliases)
+
+    def cloud_name(self, instance_id: str) -> str:
+        """Return what the cloud calls an instance, if that is known here."""
+        return self._called.get(instance_id.lower(), "")
+
+    def kind_of(self, instance_id: str) -> Kind:
+        """Return the kind of an instance, whether or not it has a name."""
+        wanted = instance_id.lower()
+        own = (i.kind for i in self.instances.values() if i.id.lower() == wanted)
+        return next(filter(None, own), self.kind)

@@ -30,6 +30,10 @@ RULES = """\
 [freeze]
 by = ["@ml-oncall", "@ml-leads"]
 
+[owners]
+"dave.moreau" = "U0DAVE"
+"gina.sato" = "U0GINA"
+
 [[rules]]
 name = "gated boxes need a lead"
 who = ["@ml-oncall"]
@@ -204,6 +208,8 @@ class Stage:
         ]
         for project in self.world.projects:
             lines += [f"[projects.{project.name}]", f'id = "{project.id}"']
+            if project.discover:
+                lines += ['kind = "notebook"', "discover = true"]
             lines += [f"[projects.{project.name}.instances]"]
             lines += [f'{box.name} = "{box.id}"' for box in project.instances]
         return "\n".join([*lines, RULES])

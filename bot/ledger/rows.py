@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bot.errors import LedgerError
 from bot.ledger.schema import IN_BATCH, requests, votes
-from bot.model import Instance, Record, Request, State, Vote, utc
+from bot.model import Instance, Kind, Lease, Record, Request, State, Vote, utc
 
 
 def row_of(request: Request, state: State, now: datetime) -> dict[str, Any]:
@@ -83,8 +83,16 @@ def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
 
 def _instance(written: dict[str, Any]) -> Instance:
     """Return the instance that was *written*, by a version with other fields maybe."""
-    known = {field.name for field in fields(Instance)}
-    return Instance(**{name: written[name] for name in known & written.keys()})
+    values = _known(Instance, written)
+    if lease := values.get("lease"):
+        values["lease"] = Lease(**_known(Lease, lease))
+    values["kind"] = Kind(values.get("kind", Kind.STUDIO))
+    return Instance(**values)
+
+
+def _known(noun: type[Instance | Lease], written: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the *written* values that *noun* has a field for."""
+    return {f.name: written[f.name] for f in fields(noun) if f.name in written}
 
 
 def _time(timestamp: float | None) -> datetime | None:

@@ -47,7 +47,22 @@ def class_of(status: str | None) -> StatusClass:
     return STATUS_CLASSES.get((status or "").upper(), StatusClass.UNKNOWN)
 
 
-# --- which one, and what the cloud says of it -------------------------------------
+# --- which one, and what is done to it --------------------------------------------
+
+
+class Kind(StrEnum):
+    """Which of the cloud's APIs an instance belongs to."""
+
+    STUDIO = "studio"  # ML Studio, of the old API: it has a restart of its own
+    NOTEBOOK = "notebook"  # of the v1 API: it is stopped and started
+
+
+class Act(StrEnum):
+    """One call that changes an instance."""
+
+    RESTART = "restart"  # ML Studio alone
+    STOP = "stop"  # a notebook alone
+    START = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,7 @@ class Target:
     instance: str
     instance_id: str
     aliases: tuple[str, ...] = ()
+    kind: Kind = Kind.STUDIO
 
     @property
     def key(self) -> str:
@@ -70,12 +86,53 @@ class Target:
         return self.instance_id.lower()
 
 
+# --- what the cloud says of it ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """When a notebook stops by itself; all times in milliseconds, as the cloud has it.
+
+    *duration_ms* is the total since *create_ms*, not what is left of it.
+    """
+
+    enabled: bool = False
+    type: str = ""  # TIMING (at a time) or IDLE (when nothing runs)
+    create_ms: int | None = None
+    update_ms: int | None = None
+    duration_ms: int | None = None
+
+    @property
+    def end_ms(self) -> int | None:
+        """The planned end, or None where there is none or nobody knows."""
+        if not self.enabled or self.create_ms is None or self.duration_ms is None:
+            return None
+        return self.create_ms + self.duration_ms
+
+
+@dataclass(frozen=True, slots=True)
+class AutoStop:
+    """What a start says about when a notebook is to stop by itself.
+
+    A start that says nothing stops it after an hour
+    (https://support.huaweicloud.com/intl/en-us/api-modelarts/StartNotebook.html).
+    """
+
+    duration_ms: int = -1  # from the start on; -1 = never
+    type: str = ""  # "" = as the cloud does it: TIMING
+
+
+NO_AUTO_STOP = AutoStop()
+SHORTEST_MS, LONGEST_MS = 3_600_000, 259_200_000  # the documented range of a duration
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """What the cloud says about an instance.
 
-    *updated_ms* is its ``latest_update_timestamp`` in milliseconds: compare it only
-    with an earlier value of the same field, never with our own clock.
+    *updated_ms* is its own timestamp in milliseconds, a notebook's the later one of its
+    lease: compare it only with an earlier value of the same field, never with our own
+    clock. *read_ms* is the cloud's clock when it said all this.
     """
 
     id: str
@@ -85,13 +142,30 @@ class Instance:
     owner: str = ""
     flavor: str = ""
     kept_path: str = ""  # what survives a restart, such as /home/ma-user/work
-    failure: str = ""  # spec.failed_reasons in one line
+    failure: str = ""  # the cloud's reason why it failed, in one line
     warning: str = ""  # sold out or not permitted: it might not come back
+    kind: Kind = Kind.STUDIO
+    lease: Lease | None = None
+    feature: str = ""  # of a notebook; only NOTEBOOK may be stopped and started
+    volume_status: str = ""  # of a notebook's disk, such as RESIZING
+    pool: str = ""  # the name or id of its own pool; "" = the public one
+    read_ms: int | None = None
+
+    @property
+    def volume_busy(self) -> bool:
+        """Whether its disk is just being changed: no moment to stop it."""
+        return self.volume_status.upper() in _BUSY_VOLUMES
+
+
+_BUSY_VOLUMES = frozenset({"INITIALIZING", "RESIZING", "DELETING"})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The cloud's answer to a restart: the two statuses in its own words."""
+    """The cloud's answer to an act: the two statuses in its own words.
+
+    *previous* is empty for a notebook, whose answer tells only the status now.
+    """
 
     previous: str
     current: str

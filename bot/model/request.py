@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from bot.model.duration import utc
-from bot.model.instance import Instance, Target, class_of
+from bot.model.instance import Instance, Kind, Target, class_of
 from bot.model.rule import Approval, Decision
 
 
@@ -138,6 +138,7 @@ class Request:
         """Return the request that ``to_json`` wrote."""
         target = dict(data["target"])
         target["aliases"] = tuple(target["aliases"])
+        target["kind"] = Kind(target.get("kind", Kind.STUDIO))
         return cls(
             **{
                 **data,
@@ -240,6 +241,8 @@ def digest(request: Request, status: str) -> str:
         *(target.project, target.project_id, target.key, class_of(status)),
         *request.pinned,
     ]
+    if target.kind is not Kind.STUDIO:  # what was approved before there were kinds
+        what.append(target.kind)
     return hashlib.sha256(canonical(what).encode()).hexdigest()
 
 

@@ -893,7 +893,7 @@ def test_a_name_or_an_id_is_the_instance(
     same = [
         a
         for a, i in named.projects["ml-prod"].instances.items()
-        if i.lower() == instance_id.lower()
+        if i.id.lower() == instance_id.lower()
     ]
     assert tuple(same) == target.aliases
 

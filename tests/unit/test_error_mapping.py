@@ -13,17 +13,26 @@ from hypothesis import strategies as st
 from bot.cloud.error_mapping import Asked, broken, failure, result_of
 from bot.cloud.error_response import Problem, problem_of
 from bot.cloud.error_table import ROWS
-from bot.errors import CloudBusy, CloudFollow, CloudMisfit, CloudRefused, CloudUnknown
+from bot.errors import (
+    CloudBusy,
+    CloudFollow,
+    CloudGone,
+    CloudMisfit,
+    CloudRefused,
+    CloudUnknown,
+)
 
 NOW = 1_700_000_000.0
-RESTART = Asked("trainer-7", "ml-prod", "modelarts.example.com", restart=True)
+RESTART = Asked(
+    "trainer-7", "ml-prod", "modelarts.example.com", act="restart", right="action"
+)
 LOOK = Asked("trainer-7", "ml-prod", "modelarts.example.com")
 
 # HTTP statuses, codes, error, words of the sentence; the codes are those of
 # https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
 # https://support.huaweicloud.com/intl/en-us/usermanual-apig/apig-ug-180530090.html
 PAGE = [
-    ("400", "6309", CloudRefused, "no such instance in project ml-prod; deleted"),
+    ("400 404", "6309 6404", CloudGone, "no such instance in project ml-prod; deleted"),
     ("400", "6357", CloudFollow, "trainer-7 is already busy with another operation"),
     ("400", "6306 6308", CloudFollow, "a restart is not possible now"),
     ("400", "6305", CloudRefused, "trainer-7 is already running and did not restart"),
@@ -108,7 +117,7 @@ PAGE = [
     ("301 302 307", "", CloudMisfit, "endpoint setting is wrong"),
     ("400 409 422", "6301 9999", CloudRefused, "The cloud refused: ModelArts."),
     ("500 502 503 504 599", "9999", CloudUnknown, "could not learn the outcome"),
-    ("200 202", "6309", CloudRefused, "no such instance in project"),
+    ("200 202", "6309", CloudGone, "no such instance in project"),
     ("200", "6357", CloudFollow, "already busy"),
     ("200", "6102", CloudUnknown, "had an error"),
     ("200", "0203 9999", CloudRefused, "The cloud refused: ModelArts."),
@@ -209,7 +218,10 @@ def test_how_long_to_wait(problem, wait_s, attempts):
 
 def test_words_of_people_and_cloud_are_not_templates():
     """Braces in a name or in the cloud's message are shown as they are."""
-    error = failure(Problem(409, "", "{a} {0}"), Asked("{p}", "{x}", "h", restart=True))
+    error = failure(
+        Problem(409, "", "{a} {0}"),
+        Asked("{p}", "{x}", "h", act="restart", right="action"),
+    )
 
     assert str(error).startswith("The cloud refused: 409 {a} {0}")
 

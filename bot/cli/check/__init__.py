@@ -176,7 +176,7 @@ def _groups(settings: Settings) -> frozenset[str]:
 
 def _people(settings: Settings) -> dict[str, list[str]]:
     """Return every user id that the file names, with where it does."""
-    named = people_of(settings.rules)
+    named = people_of(settings.rules, settings.owners.values())
     for entry in settings.freeze.by:
         if entry != EVERYBODY and not is_group(entry):
             named.setdefault(entry, []).append("[freeze]")
