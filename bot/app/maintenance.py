@@ -17,6 +17,7 @@ import structlog
 from bot.errors import BotError
 from bot.listeners.app_home import AppHome
 from bot.restarts import Restarts
+from bot.restarts.down import Down
 from bot.restarts.engine import Engine
 from bot.restarts.services import Services
 
@@ -26,6 +27,7 @@ Work = Callable[[], Awaitable[None]]
 
 REVIVE_EVERY_S = 2.0
 HOME_EVERY_S = 5.0
+DOWN_EVERY_S = 30.0
 HASH_EVERY_S = 3600.0
 PRUNE_EVERY_S = 3600.0
 
@@ -39,6 +41,7 @@ class Maintenance:
     _engine: Engine
     _home: AppHome
     _retention_s: float
+    _down: Down
     _newest: int = attrs.field(default=0, init=False)
     _loops: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
 
@@ -46,6 +49,7 @@ class Maintenance:
         """Start the loops."""
         works: dict[str, tuple[Work, float]] = {
             "revive": (self.revive, REVIVE_EVERY_S),
+            "look at what is down": (self._down.look, DOWN_EVERY_S),
             "refresh home": (self.refresh_home, HOME_EVERY_S),
             "log hash": (self.log_hash, HASH_EVERY_S),
             "prune": (self.prune, PRUNE_EVERY_S),

@@ -15,9 +15,10 @@ import structlog
 
 from bot.errors import SlackError, SlackRefused
 from bot.ledger.retry import patiently
-from bot.model import ENDS, UNDER_WAY, Message, Record, State
+from bot.model import ENDS, UNDER_WAY, Act, Message, Record, State, utc
 from bot.restarts.approval import Approvals
 from bot.restarts.batch import Batch
+from bot.restarts.lifecycle import GIVE_UP_S, LATE_STOP
 from bot.restarts.message import Messages
 from bot.restarts.retry import pause
 from bot.restarts.services import Services
@@ -70,6 +71,36 @@ class Notifications:
         self._pulse.beat()
         return None
 
+    # --- while it is under way --------------------------------------------------------
+
+    async def interim(self, request_id: str) -> float | None:
+        """Say in the thread what cannot wait for the end: a doubt, or a trouble."""
+        batch = await self._batch(request_id)
+        record, request = batch.record, batch.record.request
+        doubt = not record.done and request.plan[0] is Act.STOP
+        if record.state is not State.RESTARTING:
+            return None
+        if doubt:
+            lost_s = self._services.settings().watch.lost
+            message = say.doubt(record, LATE_STOP * lost_s)
+        else:
+            since = (record.sent_at or self._services.now()).timestamp()
+            message = say.trouble(record, t.date(utc(since + GIVE_UP_S)))
+        try:
+            await self._services.slack.post(
+                request.channel_id,
+                message,
+                thread_ts=request.thread_ts or batch.message_ts,
+                broadcast=doubt,
+            )
+        except SlackRefused as error:
+            log.warning("not said in between", error=str(error))
+        except SlackError as error:
+            return pause(error)
+        told = {"doubt_told" if doubt else "trouble_told": True}
+        await patiently(lambda: self._services.ledger.update(request_id, **told))
+        return None
+
     async def not_announced(self, request_id: str) -> None:
         """End a request whose channel could not be proven: no trail, no restart."""
         batch = await self._batch(request_id)
@@ -116,7 +147,10 @@ class Notifications:
         record, ledger = batch.record, self._services.ledger
         single = batch.alone and record.state is not State.JOINED
         guests = await ledger.joined(request_id) if single else []
-        if not record.summed:
+        if single and record.doubt_told and record.state is State.UNKNOWN:
+            # It was said to all when nobody knew; nothing has come of it since.
+            await self._told(record, summed=True)
+        elif not record.summed:
             here = [one for one in guests if _same_channel(one, record)]
             wait = await self._tell(batch, here)
             if wait is not None:
@@ -171,7 +205,17 @@ class Notifications:
         joined = [one.joined for one in batch.records if one.joined]
         found = await self._services.ledger.known(joined) if joined else []
         hosts = {one.request.id: one for one in found}
-        return say.followup(batch.records, followers=followers, hosts=hosts)
+        down = [one for one in batch.records if one.state is State.DOWN]
+        approvers = await self._approvers(down)
+        return say.followup(
+            batch.records, followers=followers, hosts=hosts, approvers=approvers
+        )
+
+    async def _approvers(self, records: Sequence[Record]) -> list[str]:
+        """Return the mentions of those who could approve any of *records*."""
+        asked = [one.request.approval for one in records]
+        by = [who for approval in asked if approval for who in approval.by]
+        return await self._services.authorizer.mentions(by)
 
     async def _say_joined(self, record: Record) -> float | None:
         """Name the request that was joined; its workflow will tell the end of both."""

@@ -21,7 +21,6 @@ from bot.errors import (
     SlackError,
 )
 from bot.model import (
-    HOPELESS,
     UNDER_WAY,
     Approval,
     Decision,
@@ -34,8 +33,10 @@ from bot.model import (
     digest,
 )
 from bot.policy import Question
+from bot.restarts.capacity import Capacity, refusal
 from bot.restarts.retry import few_times
 from bot.restarts.services import Services
+from bot.restarts.suitability import unsuitable
 from bot.slack.messages.formatting import status as shown
 
 log = structlog.get_logger()
@@ -49,6 +50,10 @@ class Preflight:
     """Checks a request against what is true now; every no is recorded with its why."""
 
     _services: Services
+    _capacity: Capacity = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Capacity(self._services), takes_self=True),
+    )
 
     async def examine(self, request_id: str) -> bool:
         """Say whether approval has to be waited for now.
@@ -93,7 +98,11 @@ class Preflight:
         while True:
             try:
                 await self._services.ledger.move(
-                    record.request.id, state, baseline=instance, last_status=status
+                    record.request.id,
+                    state,
+                    baseline=instance,
+                    last_status=status,
+                    path=(status,),
                 )
             except InstanceBusy as busy_error:
                 host = busy_error.record.request.id
@@ -104,7 +113,7 @@ class Preflight:
 
     async def _read(self, record: Record) -> Instance | None:
         """Return the instance if a restart makes sense, else end the request."""
-        target = record.request.target
+        target, instance = record.request.target, None
         try:
             instance = await few_times(lambda: self._services.cloud.read(target))
         except CloudError as error:
@@ -113,11 +122,15 @@ class Preflight:
             tell("the instance could not be read", error=why)
         else:
             self._services.authorizer.saw(target, instance)
-            why = _pointless(target.instance, instance.status)
+            why = unsuitable(record.request, instance)
+            if not why:
+                instance = await self._capacity.warned(record.request, instance)
+                why = refusal(record.request, instance)
         if not why:
             return instance
+        known = {"baseline": instance, "last_status": instance.status} if instance else {}
         await self._services.ledger.move(
-            record.request.id, State.NOT_RESTARTED, detail=why
+            record.request.id, State.NOT_RESTARTED, detail=why, **known
         )
         return None
 
@@ -134,7 +147,7 @@ class Preflight:
         except CloudError as error:  # it could be read a moment ago
             log.info("not read right before the restart", error=str(error))
             return True
-        why = _pointless(record.request.target.instance, now.status)
+        why = unsuitable(record.request, now)
         if not why and class_of(now.status) is StatusClass.BUSY:
             status = now.status
             await self._services.ledger.move(
@@ -216,15 +229,6 @@ class Preflight:
             requester_id=record.request.user_id,
         )
         return decision.verdict is Verdict.ALLOW
-
-
-def _pointless(name: str, status: str) -> str:
-    """Return why a restart in this *status* is pointless, or nothing."""
-    if class_of(status) is StatusClass.STOPPED:
-        return f"{name} is stopped: it has to be started, not restarted."
-    if status in HOPELESS:
-        return f"{name} is {shown(status)} and cannot be restarted."
-    return ""
 
 
 def _other_status(record: Record, now: Instance) -> str:

@@ -34,6 +34,7 @@ _SENT = (
     State.FAILED,
     State.TIMED_OUT,
     State.UNKNOWN,
+    State.DOWN,
     State.NOT_RESTARTED,
 )
 
@@ -93,6 +94,10 @@ class Metrics:
         self.in_flight = gauge(
             "mlstudio_requests_in_flight",
             "Requests that were accepted and have not ended yet.",
+        )
+        self.down = gauge(
+            "mlstudio_instances_down",
+            "Instances that were stopped for a restart and are not up again.",
         )
         self.cloud_calls = counter(
             "mlstudio_cloud_calls_total",
