@@ -28,7 +28,6 @@ from bot.listeners import register
 from bot.listeners.tasks import Tasks
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
-from bot.restarts.down import Down
 from bot.restarts.services import Services
 from bot.telemetry.metrics import Metrics
 
@@ -115,7 +114,6 @@ class Bot:
             clients.engine,
             listeners.app_home,
             retention_s=self.settings.retention,
-            down=Down(services),
         )
         closing.push_async_callback(maintenance.close)
         maintenance.start()

@@ -16,6 +16,7 @@ from bot.listeners.approval_buttons import ApprovalButtons
 from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.cancellations import Cancellations
 from bot.listeners.commands import Commands
+from bot.listeners.offers import Offers
 from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.requests import RequestListeners
@@ -88,5 +89,6 @@ def listeners_of(
         ),
         restart_dialog=restart_dialog,
         batch_dialog=batch_dialog,
+        offers=Offers(services, requests, responses, tasks),
         app_home=AppHome(services, tasks, home_team),
     )

@@ -41,7 +41,10 @@ class Maintenance:
     _engine: Engine
     _home: AppHome
     _retention_s: float
-    _down: Down
+    _down: Down = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Down(self._services), takes_self=True),
+    )
     _newest: int = attrs.field(default=0, init=False)
     _loops: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
 

@@ -77,7 +77,7 @@ def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
         votes=cast,
         baseline=_instance(row["baseline"]) if row["baseline"] else None,
         path=tuple(row["path"] or ()),
-        **{name: _time(row[name]) for name in _TIMES},
+        **_times(row),
         **{name: row[name] for name in _SAME},
     )
 
@@ -94,6 +94,10 @@ def _instance(written: dict[str, Any]) -> Instance:
 def _known(noun: type[Instance | Lease], written: dict[str, Any]) -> dict[str, Any]:
     """Return those of the *written* values that *noun* has a field for."""
     return {f.name: written[f.name] for f in fields(noun) if f.name in written}
+
+
+def _times(row: sa.RowMapping) -> dict[str, Any]:
+    return {name: _time(row[name]) for name in _TIMES}
 
 
 def _time(timestamp: float | None) -> datetime | None:

@@ -63,7 +63,9 @@ class Commands:
         """Carry out a command, or explain its mistake to whom names may be told."""
         try:
             if isinstance(command, words.Restart) and command.is_whole:
-                return await self._requests.restart(actor, command)
+                return await self._requests.typed(actor, command)
+            if isinstance(command, words.Start):
+                return await self._requests.typed(actor, command)
             if not words.for_everybody(command):
                 refusal = await self._requests.turned_away(actor)
                 if refusal is not None:
@@ -74,7 +76,7 @@ class Commands:
             return refusal or replies.mistake(str(error))
 
     async def _carry_out(
-        self, actor: Actor, command: words.Command, trigger_id: str
+        self, actor: Actor, command: words.Question, trigger_id: str
     ) -> Message | None:
         """Open a dialog, answer a question, or withdraw a request."""
         match command:

@@ -16,6 +16,7 @@ from bot.listeners.requests import DECIDE_WITHIN_S, RequestListeners
 from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
+from bot.listeners.wish import Wish
 from bot.model import Target
 from bot.restarts.services import Services
 from bot.slack import command as words
@@ -156,13 +157,8 @@ class RestartDialog:
         except UsageError as error:
             block = dialogs.instance_block(fields.project)
             return Submitted.wrong(block, str(error))
-        return await self._requests.ask(
-            actor,
-            [target],
-            reason=fields.reason,
-            break_glass=opened(view).break_glass,
-            in_dialog=True,
-        )
+        wish = Wish(reason=fields.reason, break_glass=opened(view).break_glass)
+        return await self._requests.ask(actor, [target], wish, in_dialog=True)
 
     async def _view(self, actor: Actor, fields: dialogs.Filled, where: Opened) -> View:
         """Return the dialog with the rule that will decide as its hint."""

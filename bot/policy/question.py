@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from bot.model import Person, Request, Target
+from bot.model import Act, Person, Request, Target
 from bot.policy.subjects import Groups
 
 
@@ -25,6 +25,8 @@ class Question:
     channel_id: str | None
     reason: str | None = ""
     break_glass: bool = False
+    wants: Act = Act.RESTART
+    urgent: bool = False  # starts one that a restart has left down
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -36,6 +38,8 @@ class Question:
             request.channel_id,
             request.reason,
             request.break_glass,
+            request.wants,
+            request.urgent,
         )
 
 

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
-from bot.model import Approval, Decision, Rule, Verdict
+from bot.model import Act, Approval, Decision, Rule, Verdict
 from bot.policy.approvers import approvers
 from bot.policy.question import Facts, Question
 from bot.policy.subjects import MEND_GROUP, closed_group, in_words, lists
@@ -148,6 +148,8 @@ def _broken_glass(case: Case) -> Decision | None:
 def _cooling(case: Case) -> Decision | None:
     cooldown = case.rule.cooldown
     if cooldown is None or case.facts.last_restart is None:
+        return None
+    if case.question.wants is Act.START:  # what is down need not stay so
         return None
     # Another replica's clock may run ahead of ours.
     since = max(0.0, (case.facts.now - case.facts.last_restart).total_seconds())

@@ -6,7 +6,6 @@ record before anything follows from it, so that a crash anywhere goes on from th
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime

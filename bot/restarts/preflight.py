@@ -10,6 +10,7 @@ call.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 import structlog
@@ -128,7 +129,9 @@ class Preflight:
                 why = refusal(record.request, instance)
         if not why:
             return instance
-        known = {"baseline": instance, "last_status": instance.status} if instance else {}
+        known: dict[str, Any] = {}
+        if instance is not None:
+            known = {"baseline": instance, "last_status": instance.status}
         await self._services.ledger.move(
             record.request.id, State.NOT_RESTARTED, detail=why, **known
         )

@@ -65,7 +65,7 @@ def cases() -> Iterator[Case]:
     for moment in MOMENTS:
         # Which one the fault meets, and how many have begun, is a matter of luck.
         unknown = (State.UNKNOWN,)
-        yield Case(f"{moment}:fault", states=unknown, fault="Watcher.until_end")
+        yield Case(f"{moment}:fault", states=unknown, fault="Watcher.until_next")
         silent = (State.NOT_RESTARTED,) * len(NAMES)
         yield Case(f"{moment}:silent", states=silent, messages=2, mute=True)
     yield Case("after:Cloud.restart")

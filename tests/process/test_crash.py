@@ -90,7 +90,7 @@ def cases() -> Iterator[Case]:
             yield Case(f"{moment}:{step}", GATED)
         silent = State.NOT_RESTARTED
         yield Case(f"{moment}:silent", state=silent, posts=0, mute=True)
-        yield Case(f"{moment}:fault", state=State.UNKNOWN, fault="Watcher.until_end")
+        yield Case(f"{moment}:fault", state=State.UNKNOWN, fault="Watcher.until_next")
     # Claimed and not sent: nobody can know that it was not, so it is never sent.
     yield Case("before:Cloud.restart", state=State.UNKNOWN, posts=0)
     # Sent, and the answer died with the process: it is watched, not sent again.

@@ -157,7 +157,7 @@ class FarCloud:
         await asyncio.sleep(0)
         return Instance(target.instance_id, self.world.status)
 
-    async def restart(self, target: Any) -> Answer:
+    async def act(self, target: Any, _act: Any) -> Answer:
         self.restarts += 1
         await asyncio.sleep(0)
         return Answer(self.world.status, "REBOOTING")
@@ -250,7 +250,7 @@ class Stage:
         self.asked.append(request_id(actor.delivery))
         box = self.world.instance_id
         command = words.Restart(PROJECT, box, "it burns", break_glass)
-        await self.requests.restart(actor, command)
+        await self.requests.typed(actor, command)
         return self.asked[-1]
 
     async def click(self, user_id: str, story: str, *, approve: bool) -> None:

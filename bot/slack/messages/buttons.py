@@ -36,7 +36,9 @@ def _offered(record: Record) -> tuple[str, str] | None:
     refused = restart and record.state is State.NOT_RESTARTED and found is not None
     if refused and found and found.sold_out and not record.request.anyway:
         return "Restart anyway", RESTART_ANYWAY
-    if not can_start(record.last_status) or not (refused or record.state == "failed"):
+    if not can_start(record.last_status) or not (
+        refused or record.state is State.FAILED
+    ):
         return None
     return "Start it", START_IT
 

@@ -157,7 +157,7 @@ def status(word: str | None) -> str:
 
 def arrow(record: Record) -> str:
     """Return the transition in the cloud's own words, raw: "ACTIVE → REBOOTING"."""
-    words = [_short(clean(one), STATUS_LIMIT) for one in _transition(record)]
+    words = [_short(clean(one), STATUS_LIMIT) for one in transition(record)]
     if len(words) > _MOST_WORDS:
         words[_FIRST_WORDS : _FIRST_WORDS - _MOST_WORDS] = ["…"]
     return " → ".join(words)
@@ -165,10 +165,10 @@ def arrow(record: Record) -> str:
 
 def has_moved(record: Record) -> bool:
     """Say whether there is a transition to show."""
-    return len(_transition(record)) > 1
+    return len(transition(record)) > 1
 
 
-def _transition(record: Record) -> tuple[str, ...]:
+def transition(record: Record) -> tuple[str, ...]:
     """Return the statuses, in order; of a restart in one call the two of its answer."""
     if record.request.plan != (Act.RESTART,):
         return record.path

@@ -38,7 +38,8 @@ def standing(record: Record, seen: Seen | None = None) -> str:
         now = seen.status if seen else record.last_status
         return f"busy already, nothing is sent: {t.status(now)}{_passed(seen)}"
     if t.has_moved(record):
-        moved = seen.status if seen and not t.arrow(record).endswith(seen.status) else ""
+        last = t.transition(record)[-1]
+        moved = seen.status if seen and seen.status != last else ""
         now = f", now {t.status(moved)}" if moved else ""
         return f"{t.arrow(record)}{now}{_passed(seen)}"
     if record.answered:
@@ -101,8 +102,7 @@ def verdict(record: Record) -> tuple[str, ...]:
         case State.UNKNOWN:
             return (
                 f"The outcome is unknown. {t.sentence(record.detail)}",
-                f"The last status seen was {now}."
-                f" I do not send the {_call(record)} again.",
+                f"The last status seen was {now}. I do not send {_call(record)} again.",
                 f"Look at it with {_look(record)}, and ask again only if it needs it.",
             )
         case _:
@@ -118,7 +118,7 @@ def untouched(record: Record) -> str:
 
 def _call(record: Record) -> str:
     """Return what was sent, and nobody knows whether it came through."""
-    return str(record.request.plan[0])
+    return f"the {record.request.plan[0]}"
 
 
 def _reason(record: Record) -> str:
@@ -135,7 +135,7 @@ def _reason(record: Record) -> str:
 def _mend(record: Record) -> str:
     """Return what to do about a restart that failed."""
     if class_of(record.last_status) is StatusClass.STOPPED:
-        return f"A restart does not start it; {_start(record)} does."
+        return f"Start it with {_start(record)}: a restart does not start it."
     return "Look at it in the ModelArts console before you restart it again."
 
 

@@ -122,9 +122,9 @@ def _body(record: Record, seen: Seen | None) -> tuple[b.Part | None, ...]:
     if record.answered:
         return (
             b.words(
-                f"The {record.request.plan[0]} was sent, but the cloud's answer was lost, so nobody knows"
-                " yet whether it happens. I do not send it again; I watch the instance"
-                " and say what I see."
+                f"The {record.request.plan[0]} was sent, but the cloud's answer was"
+                " lost, so nobody knows yet whether it happens. I do not send it again;"
+                " I watch the instance and say what I see."
             ),
         )
     sent = "The channel is the record: nothing has been sent to the cloud yet."
@@ -226,7 +226,7 @@ def trouble(record: Record, until: str) -> Message:
     """Say that what is stopped could not be started yet; *until* is a date (markup)."""
     name = t.code(record.request.target.instance)
     return b.message(
-        b.marked(f"{name} is stopped and could not be started yet. I try until {until}."),
+        b.marked(f"{name} could not be started yet. I try again until {until}."),
         b.words(t.sentence(record.trouble)),
     )
 
