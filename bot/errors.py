@@ -9,6 +9,7 @@ BotError
 ├── CloudError           the cloud did not do what was asked
 │   ├── CloudRefused     final: surely not carried out
 │   │   ├── CloudMisfit      ... and the bot's operator has to mend something
+│   │   │   └── CloudOtherKind   ... that is, the kind that the configuration says
 │   │   ├── CloudGone        ... there is no such instance (any more)
 │   │   └── CloudAutoStop    ... a start's word on when to stop by itself was not taken
 │   ├── CloudFollow      surely not carried out: the instance is busy; follow it
@@ -88,6 +89,10 @@ class CloudRefused(CloudError):
 
 class CloudMisfit(CloudRefused):
     """Final, and the bot's operator has to mend a setting, a right or a login."""
+
+
+class CloudOtherKind(CloudMisfit):
+    """The instance is of another kind than the configuration says."""
 
 
 class CloudGone(CloudRefused):

@@ -21,7 +21,14 @@ from bot.cloud.rate_limiter import RateLimiter
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Endpoint, Secrets, Settings
 from bot.config.tables import ID
-from bot.errors import CloudError, CloudGone, CloudMisfit, CloudRefused, CloudUnknown
+from bot.errors import (
+    CloudError,
+    CloudGone,
+    CloudMisfit,
+    CloudOtherKind,
+    CloudRefused,
+    CloudUnknown,
+)
 from bot.model import (
     NO_AUTO_STOP,
     Act,
@@ -113,8 +120,30 @@ class Cloud:
     async def read(self, target: Target, *, can_wait: bool = False) -> Instance:
         """Return what the cloud says about an instance now.
 
-        One that *can_wait* lets those first that somebody waits for.
+        One that *can_wait* lets those first that somebody waits for. An id of the
+        other kind raises CloudOtherKind, which names it.
         """
+        try:
+            return await self._read(target, can_wait=can_wait)
+        except CloudGone:
+            if other := await self._found_as(target, can_wait=can_wait):
+                raise CloudOtherKind(other) from None
+            raise
+
+    async def _found_as(self, target: Target, *, can_wait: bool) -> str:
+        """Return what an instance is if it is of another kind, else nothing.
+
+        Only an answer that shows it decides: a refusal or a fault says nothing of it.
+        """
+        for kind in set(Kind) - {target.kind}:
+            with suppress(CloudError):
+                await self._read(replace(target, kind=kind), can_wait=can_wait)
+                what = f"`{target.instance}` is {_APIS[kind].NAME}"
+                return f'{what}; say `kind = "{kind}"`.'
+        return ""
+
+    async def _read(self, target: Target, *, can_wait: bool) -> Instance:
+        """Return what the API of a target's kind says of it."""
         with self._counted("read"):
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
@@ -211,7 +240,7 @@ class Cloud:
         point = self._endpoint(project)
         nobody = Target(project, point.project_id, _NOBODY, _NOBODY, kind=point.kind)
         with suppress(CloudGone):
-            await self.read(nobody)
+            await self._read(nobody, can_wait=False)
 
     def skew_s(self, project: str) -> float | None:
         """Return by how many seconds our clock is ahead of the cloud's, if known."""

@@ -41,14 +41,11 @@ _CLASSES: dict[Act, type[CloudError]] = {
     Act.FULL: CloudFull,
     Act.AUTO_STOP: CloudAutoStop,
 }
-_RESULTS: dict[type[CloudError], str] = {
+_RESULTS: dict[type, str] = {
     CloudRefused: "refused",
-    CloudGone: "refused",
-    CloudAutoStop: "refused",
     CloudMisfit: "misfit",
     CloudFollow: "follow",
     CloudBusy: "busy",
-    CloudFull: "busy",
     CloudUnknown: "unknown",
 }
 # A look can come after a restart, so it must not say what became of that one.
@@ -137,4 +134,5 @@ def lost(asked: Asked, *, status: int = 0, ref: str = "") -> CloudUnknown:
 
 def result_of(error: CloudError) -> str:
     """Return the word that stands for *error* in the figures."""
-    return _RESULTS[type(error)]
+    kinds = type(error).__mro__
+    return next(_RESULTS[kind] for kind in kinds if kind in _RESULTS)

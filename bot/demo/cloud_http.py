@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-Kind = Literal["login", "projects", "read", "list", "restart", "other"]
+Kind = Literal[
+    "login",
+    "projects",
+    "read",
+    "list",
+    "restart",
+    "stop",
+    "start",
+    "lease",
+    "flavors",
+    "other",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,9 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         ),
         "not permitted": Fault(
             reply=modelarts(403, "ModelArts.0112", "Policy does not allow it.")
+        ),
+        "no capacity": Fault(
+            reply=gateway(400, "ModelArts.6360", "There are not enough resources.")
         ),
         "call withdrawn": Fault(reply=NOT_PUBLISHED),
         "HTML 502": Fault(reply=html(502, "Bad Gateway")),

@@ -9,9 +9,11 @@ from typing import Any
 from aiohttp import web
 
 from bot.demo.cloud_http import FAULTS
+from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.supervisor import Stage
 
 SHOWN_CALLS = 40
+_ACTS = ("restart", "stop", "start")
 # The names of the page's switches; each plants its faults and returns how to heal it.
 Heal = Callable[[], None]
 
@@ -56,9 +58,10 @@ class Outside:
                     "id": box.id,
                     "status": box.status,
                     "since": box.updated_ms / 1000,
+                    "notebook": isinstance(box, ScriptedNotebook),
                 }
                 for project in stage.world.projects
-                for box in project.instances
+                for box in project.boxes
             ],
             "calls": [
                 {
@@ -82,7 +85,7 @@ class Outside:
 
     def _name(self, instance_id: str) -> str:
         try:
-            return self._stage.cloud.instance(instance_id).name
+            return self._stage.cloud.box(instance_id).name
         except KeyError:
             return instance_id
 
@@ -99,6 +102,8 @@ class Outside:
             self._stage.cloud.clock.speed = float(speed)
         if isinstance(asked.get("fault"), str):
             self._switch(asked["fault"], on=bool(asked.get("on")))
+        if isinstance(asked.get("box"), str):
+            self._by_hand(asked["box"], starts=bool(asked.get("start")))
         if asked.get("bot") == "kill":
             self._stage.kill_bot()
             self._later(self._stage.bot_ended())
@@ -111,6 +116,14 @@ class Outside:
         job = asyncio.create_task(work)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
+
+    def _by_hand(self, notebook_id: str, *, starts: bool) -> None:
+        """Stop or start a notebook, as somebody at the cloud's console does."""
+        cloud = self._stage.cloud
+        try:
+            cloud.by_hand(notebook_id, starts=starts)
+        except KeyError as error:
+            raise web.HTTPBadRequest(text="there is no such notebook") from error
 
     def _switch(self, name: str, *, on: bool) -> None:
         if heal := self._heal.pop(name, None):
@@ -146,10 +159,23 @@ def _slack_429(stage: Stage) -> Heal:
     return heal
 
 
+def _no_capacity(stage: Stage) -> Heal:
+    """Let all machines be taken, until it is healed."""
+    sold_out = stage.cloud.notebooks.sold_out
+    taken = {box.flavor for box in stage.world.notebooks} - sold_out
+    sold_out |= taken
+
+    def heal() -> None:
+        sold_out.difference_update(taken)
+
+    return heal
+
+
 SWITCHES: dict[str, Callable[[Stage], Heal]] = {
-    "cloud_429": _cloud("throttled", "read", "restart"),
-    "lost_answer": _cloud("cut after acting", "restart"),
-    "stale_reads": _cloud("stale", "read"),
+    "cloud_429": _cloud("throttled", "read", "list", *_ACTS),
+    "lost_answer": _cloud("cut after acting", *_ACTS),
+    "stale_reads": _cloud("stale", "read", "list"),
+    "no_capacity": _no_capacity,
     "slack_429": _slack_429,
-    "cloud_down": _cloud("cut before acting", "read", "restart", "login"),
+    "cloud_down": _cloud("cut before acting", "read", "list", *_ACTS, "login"),
 }

@@ -23,6 +23,12 @@ Lasts = float | tuple[float, float]  # fixed, or drawn between the two
 # A phase that lasts until somebody has read it, so that no client is too slow for it.
 UNTIL_SEEN = math.inf
 
+
+def lasting(lasts: Lasts, rng: random.Random) -> float:
+    """Return how long something takes this time, in seconds."""
+    return rng.uniform(*lasts) if isinstance(lasts, tuple) else lasts
+
+
 _REFUSALS: Mapping[str, tuple[str, str]] = {
     "STOPPED": ("ModelArts.6307", "The instance is stopped."),
     "STARTING": ("ModelArts.6306", "The instance is being started."),
@@ -55,7 +61,7 @@ class Reboot:
         steps: deque[tuple[float, str]] = deque()
         for word, lasts in self.phases:
             steps.append((now, word))
-            now += rng.uniform(*lasts) if isinstance(lasts, tuple) else lasts
+            now += lasting(lasts, rng)
         steps.append((now, self.ends))
         return steps
 
@@ -110,6 +116,25 @@ class ScriptedInstance:
         if self.status in _REFUSALS:
             return _REFUSALS[self.status]
         return _BUSY if class_of(self.status) is StatusClass.BUSY else None
+
+    @property
+    def start_refusal(self) -> tuple[str, str] | None:
+        """Code and text with which the cloud refuses a start now, or None."""
+        if not self._agenda and class_of(self.status) is StatusClass.READY:
+            return "ModelArts.6305", "The instance is already running."
+        startable = {"STOPPED", "START_FAILED"}
+        if self._agenda or self.status not in startable:
+            return (
+                _BUSY if self.status in startable else _REFUSALS.get(self.status, _BUSY)
+            )
+        return None
+
+    def start(self, now: float, rng: random.Random) -> tuple[str, str]:
+        """Start it; return the status before, and the one now."""
+        self.failed_reasons = None
+        begun = now + lasting((4.0, 6.0), rng)
+        self._agenda = deque([(now, "STARTING"), (begun, self.reboot.ends)])
+        return self.status, "STARTING"
 
     def restart(self, now: float, rng: random.Random) -> tuple[str, str]:
         """Begin a restart; return the status before and the first one after."""

@@ -29,10 +29,14 @@ from bot.demo.cloud_http import (
 )
 from bot.demo.iam_server import Iam
 from bot.demo.instances import Change, ScriptedInstance, describe
+from bot.demo.notebook_server import Notebooks
+from bot.demo.notebooks import RARE_FLAVOR, ScriptedNotebook
 from bot.demo.seed_world import Project, World
 
 _Act = Callable[[web.Request, Call], Awaitable[Reply]]
 _INSTANCES = "/v1/{project}/demanager/instances"
+_NOTEBOOKS = "/v1/{project}/notebooks"
+_ACTIONS = ("restart", "start")
 # The gateway takes 32 KB a header (else APIG.0201), aiohttp 8190 bytes.
 _MAX_HEADER = 32 * 1024
 
@@ -58,6 +62,13 @@ class LocalModelArts:
         self.calls: deque[Call] = deque(maxlen=1000)
         self.restarts: defaultdict[str, list[Call]] = defaultdict(list)
         self.on_change: list[Callable[[Call | Change], None]] = []
+        self.notebooks = Notebooks(
+            world=world,
+            iam=self.iam,
+            clock=self.clock,
+            settle=self._settle,
+            sold_out={RARE_FLAVOR},
+        )
         self.port = 0
         self._wall = wall
         self._rng = random.Random()
@@ -103,20 +114,44 @@ class LocalModelArts:
     # --- the world outside the bot ----------------------------------------------
 
     def instance(self, name: str) -> ScriptedInstance:
-        """Return the instance of this *name* or id; KeyError if there is none."""
-        for each in self.world.instances:
+        """Return the instance of ML Studio of this *name* or id, or KeyError."""
+        found = self.box(name)
+        if isinstance(found, ScriptedNotebook):
+            raise KeyError(name)
+        return found
+
+    def notebook(self, name: str) -> ScriptedNotebook:
+        """Return the notebook of this *name* or id, or KeyError."""
+        found = self.box(name)
+        if isinstance(found, ScriptedInstance):
+            raise KeyError(name)
+        return found
+
+    def box(self, name: str) -> ScriptedInstance | ScriptedNotebook:
+        """Return what has this *name* or id, of either kind, or KeyError."""
+        for each in self.world.boxes:
             if name in (each.id, each.name):
                 return each
         raise KeyError(name)
 
     def put(self, name: str, status: str) -> None:
         """Set an instance's *status*, as somebody at the cloud's console does."""
-        self._tell(self.instance(name).put(status, self.clock.now()))
+        self._tell(self.box(name).put(status, self.clock.now()))
+        self.clock.poke()
+
+    def by_hand(self, name: str, *, starts: bool) -> None:
+        """Stop or start a notebook in the console: as itself, so with no lease."""
+        box, now = self.notebook(name), self.clock.now()
+        if starts and not self.notebooks.is_full(box):
+            box.start(now, self._rng, lease=(-1, ""))
+        elif not starts:
+            box.stop(now, self._rng)
+        self._settle()
         self.clock.poke()
 
     def _settle(self) -> None:
         now = self.clock.now()
-        for instance in self.world.instances:
+        for instance in self.world.boxes:
             for change in instance.settle(now):
                 self._tell(change)
 
@@ -124,7 +159,7 @@ class LocalModelArts:
         """Let instances change when they are due, whether or not anybody looks."""
         while True:
             self._settle()
-            due = [each.next_change for each in self.world.instances]
+            due = [each.next_change for each in self.world.boxes]
             await self.clock.wait(min(filter(None, due), default=None))
 
     def _tell(self, event: Call | Change) -> None:
@@ -134,13 +169,22 @@ class LocalModelArts:
     # --- the way of every call --------------------------------------------------
 
     def _app(self) -> web.Application:
+        boxes = self.notebooks
         routes: tuple[tuple[str, str, Kind, _Act], ...] = (
             ("POST", "/v3/auth/tokens", "login", self.iam.log_in),
             ("GET", "/v3/auth/projects", "projects", self.iam.projects),
             ("GET", "/v3/projects", "projects", self.iam.all_projects),
             ("GET", _INSTANCES, "list", self._list),
             ("GET", _INSTANCES + "/{instance}", "read", self._read),
-            ("POST", _INSTANCES + "/{instance}/action", "restart", self._restart),
+            ("POST", _INSTANCES + "/{instance}/action", "restart", self._act),
+            ("GET", _NOTEBOOKS, "list", boxes.list_own),
+            ("GET", _NOTEBOOKS + "/all", "list", boxes.list_all),
+            ("GET", _NOTEBOOKS + "/flavors", "flavors", boxes.flavors),
+            ("GET", _NOTEBOOKS + "/{instance}", "read", boxes.read),
+            ("POST", _NOTEBOOKS + "/{instance}/stop", "stop", boxes.stop),
+            ("POST", _NOTEBOOKS + "/{instance}/start", "start", boxes.start),
+            ("GET", _NOTEBOOKS + "/{instance}/lease", "lease", boxes.lease),
+            ("PATCH", _NOTEBOOKS + "/{instance}/lease", "lease", boxes.renew),
             ("*", "/{rest:.*}", "other", self._other),
         )
         app = web.Application()
@@ -152,12 +196,13 @@ class LocalModelArts:
         self, kind: Kind, act: _Act
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
+            asked = await _kind_of(kind, request)
             call = Call(
                 at=self._wall(),
-                kind=kind,
+                kind=asked,
                 project=request.match_info.get("project", ""),
                 instance=request.match_info.get("instance", ""),
-                fault=self.faults.take(kind),
+                fault=self.faults.take(asked),
             )
             self.calls.append(call)
             self._tell(call)
@@ -193,16 +238,20 @@ class LocalModelArts:
 
     # --- /v1 --------------------------------------------------------------------
 
-    async def _restart(self, request: web.Request, call: Call) -> Reply:
-        """Restart an instance: modelarts_03_0115."""
+    async def _act(self, request: web.Request, call: Call) -> Reply:
+        """Restart or start an instance: modelarts_03_0115."""
         _, project = await self.iam.admit(request, call.project)
         instance = _find(project, call.instance)
         await _check_action(request)
         self._settle()
-        if instance.refusal is not None:
-            raise Refused(modelarts(400, *instance.refusal))
-        previous, current = instance.restart(self.clock.now(), self._rng)
-        self.restarts[instance.id].append(call)
+        starts = call.kind == "start"
+        refusal = instance.start_refusal if starts else instance.refusal
+        if refusal is not None:
+            raise Refused(modelarts(400, *refusal))
+        act = instance.start if starts else instance.restart
+        previous, current = act(self.clock.now(), self._rng)
+        acts = self.notebooks.starts if starts else self.restarts
+        acts[instance.id].append(call)
         self._settle()
         self.clock.poke()
         return Reply(200, {"current_status": current, "previous_state": previous})
@@ -267,15 +316,21 @@ def _find(project: Project, instance_id: str) -> ScriptedInstance:
     raise Refused(modelarts(400, "ModelArts.6309", text))
 
 
+async def _kind_of(kind: Kind, request: web.Request) -> Kind:
+    """Return the kind of a call: a start has the address of a restart."""
+    starts = kind == "restart" and b'"start"' in await request.read()
+    return "start" if starts else kind
+
+
 async def _check_action(request: web.Request) -> None:
-    """Raise Refused unless the body asks for a restart, the only action there is."""
+    """Raise Refused unless the body asks for one of the actions there are."""
     if request.content_type != "application/json":
         raise _bad_argument("Content-Type has to be application/json.")
     try:
         body = json.loads(await request.read())
     except ValueError as error:
         raise _bad_argument("The body is no JSON.") from error
-    if not isinstance(body, dict) or body.get("action") != "restart":
+    if not isinstance(body, dict) or body.get("action") not in _ACTIONS:
         raise _bad_argument("The action is not supported.")
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.demo.aksk_verifier import AccessKey
 from bot.demo.instances import Reboot, ScriptedInstance
+from bot.demo.notebooks import (
+    NO_CAPACITY,
+    RARE_FLAVOR,
+    ScriptedLease,
+    ScriptedNotebook,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +29,21 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project and its instances."""
+    """A project, its instances of ML Studio and its notebooks.
+
+    *discover*: the bot takes the notebooks' names from the cloud.
+    """
 
     name: str
     id: str
-    instances: tuple[ScriptedInstance, ...]
+    instances: tuple[ScriptedInstance, ...] = ()
+    notebooks: tuple[ScriptedNotebook, ...] = ()
+    discover: bool = False
+
+    @property
+    def boxes(self) -> tuple[ScriptedInstance | ScriptedNotebook, ...]:
+        """All of them, of either kind."""
+        return (*self.instances, *self.notebooks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +56,18 @@ class World:
 
     @property
     def instances(self) -> Iterator[ScriptedInstance]:
-        """Every instance of every project."""
+        """Every instance of ML Studio of every project."""
         return (each for project in self.projects for each in project.instances)
+
+    @property
+    def notebooks(self) -> Iterator[ScriptedNotebook]:
+        """Every notebook of every project."""
+        return (each for project in self.projects for each in project.notebooks)
+
+    @property
+    def boxes(self) -> Iterator[ScriptedInstance | ScriptedNotebook]:
+        """Every instance and notebook of every project."""
+        return (each for project in self.projects for each in project.boxes)
 
 
 def demo_world() -> World:
@@ -50,6 +78,12 @@ def demo_world() -> World:
         projects=(
             Project("ml-prod", "a4a5d4098fb4474fa22cd05f897d6b99", _production()),
             Project("ml-dev", "0c7f35ad6d0b4c5b8f6e5d1c2b3a4958", _development()),
+            Project(
+                "ml-nb",
+                "5b1d0e6f2c8a4f7e9d3b6a0c1e8f4d27",
+                notebooks=_notebooks(),
+                discover=True,
+            ),
         ),
     )
 
@@ -123,5 +157,40 @@ def _development() -> tuple[ScriptedInstance, ...]:
             reboot=Reboot(
                 phases=(("REBOOTING", 3.0), ("REATTACHING_DISK", 3.0)), ends="RUNNING"
             ),
+        ),
+    )
+
+
+def _notebooks() -> tuple[ScriptedNotebook, ...]:
+    """Return one that just works, and one for each thing that may be in the way."""
+    now_ms = int(time.time() * 1000)
+    return (
+        ScriptedNotebook(
+            id="3f0c9a52-71de-4b86-a4e3-5d28c7b1f690",
+            name="nb-3",
+            owner="ann.keller",
+        ),
+        ScriptedNotebook(
+            id="9e47b2d1-0a6c-4f35-8c19-e6b3d5a70f42",
+            name="nb-lease",
+            owner="raj.patel",
+            lease=ScriptedLease(
+                enable=True,
+                create_ms=now_ms - 3_600_000,
+                update_ms=now_ms - 3_600_000,
+                duration_ms=9 * 3_600_000,
+            ),
+        ),
+        ScriptedNotebook(
+            id="c58d16e7-b94f-4a20-9d7e-02f8a3c6b51e",
+            name="nb-rare",
+            owner="mia.rossi",
+            flavor=RARE_FLAVOR,
+        ),
+        ScriptedNotebook(
+            id="6ab3f7c4-2e91-4d58-b07a-9c1e5f80d236",
+            name="nb-late",
+            owner="mia.rossi",
+            start_refusals=deque([NO_CAPACITY]),
         ),
     )

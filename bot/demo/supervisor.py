@@ -174,6 +174,8 @@ class Stage:
         ]
         for project in self.world.projects:
             lines += [f"[projects.{project.name}]", f'id = "{project.id}"']
+            if project.discover:
+                lines += ['kind = "notebook"', "discover = true"]
             lines += [f"[projects.{project.name}.instances]"]
             lines += [f'{box.name} = "{box.id}"' for box in project.instances]
         return "\n".join([*lines, RULES])

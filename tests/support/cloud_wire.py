@@ -91,6 +91,8 @@ class Wire:
             await self.arrived.wait()
         if self.answers:
             return _given(self.answers.pop(0))
+        if "/demanager/" not in request.url.path:
+            return refused(400, "ModelArts.6404", "no such notebook")
         token = request.headers.get("X-Auth-Token")
         if token and token not in self.tokens:
             return refused(401, "APIG.0301", "token expires, expires_at: 2026")

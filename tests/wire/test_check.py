@@ -167,7 +167,7 @@ async def test_all_is_well(run, tmp_path):
         "✓ rule “on call”: 2 people could approve",
         "✓ ml-prod: the login works",
         "✓ ml-prod: ModelArts answers",
-        "✓ ml-prod/trainer-7 is ACTIVE",
+        "✓ ml-prod/trainer-7 is ACTIVE (kind studio)",
         "✓ this machine's clock agrees with the cloud's",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["mlstudio-bot.toml"]
@@ -319,7 +319,7 @@ async def test_an_alias_of_nothing(run):
 
     (wrong,) = _bad(lines)
     assert wrong.startswith("ml-prod/gone: ")
-    assert "ml-prod/trainer-7 is ACTIVE" in [line.what for line in lines]
+    assert "ml-prod/trainer-7 is ACTIVE (kind studio)" in [line.what for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -639,7 +639,7 @@ async def test_the_command_where_all_is_well(checked):
         "rule “gated”: 2 people could approve",
         "ml-prod: the login works",
         "ml-prod: ModelArts answers",
-        "ml-prod/trainer-7 is ACTIVE",
+        "ml-prod/trainer-7 is ACTIVE (kind studio)",
         "this machine's clock agrees",
     ):
         assert any(part in line for line in lines), part

@@ -344,7 +344,7 @@ async def test_a_token_without_a_project_is_refused(stranger: Caller):
     [
         ("DELETE", f"/v1/{PROJECT_ID}/demanager/instances/{BOX_ID}"),
         ("GET", f"/v1/{PROJECT_ID}/demanager/instances/{BOX_ID}/action"),
-        ("GET", f"/v1/{PROJECT_ID}/notebooks"),
+        ("GET", f"/v1/{PROJECT_ID}/training-jobs"),
         ("GET", "/"),
     ],
 )
@@ -1235,7 +1235,7 @@ def test_the_demo_has_its_cast():
     world = demo_world()
 
     names = {
-        project.name: [i.name for i in project.instances] for project in world.projects
+        project.name: [i.name for i in project.boxes] for project in world.projects
     }
     ids = [each.id for each in world.instances]
     assert names == {
@@ -1248,6 +1248,7 @@ def test_the_demo_has_its_cast():
             "gated-1",
         ],
         "ml-dev": ["sandbox-1", "sandbox-2"],
+        "ml-nb": ["nb-3", "nb-lease", "nb-rare", "nb-late"],
     }
     assert world.projects[0].id == "a4a5d4098fb4474fa22cd05f897d6b99"
     assert ids[0] == BOX_ID

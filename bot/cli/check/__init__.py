@@ -115,7 +115,9 @@ async def _users(settings: Settings, users: Users) -> list[Line]:
     """Look up the users and groups that rules name, and who could ever approve."""
     lines = {
         user_id: await user_line(users, user_id, rules)
-        for user_id, rules in people_of(settings.rules).items()
+        for user_id, rules in people_of(
+            settings.rules, settings.owners.values()
+        ).items()
     }
     groups = await users.groups(sorted(references(settings.rules)), fresh=True)
     unfit = [user_id for user_id, line in lines.items() if not line.ok]

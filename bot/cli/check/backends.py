@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.cli.check.line import Line, bad, good, skipped
+from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.cloud import Cloud
 from bot.config import Settings
-from bot.errors import CloudError, CloudRefused
+from bot.errors import CloudError, CloudOtherKind, CloudRefused
 from bot.ledger.migration import missing
 from bot.ledger.schema import engine_of, url_of
 
@@ -71,6 +71,7 @@ def _new_file(path: Path) -> Line:
 
 async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:
     """Yield for each project its login, itself and its aliases; last, our clock."""
+    owners: set[str] = set()
     for project, own in settings.projects.items():
         line = await _login_line(settings, cloud, project)
         yield line
@@ -79,9 +80,13 @@ async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:
             yield line
         for alias in own.instances:
             if line.ok:
-                yield await _alias_line(settings, cloud, project, alias)
+                yield await _alias_line(settings, cloud, project, alias, owners)
             else:
                 yield skipped(f"{project}/{alias} was not asked", f"mend {project}")
+        if own.discover and line.ok:
+            yield await _names_line(cloud, project, owners)
+    if settings.owners:
+        yield _owners_line(owners - set(settings.owners))
     skews = [cloud.skew_s(project) for project in settings.projects]
     for skew in sorted((s for s in skews if s is not None), key=abs)[-1:]:
         yield _clock_line(skew)
@@ -109,14 +114,46 @@ async def _project_line(cloud: Cloud, project: str) -> Line:
 
 
 async def _alias_line(
-    settings: Settings, cloud: Cloud, project: str, alias: str
+    settings: Settings, cloud: Cloud, project: str, alias: str, owners: set[str]
 ) -> Line:
+    """Return what an instance is and does, and add whose it is to *owners*."""
     try:
         instance = await cloud.read(settings.target(project, alias))
+    except CloudOtherKind as error:
+        mend = f"mend the kind at projects.{project}.instances.{alias}"
+        return bad(f"{project}/{alias}: {error}", mend)
     except CloudError as error:
         mend = f"mend or remove the id at projects.{project}.instances.{alias}"
         return bad(f"{project}/{alias}: {error}", _mending(error, mend))
-    return good(f"{project}/{alias} is {instance.status}")
+    owners.add(instance.owner)
+    return good(f"{project}/{alias} is {instance.status} (kind {instance.kind})")
+
+
+async def _names_line(cloud: Cloud, project: str, owners: set[str]) -> Line:
+    """Return whether the names of the cloud can be had; add to *owners* as above."""
+    try:
+        found = await cloud.list(project)
+    except CloudError as error:
+        mend = (
+            "give the bot's user the permission modelarts:notebook:listAllNotebooks, or"
+            f" set discover = false in projects.{project}"
+        )
+        return bad(f"{project}: {error}", _mending(error, mend))
+    owners.update(one.owner for one in found)
+    return good(f"{project}: {counted(len(found), 'notebook')} can be named")
+
+
+def _owners_line(unknown: set[str]) -> Line:
+    """Return whose instances nobody could be told about."""
+    names = ", ".join(sorted(filter(None, unknown)))
+    if not names:
+        return good("every owner of an instance is in [owners]")
+    return skipped(
+        f"[owners] does not know {names}: they are not told when their instances are"
+        " restarted",
+        "add a line for each of them to [owners]: its name in the cloud, and its id in"
+        " Slack",
+    )
 
 
 def _clock_line(skew_s: float) -> Line:

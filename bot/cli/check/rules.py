@@ -14,13 +14,20 @@ _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 _ADD_APPROVERS = "name more people in its approval.by, or lower approval.needed"
 
 
-def people_of(rules: Iterable[Rule]) -> dict[str, list[str]]:
-    """Return every user id that *rules* name, with the names of those rules."""
+def people_of(
+    rules: Iterable[Rule], owners: Iterable[str] = ()
+) -> dict[str, list[str]]:
+    """Return every user id that *rules* name, with the names of those rules.
+
+    *owners* are the ids in the table of that name.
+    """
     named: dict[str, list[str]] = {}
     for rule in rules:
         for entry in sorted({*rule.who, *_approvers_of(rule)}):
             if _USER_ID.fullmatch(entry):
                 named.setdefault(entry, []).append(rule.name)
+    for owner in owners:
+        named.setdefault(owner, ["owners"])
     return named
 
 

@@ -30,6 +30,11 @@ const FAULTS = [
     "Slack slows the bot down",
     "What the bot has to say comes late, but it comes.",
   ],
+  [
+    "no_capacity",
+    "All machines are taken",
+    "A notebook that is stopped cannot be started: it is tried again.",
+  ],
   ["cloud_down", "Cloud cannot be reached", "The bot says so, and goes on looking."],
 ];
 const READY = /^(ACTIVE|RUNNING)$/;
@@ -81,13 +86,15 @@ export class Outside {
 
   show(world) {
     if (!world) return;
-    paint(this.instances, world.instances, () => world.instances.map(instance));
+    paint(this.instances, world.instances, () =>
+      world.instances.map((each) => instance(each, this.send)),
+    );
     paint(this.speed, world.speed, () => this.speeds(world.speed));
     paint(this.faults, world.faults, () =>
       FAULTS.map((fault) => this.fault(fault, world.faults)),
     );
     paint(this.bot, world.bot, () => this.process(world.bot));
-    const restarts = world.calls.filter((c) => c.kind === "restart").length;
+    const restarts = world.calls.filter((c) => /^(restart|stop)$/.test(c.kind)).length;
     paint(this.count, restarts, () => [
       `${restarts} restart${restarts === 1 ? "" : "s"}`,
     ]);
@@ -184,7 +191,26 @@ export class Outside {
   }
 }
 
-function instance(each) {
+/** Return the button that stops or starts a notebook by hand, where it can be. */
+function byHand(each, send) {
+  const start = /^(STOPPED|START_FAILED)$/.test(each.status);
+  if (!each.notebook || !(start || each.status === "RUNNING")) return null;
+  const act = start ? "Start" : "Stop";
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "by-hand",
+      title: "As somebody at the cloud’s console does",
+      "aria-label": `${act} ${each.alias}`,
+      "data-key": `by-hand/${each.id}`,
+      onclick: () => send({ box: each.id, start }),
+    },
+    act,
+  );
+}
+
+function instance(each, send) {
   const look = tone(each.status);
   return h(
     "li",
@@ -197,6 +223,7 @@ function instance(each) {
       " ",
       h("small", {}, each.project),
     ),
+    byHand(each, send),
     each.since && h("small", { "data-since": each.since }),
     h("span", { class: `status ${look}` }, each.status),
   );
@@ -215,7 +242,7 @@ function call(each, alias) {
   const [answer, look] = answered(each.status);
   return h(
     "li",
-    { class: each.kind === "restart" ? "restart" : null },
+    { class: /^(restart|stop|start)$/.test(each.kind) ? "restart" : null },
     h("time", {}, clockSeconds(each.at)),
     h("b", {}, each.kind),
     h("span", {}, alias.get(each.instance) ?? each.instance ?? ""),
