@@ -102,9 +102,8 @@ class Mistake:
     lost: bool = field(default=False, compare=False)
 
 
-Command = (
-    Restart | Several | Start | Status | List | History | Can | Cancel | Help | Mistake
-)
+Question = Restart | Several | Status | List | History | Can | Cancel | Help | Mistake
+Command = Question | Start
 
 
 @dataclass(frozen=True, slots=True)
