@@ -74,6 +74,7 @@ requests = sa.Table(
     _flag("trouble_told"),
     _flag("doubt_told"),
     _flag("up_again"),
+    _count("owner_told"),
     sa.Index("mlstudio_requests_by_instance", "instance_key", "asked_at"),
     sa.Index("mlstudio_requests_by_project", "project", "asked_at"),
 )

@@ -222,6 +222,7 @@ class Record:
     trouble_told: bool = False
     doubt_told: bool = False  # it was said that nobody knows whether it is stopped
     up_again: bool = False  # it was down, and was seen up since
+    owner_told: int = 0  # 1: that it is about to happen, 2: and how it ended
 
     @property
     def act(self) -> Act | None:

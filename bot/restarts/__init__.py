@@ -11,6 +11,7 @@ from bot.restarts.approval import Approvals
 from bot.restarts.engine import StepRunner, Workflows
 from bot.restarts.message import Messages
 from bot.restarts.notifications import Notifications
+from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
 from bot.restarts.schedule import Schedule
 from bot.restarts.send import Sender
@@ -41,15 +42,16 @@ class Restarts:
         runner = StepRunner[Step](
             steps=STEPS, long=LONG, right_to_act=right_to_act, traces=services.traces
         )
+        owners = Owners(services)
         messages, pulse, preflight = Messages(services), Pulse(), Preflight(services)
         workflow = RestartWorkflow(
             runner,
             services,
             approvals,
             Schedule(services, preflight, pulse),
-            Sender(services, preflight),
+            Sender(services, preflight, owners),
             Watcher(services, messages),
-            Notifications(services, messages, approvals, pulse),
+            Notifications(services, messages, approvals, pulse, owners),
         )
         return cls(services.wakeups, Workflows(runner), workflow)
 

@@ -16,6 +16,7 @@ import structlog
 from bot.errors import SlackError, SlackRefused, StateConflict
 from bot.model import Message, Record, State
 from bot.restarts.batch import Batch
+from bot.restarts.owners import Owners
 from bot.restarts.retry import pause
 from bot.restarts.services import Services
 from bot.slack.messages import approval as say
@@ -169,15 +170,18 @@ class Approvals:
     async def _card(self, batch: Batch) -> Message:
         record = batch.asked
         who, key = await self._mentions(record), record.request.target.key
+        owners = Owners(self._services).among(batch.records)
         if not batch.alone:
-            return say.card(batch.records, approvers=who)
+            return say.card(batch.records, approvers=who, owners=owners)
         others = [
             other
             for other in await self._services.ledger.open_requests(key)
             if other.request.id != record.request.id
         ]
         last = await self._services.ledger.last_restart(key)
-        return say.card(batch.records, approvers=who, last=last, others=others)
+        return say.card(
+            batch.records, approvers=who, last=last, others=others, owners=owners
+        )
 
     async def _mentions(self, record: Record) -> list[str]:
         approval = record.request.approval

@@ -17,6 +17,7 @@ import structlog
 from bot.errors import SlackError, SlackRefused
 from bot.model import ENDS, Message, Record
 from bot.restarts.batch import Batch
+from bot.restarts.owners import Owners
 from bot.restarts.services import Services
 from bot.slack.messages import restart
 from bot.slack.messages.outcome import Seen
@@ -74,7 +75,8 @@ class Messages:
             )
         ]
         seen = self._drawn[batch.id].seen if batch.id in self._drawn else {}
-        return restart.message(batch.records, seen, mentions=told)
+        owners = Owners(self._services).among(batch.records)
+        return restart.message(batch.records, seen, mentions=told, owners=owners)
 
     async def _edit(self, batch: Batch, message: Message) -> None:
         drawn = self._of(batch.id)

@@ -20,6 +20,7 @@ from bot.restarts.approval import Approvals
 from bot.restarts.batch import Batch
 from bot.restarts.lifecycle import GIVE_UP_S, LATE_STOP
 from bot.restarts.message import Messages
+from bot.restarts.owners import Owners
 from bot.restarts.retry import pause
 from bot.restarts.services import Services
 from bot.restarts.wakeups import Pulse
@@ -44,6 +45,7 @@ class Notifications:
     _messages: Messages
     _approvals: Approvals
     _pulse: Pulse
+    _owners: Owners
 
     # --- before the restart ---------------------------------------------------------
 
@@ -164,6 +166,7 @@ class Notifications:
     async def show_end(self, request_id: str) -> float | None:
         """Edit the message and the card into what became of it all."""
         batch = await self._batch(request_id)
+        await self._owners.after(batch.records)
         card = await self._approvals.close_card(request_id)
         return longest([card, await self._draw(batch)])
 

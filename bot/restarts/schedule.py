@@ -27,6 +27,7 @@ FAILURES = frozenset(
         State.FAILED,
         State.TIMED_OUT,
         State.UNKNOWN,
+        State.DOWN,
         State.NOT_RESTARTED,
         State.VOIDED,
     }

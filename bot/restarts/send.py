@@ -18,6 +18,7 @@ from bot.errors import CloudBusy, CloudError, CloudFollow, CloudMisfit, CloudRef
 from bot.ledger.retry import patiently
 from bot.model import Act, Answer, Record, State
 from bot.restarts.lifecycle import seen
+from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
@@ -35,6 +36,7 @@ class Sender:
 
     _services: Services
     _preflight: Preflight
+    _owners: Owners
     _life: str = attrs.field(factory=lambda: uuid.uuid4().hex, init=False)
 
     async def send(self, request_id: str, attempt: int) -> float | None:
@@ -47,6 +49,8 @@ class Sender:
         act = record.act
         if record.state is not State.RESTARTING or act is None:
             return None
+        if record.sent_at is None:
+            await self._owners.before([record])
         stale = record.sent_at is None and (attempt > 0 or _is_old(record))
         if stale and not await self._preflight.still_right(record):
             return None

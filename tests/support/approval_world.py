@@ -42,6 +42,7 @@ from bot.model import (
 )
 from bot.policy.authorizer import Authorizer
 from bot.restarts.approval import Approvals
+from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
 from bot.restarts.send import Sender
 from bot.restarts.services import Services
@@ -225,7 +226,9 @@ class Stage:
         self.approvals = Approvals(services)
         self.preflight = Preflight(services)
         spied: Any = Spied(self)
-        self.sending = Sender(attrs.evolve(services, ledger=spied), self.preflight)
+        self.sending = Sender(
+            attrs.evolve(services, ledger=spied), self.preflight, Owners(services)
+        )
         self.requests = RequestListeners(services, quiet, self.tasks, refusals)
         self.cancellations = Cancellations(services, quiet, refusals)
         self.queries = QueryListeners(services)

@@ -26,11 +26,13 @@ def card(
     approvers: Sequence[str],
     last: Record | None = None,
     others: Sequence[Record] = (),
+    owners: Sequence[str] = (),
 ) -> Message:
     """Ask the *approvers* (ready mentions) whether all of *records* may be restarted.
 
     What the cloud says of each is its baseline. Of one asked for by itself, *last* is
-    its last restart and *others* are its other open requests.
+    its last restart and *others* are its other open requests. *owners* are the user
+    ids of those whose instances they are.
     """
     record = asked_of(records)
     alone, target = len(records) == 1, record.request.target
@@ -41,6 +43,7 @@ def card(
         *((_facts(record),) if alone else map(_row, records)),
         _costs(record, alone=alone),
         *(_warning(one, "it" if alone else "") for one in records),
+        owned(owners),
         _history(last) if alone else None,
         *(b.marked_note(_other(other)) for other in others[:5]),
         _votes(record),
@@ -132,6 +135,13 @@ def losses(instance: Instance | None) -> str:
         "What a restart loses: running jobs, kernels and everything outside the work"
         f" directory, /cache included. What it keeps: {kept}. The SSH host key changes."
     )
+
+
+def owned(owners: Sequence[str]) -> b.Part | None:
+    """Return whose it is, as mentions, where that is known."""
+    if not owners:
+        return None
+    return b.marked_note(f"Owner: {t.together([t.mention(one) for one in owners])}.")
 
 
 def _warning(record: Record, name: str = "") -> b.Part | None:

@@ -50,10 +50,12 @@ def message(
     seen: Mapping[str, Seen] | None = None,
     *,
     mentions: Sequence[str] = (),
+    owners: Sequence[str] = (),
 ) -> Message:
     """Show where *records* stand; *seen* has the last look by request id.
 
-    *mentions* are those of the approvers, who are told about a break-glass restart.
+    *mentions* are those of the approvers, who are told about a break-glass restart,
+    *owners* the user ids of those whose instances they are.
     """
     looks = seen or {}
     if len(records) == 1:
@@ -62,11 +64,11 @@ def message(
     else:
         heading = f"Restart of {t.count_of(records)}: {_counts(records)}"
         body = _lines(records, looks)
-    return b.message(b.title(heading), *_asked(records, mentions), *body)
+    return b.message(b.title(heading), *_asked(records, mentions, owners), *body)
 
 
 def _asked(
-    records: Sequence[Record], mentions: Sequence[str]
+    records: Sequence[Record], mentions: Sequence[str], owners: Sequence[str]
 ) -> tuple[b.Part | None, ...]:
     """Return who asked for what and why, who agreed, and who has to know."""
     request = records[0].request
@@ -79,6 +81,7 @@ def _asked(
             f" {t.date(request.asked_at)}{approved}."
         ),
         _glass_line(mentions) if glass else None,
+        approval.owned(owners),
         b.words(t.reason(request)),
     )
 
