@@ -69,6 +69,7 @@ class AppHome:
             ],
             mine=[one for one in records if one.request.user_id == user_id],
             rebooting=[one for one in records if one.state in UNDER_WAY],
+            down=await self._services.ledger.down(),
             last=await self._services.ledger.recent(limit=LAST),
             may_restart=await self._targets(user_id),
         )

@@ -21,6 +21,7 @@ def home_view(
     waiting: Waiting = (),
     mine: Sequence[Record] = (),
     rebooting: Sequence[Record] = (),
+    down: Sequence[Record] = (),
     last: Sequence[Record] = (),
     may_restart: Sequence[Target] = (),
 ) -> View:
@@ -37,6 +38,7 @@ def home_view(
         *_listed("Waiting for your decision", decide),
         *_listed("Your open requests", list(map(_line, mine))[:_ROWS]),
         *_listed("Restarting now", list(map(_line, rebooting))[:_ROWS]),
+        *(_listed("Down", list(map(_line, down))[:_ROWS]) if down else ()),
         *_listed("You may restart", boxes[:_ROWS]),
         *_listed("Last restarts", list(map(_line, last))[:_ROWS]),
         b.note(f"Type {t.COMMAND} help for all commands."),

@@ -26,6 +26,12 @@ def offer(record: Record) -> b.Part | None:
     return b.buttons(b.button(label, action, record.request.id, about=about))
 
 
+def start_now_button(down: Record) -> b.Block:
+    """Return the button that starts what *down* has left down."""
+    about = f"Start now: {t.spot(down.request.target)}"
+    return b.button("Start now", START_NOW, down.request.id, about=about)
+
+
 def _offered(record: Record) -> tuple[str, str] | None:
     """Return label and action of the button that fits how *record* ended."""
     if record.state is State.DOWN:
