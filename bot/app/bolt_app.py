@@ -83,6 +83,7 @@ def listeners_of(
             restart_dialog,
             batch_dialog,
             responses,
+            services.names,
         ),
         approval_buttons=ApprovalButtons(
             services, approvals, restarts, responses, tasks, refusals

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.app.clients import BotIdentity, Clients
+from bot.cloud import Names
 from bot.config import Settings
 from bot.policy.authorizer import Authorizer
 from bot.restarts.services import Services
@@ -23,14 +24,16 @@ def services_of(
 ) -> Services:
     """Return what all share; *poll_s* is how soon a waiting story notices its news."""
     users = Users(clients.idem, me.team_id, on_call=metrics.slack_called)
+    names = Names(settings, clients.cloud)
     return Services(
-        settings=settings,
+        settings=names.settings,
+        names=names,
         ledger=clients.ledger,
         cloud=clients.cloud,
         slack=clients.slack,
         users=users,
         authorizer=Authorizer(
-            settings=settings,
+            settings=names.settings,
             users=users,
             ledger=clients.ledger,
             cloud=clients.cloud,

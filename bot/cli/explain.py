@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.cloud import Cloud, http_client
+from bot.cloud import Cloud, Names, http_client
 from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
@@ -19,6 +19,8 @@ from bot.policy.authorizer import Authorizer
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.errors import translated
 from bot.slack.users import Users
+
+NAMES_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ async def explain(
     *channel* None asks about anywhere. Raises UsageError for unknown names, SlackError
     when Slack does not say who somebody is, LedgerError without a database.
     """
+    settings = await _with_names(settings, secrets, project)
     target = settings.target(project, instance)
     async with _authorizer(settings, secrets) as (authorizer, users, home_team):
         user_id = await _user_id(users, user)
@@ -111,6 +114,14 @@ async def explain(
         by = decision.approval.by if decision.approval else ()
         channels = _channels(settings, decision) if channel is None else ()
         return Explanation(user_id, target, decision, approvers, by, channels)
+
+
+async def _with_names(settings: Settings, secrets: Secrets, project: str) -> Settings:
+    """Return *settings* with the names that the cloud has, where they count."""
+    async with http_client() as http:
+        names = Names(lambda: settings, Cloud.of(settings, secrets, http))
+        await names.fresh(project, within_s=NAMES_WITHIN_S)
+        return names.settings()
 
 
 def _channels(settings: Settings, decision: Decision) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from bot.cloud.client import Cloud, http_client
 from bot.cloud.login import Login
+from bot.cloud.names import Names
 from bot.config import Endpoint
 
-__all__ = ["Cloud", "Endpoint", "Login", "http_client"]
+__all__ = ["Cloud", "Endpoint", "Login", "Names", "http_client"]

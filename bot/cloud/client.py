@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, resul
 from bot.cloud.error_response import body_of, problem_of, ref_of, sent_at, word
 from bot.cloud.login import Login, LoginBackoff
 from bot.cloud.rate_limiter import RateLimiter
+from bot.cloud.shared_looks import SharedLooks
 from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
 from bot.config import Endpoint, Secrets, Settings
 from bot.config.tables import ID
@@ -94,6 +96,7 @@ class Cloud:
         self._key_pause = LoginBackoff(KEY_PAUSE_S, clocks.monotonic)
         self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
         self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
+        self._looks: dict[str, SharedLooks] = {}
 
     @classmethod
     def of(
@@ -120,9 +123,26 @@ class Cloud:
     async def read(self, target: Target, *, can_wait: bool = False) -> Instance:
         """Return what the cloud says about an instance now.
 
-        One that *can_wait* lets those first that somebody waits for. An id of the
-        other kind raises CloudOtherKind, which names it.
+        One that *can_wait* lets those first that somebody waits for, and may be
+        answered by a list of many. An id of the other kind raises CloudOtherKind, which
+        names it.
         """
+        if can_wait and target.kind is Kind.NOTEBOOK:
+            return await self._shared(target.project).look(target)
+        return await self._read_or_explain(target, can_wait=can_wait)
+
+    def _shared(self, project: str) -> SharedLooks:
+        """Return what shares the looks at the notebooks of *project*."""
+        if project not in self._looks:
+            self._looks[project] = SharedLooks(
+                partial(self.pages, project, can_wait=True),
+                partial(self._read_or_explain, can_wait=True),
+                self._clocks,
+            )
+        return self._looks[project]
+
+    async def _read_or_explain(self, target: Target, *, can_wait: bool) -> Instance:
+        """Return one instance, read by itself."""
         try:
             return await self._read(target, can_wait=can_wait)
         except CloudGone:
@@ -194,7 +214,9 @@ class Cloud:
         """
         with self._counted("flavors"):
             kind = "DEDICATED" if instance.pool else "MANAGED"
-            body = await self._listed(target.project, notebook.FLAVORS, {"type": kind})
+            body, _ = await self._listed(
+                target.project, notebook.FLAVORS, {"type": kind}
+            )
             return notebook.sold_out(body, instance.flavor)
 
     async def list(
@@ -215,13 +237,13 @@ class Cloud:
         for offset in count(step=notebook.PAGE):
             with self._counted("list"):
                 query = notebook.page_query(offset)
-                body = await self._listed(
+                body, at_ms = await self._listed(
                     project, notebook.LIST, query, can_wait=can_wait
                 )
                 page = notebook.instances(body)
                 if page is None:
                     raise CloudUnknown("The cloud's list of notebooks is unreadable.")
-            yield page
+            yield tuple(replace(one, read_ms=at_ms) for one in page)
             ids = {one.id for one in page}
             if notebook.is_last(body) or ids <= seen:
                 return
@@ -350,11 +372,8 @@ class Cloud:
         of_another = seen_id and seen_id.lower() != target.key
         if of_another or not (seen_id or found.status):
             raise lost(asked, status=response.status_code, ref=ref_of(response))
-        at = sent_at(response)
         return replace(
-            found,
-            id=seen_id or target.instance_id,
-            read_ms=None if at is None else int(at * 1000),
+            found, id=seen_id or target.instance_id, read_ms=_told_ms(response)
         )
 
     def _accepted(
@@ -391,8 +410,8 @@ class Cloud:
         query: Mapping[str, str],
         *,
         can_wait: bool = False,
-    ) -> dict[str, Any]:
-        """Return the body of the answer to a call about all of a project."""
+    ) -> tuple[dict[str, Any], int | None]:
+        """Return the answer to a call about all of a project, and when it was given."""
         point = self._endpoint(project)
         _check_id("project", point.project_id)
         base, auth = point.modelarts_url.rstrip("/"), self._auth(point)
@@ -404,7 +423,7 @@ class Cloud:
         body = body_of(response := await self._send(call, url, auth, asked))
         if word(body.get("error_code")):
             raise failure(problem_of(response, self._clocks.now()), asked)
-        return body
+        return body, _told_ms(response)
 
     @contextmanager
     def _counted(self, kind: str) -> Iterator[None]:
@@ -424,3 +443,9 @@ def _check_id(what: str, text: str) -> None:
             f"That is no {what} id: it may hold letters, digits and dashes only, 64 at"
             " most. Nothing was sent."
         )
+
+
+def _told_ms(response: httpx.Response) -> int | None:
+    """Return the cloud's clock when it answered, in milliseconds, if it says so."""
+    at = sent_at(response)
+    return None if at is None else int(at * 1000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from bot.config.error_messages import echo, fold, guess
@@ -17,12 +17,17 @@ _PATTERN = frozenset("*?[")
 def instance_of(project: str, own: ProjectSettings, typed: str) -> tuple[str, str]:
     """Return what to call the instance that was typed, and its id."""
     word = as_name("instance", typed)
-    alias = one_of(word, own.instances) or next(iter(own.aliases(word)), "")
+    names = own.names
+    found = (word if word in names else "") or one_of(word, own.instances)
+    alias = found or next(iter(own.aliases(word)), "")
     if alias:
-        return alias, own.instances[alias].id
+        return alias, names[alias]
+    if word in own.doubled:
+        raise UsageError(_several(project, word, own.doubled[word]))
     shape = ID_SHAPE.fullmatch(word)
     if shape is None:
-        raise UsageError(unknown("instance", word, own.instances, f" in {project}"))
+        sentence = unknown("instance", word, names, f" in {project}")
+        raise UsageError(" ".join(filter(None, (sentence, _missing(own)))))
     # One spelling, so that a pattern over ids cannot be passed by another case.
     instance_id = (shape[1] or "").upper() + shape[2].lower()
     return instance_id, instance_id
@@ -33,13 +38,32 @@ def matching(project: str, own: ProjectSettings, typed: str) -> list[str]:
     if not _PATTERN & set(typed):
         return [typed]
     wanted = fold(typed)
-    found = [name for name in own.instances if fnmatchcase(fold(name), wanted)]
+    names, doubled = own.names, own.doubled
+    found = [name for name in (*names, *doubled) if fnmatchcase(fold(name), wanted)]
+    if several := next((name for name in found if name in doubled), ""):
+        raise UsageError(_several(project, several, doubled[several]))
     if not found:
         shown = echo(typed, "*?[]!")
-        known = f" Known here: {_listed(own.instances)}."
-        some = known if 0 < len(own.instances) <= FEW else ""
-        raise UsageError(f'No instance in {project} is called "{shown}".{some}')
+        known = f" Known here: {_listed(names)}."
+        some = known if 0 < len(names) <= FEW else ""
+        sentence = f'No instance in {project} is called "{shown}".{some}'
+        raise UsageError(" ".join(filter(None, (sentence, _missing(own)))))
     return found
+
+
+def _several(project: str, name: str, ids: Sequence[str]) -> str:
+    """Return the sentence that a name is not enough."""
+    listed = " and ".join(ids)
+    return (
+        f'{len(ids)} notebooks in {project} are called "{echo(name)}": type the id of'
+        f" the one that you mean, {listed}."
+    )
+
+
+def _missing(own: ProjectSettings) -> str:
+    """Return why there may be more names than are known, if there may."""
+    problem = own.problem
+    return f"The names in the cloud are not known: {problem}" if problem else ""
 
 
 def as_name(kind: str, typed: str) -> str:

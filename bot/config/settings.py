@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from bot.config.tables import (
     Auth,
     CloudSettings,
     Database,
+    Found,
     Name,
     ProjectSettings,
     ServerSettings,
@@ -96,6 +97,14 @@ class Settings(Table):
             kind=own.kind,
         )
 
+    def with_found(self, found: Mapping[str, Found]) -> Self:
+        """Return them with the names that the cloud has in each of these projects."""
+        projects = {
+            name: own.with_found(found[name]) if name in found else own
+            for name, own in self.projects.items()
+        }
+        return self.model_copy(update={"projects": projects})
+
     def target(self, project: str, instance: str) -> Target:
         """Return the instance that somebody means by what he typed.
 
@@ -122,8 +131,8 @@ class Settings(Table):
         """
         name = self.project(project)
         own = self.projects[name]
-        firsts = dict.fromkeys(own.aliases(i.id)[0] for i in own.instances.values())
-        return [self.target(name, alias) for alias in firsts]
+        ids = {i.lower(): i for i in own.every_id}
+        return [self.target(name, instance_id) for instance_id in ids.values()]
 
     def several(self, project: str, typed: Sequence[str]) -> list[Target]:
         """Return the instances that names and patterns mean, each of them once.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
+import attrs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from bot.model import Kind, Seconds
@@ -202,6 +203,14 @@ def instance_table(value: Any) -> Any:
     return value
 
 
+@attrs.frozen
+class Found:
+    """The cloud's *names*, each with its id, and why there may be more of them."""
+
+    names: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
 class ProjectSettings(Table):
     """One project of the cloud, and the names of its instances.
 
@@ -218,13 +227,52 @@ class ProjectSettings(Table):
     instances: dict[
         Name, Annotated[InstanceSettings, BeforeValidator(instance_table)]
     ] = Field(default_factory=dict)
+    _found: Found = Found()
+    _ids: dict[str, tuple[str, ...]] = {}  # of each name that the cloud has
+    _alone: dict[str, str] = {}  # by id: such a name, if no other notebook has it
+
+    def with_found(self, found: Found) -> Self:
+        """Return it with the names that the cloud has, besides its own aliases.
+
+        A name of the cloud that is an alias, or looks like an id, is none here.
+        """
+        ids: dict[str, tuple[str, ...]] = {}
+        for named, found_id in found.names:
+            if named not in self.instances and not ID_SHAPE.fullmatch(named):
+                ids[named] = (*ids.get(named, ()), found_id)
+        copy = self.model_copy()
+        copy._found, copy._ids = found, ids  # noqa: SLF001 - its own
+        copy._alone = {i[0].lower(): n for n, i in ids.items() if len(i) == 1}  # noqa: SLF001
+        return copy
+
+    @property
+    def problem(self) -> str:
+        """Why the cloud's names could not be had, if they could not."""
+        return self._found.problem
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Every name that means one instance, with its id."""
+        aliases = {alias: known.id for alias, known in self.instances.items()}
+        return {n: ids[0] for n, ids in self._ids.items() if len(ids) == 1} | aliases
+
+    @property
+    def doubled(self) -> dict[str, tuple[str, ...]]:
+        """Every name that the cloud has for several instances, with their ids."""
+        return {name: ids for name, ids in self._ids.items() if len(ids) > 1}
+
+    @property
+    def every_id(self) -> list[str]:
+        """The id of each instance that has a name, of either sort."""
+        own = [known.id for known in self.instances.values()]
+        return own + [found_id for _, found_id in self._found.names]
 
     def aliases(self, instance_id: str) -> tuple[str, ...]:
-        """Return every alias of an instance; the case of its id does not matter."""
+        """Return every name of an instance; the case of its id does not matter."""
         wanted = instance_id.lower()
-        return tuple(
-            a for a, known in self.instances.items() if known.id.lower() == wanted
-        )
+        aliases = (a for a, i in self.instances.items() if i.id.lower() == wanted)
+        alone = self._alone.get(wanted)
+        return (*aliases, alone) if alone else tuple(aliases)
 
     def kind_of(self, instance_id: str) -> Kind:
         """Return the kind of an instance, whether or not it has a name."""

@@ -8,6 +8,7 @@ import attrs
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
+from bot.cloud import Names
 from bot.errors import LedgerError, SlackError, UsageError
 from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.cancellations import Cancellations
@@ -33,6 +34,7 @@ class Commands:
     _restart_dialog: RestartDialog
     _batch_dialog: BatchDialog
     _responses: Responses
+    _names: Names
 
     async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Answer with the acknowledgement where that is possible in time.
@@ -49,6 +51,8 @@ class Commands:
             user=actor.user_id, request=request_id(actor.delivery)
         ):
             log.info("command", kind=type(command).__name__.lower())
+            if typed := getattr(command, "project", ""):
+                await self._names.fresh(typed)
             try:
                 return await self._route(actor, command, str(body["trigger_id"]))
             except (SlackError, LedgerError) as error:

@@ -27,6 +27,8 @@ from bot.slack.messages.dialogs import Opened, opened
 
 log = structlog.get_logger()
 
+SEARCH_WITHIN_S = 0.5  # a select and a submission have to be answered within 3 s
+
 
 @attrs.frozen
 class RestartDialog:
@@ -58,6 +60,7 @@ class RestartDialog:
         actor = who_clicked(body)
         try:
             project, instance = target_names(str(body["actions"][0].get("value")))
+            await self._services.names.fresh(project)
             target = self._services.settings().target(project, instance)
         except UsageError as error:
             await self._responses.whisper(actor, replies.plain(str(error)))
@@ -138,6 +141,7 @@ class RestartDialog:
             why = str(error) or "no answer in time"
             log.warning("who searches is not known", error=why)
             return []
+        await self._services.names.fresh(project, within_s=SEARCH_WITHIN_S)
         known = outsider is None and project in self._services.settings().projects
         return self._services.settings().targets(project) if known else []
 
@@ -152,6 +156,7 @@ class RestartDialog:
         if not actor.channel_id:
             problem = "Choose the channel that the restart is shown in."
             return Submitted.wrong(dialogs.CHANNEL, problem)
+        await self._services.names.fresh(fields.project, within_s=SEARCH_WITHIN_S)
         try:
             target = self._services.settings().target(fields.project, fields.instance)
         except UsageError as error:

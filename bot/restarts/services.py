@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from bot.cloud import Cloud
+from bot.cloud import Cloud, Names
 from bot.config import Settings
 from bot.ledger import Ledger
 from bot.policy.authorizer import Authorizer
@@ -24,7 +24,10 @@ def _now() -> datetime:
 
 @attrs.frozen
 class Services:
-    """One of each; *settings* returns those in force now, which a reload changes."""
+    """One of each; *settings* returns those in force now, which a reload changes.
+
+    The names that the cloud has are among them once *names* has fetched them.
+    """
 
     settings: Callable[[], Settings]
     ledger: Ledger
@@ -36,3 +39,8 @@ class Services:
     traces: Traces
     wakeups: Wakeups
     now: Callable[[], datetime] = _now  # UTC; a test may play the clock
+    names: Names = attrs.field()
+
+    @names.default
+    def _names_of_the_cloud(self) -> Names:
+        return Names(self.settings, self.cloud)
