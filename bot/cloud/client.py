@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from itertools import count
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
 from bot.cloud import notebook, studio
-from bot.cloud.aksk_auth import KEY_PAUSE_S, SigningAuth
 from bot.cloud.api import Api, Call
+from bot.cloud.auths import Auth, Auths
 from bot.cloud.clocks import Clocks
 from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, result_of
-from bot.cloud.error_response import body_of, problem_of, ref_of, sent_at, word
-from bot.cloud.login import Login, LoginBackoff
+from bot.cloud.error_response import body_of, problem_of, ref_of, told_ms, word
+from bot.cloud.login import Login
+from bot.cloud.notebook_calls import NotebookCalls
 from bot.cloud.rate_limiter import RateLimiter
 from bot.cloud.shared_looks import SharedLooks
-from bot.cloud.token_auth import LOGIN_PAUSE_S, Account, TokenAuth
+from bot.cloud.token_auth import TokenAuth
 from bot.config import Endpoint, Secrets, Settings
 from bot.config.tables import ID
 from bot.errors import (
@@ -29,7 +29,6 @@ from bot.errors import (
     CloudMisfit,
     CloudOtherKind,
     CloudRefused,
-    CloudUnknown,
 )
 from bot.model import (
     NO_AUTO_STOP,
@@ -93,9 +92,8 @@ class Cloud:
         self._limiter = RateLimiter(
             calls_per_minute, clock=clocks.monotonic, sleep=clocks.sleep
         )
-        self._key_pause = LoginBackoff(KEY_PAUSE_S, clocks.monotonic)
-        self._accounts: dict[tuple[str, str], Account] = {}  # by iam_url and cloud
-        self._auths: dict[Endpoint, TokenAuth | SigningAuth] = {}
+        self._auths = Auths(login, http, clocks, on_call)
+        self._notebooks = NotebookCalls(self)
         self._looks: dict[str, SharedLooks] = {}
 
     @classmethod
@@ -135,7 +133,7 @@ class Cloud:
         """Return what shares the looks at the notebooks of *project*."""
         if project not in self._looks:
             self._looks[project] = SharedLooks(
-                partial(self.pages, project, can_wait=True),
+                partial(self._notebooks.pages, project, can_wait=True),
                 partial(self._read_or_explain, can_wait=True),
                 self._clocks,
             )
@@ -164,7 +162,7 @@ class Cloud:
 
     async def _read(self, target: Target, *, can_wait: bool) -> Instance:
         """Return what the API of a target's kind says of it."""
-        with self._counted("read"):
+        with self.counted("read"):
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
             await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
@@ -180,7 +178,7 @@ class Cloud:
         *auto_stop* is for the start of a notebook. ValueError for an act that the kind
         of the instance does not have.
         """
-        with self._counted(act):
+        with self.counted(act):
             call = _APIS[target.kind].call(act, auto_stop)
             asked, url, auth = self._prepared(target, act)
             self._limiter.take()
@@ -193,65 +191,23 @@ class Cloud:
 
     async def lease(self, target: Target) -> Lease:
         """Return when a notebook stops by itself."""
-        with self._counted("lease"):
-            body = await self._asked_notebook(target, Call("GET", "/lease"))
-            return notebook.lease(body)
+        return await self._notebooks.lease(target)
 
     async def set_lease(self, target: Target, auto_stop: AutoStop) -> Lease:
-        """Set when a running notebook stops by itself, and return what counts then.
-
-        The same may be set again.
-        """
-        with self._counted("lease"):
-            set_to = Call("PATCH", "/lease", notebook.lease_body(auto_stop))
-            body = await self._asked_notebook(target, set_to, act="set_lease")
-        return notebook.lease(body) if body else await self.lease(target)
+        """Set when a running notebook stops by itself; return what counts then."""
+        return await self._notebooks.set_lease(target, auto_stop)
 
     async def is_sold_out(self, target: Target, instance: Instance) -> bool | None:
-        """Say whether all machines like a notebook's are taken; None where unsaid.
+        """Say whether all machines like a notebook's are taken; None where unsaid."""
+        return await self._notebooks.is_sold_out(target, instance)
 
-        That there are some is a hint, no reservation.
-        """
-        with self._counted("flavors"):
-            kind = "DEDICATED" if instance.pool else "MANAGED"
-            body, _ = await self._listed(
-                target.project, notebook.FLAVORS, {"type": kind}
-            )
-            return notebook.sold_out(body, instance.flavor)
-
-    async def list(
-        self, project: str, *, can_wait: bool = False
-    ) -> tuple[Instance, ...]:
+    async def list(self, project: str) -> tuple[Instance, ...]:
         """Return every notebook of *project*, each once: all pages, or an error."""
-        found = [page async for page in self.pages(project, can_wait=can_wait)]
-        return tuple({one.id.lower(): one for page in found for one in page}.values())
-
-    async def pages(
-        self, project: str, *, can_wait: bool = False
-    ) -> AsyncIterator[tuple[Instance, ...]]:
-        """Yield the notebooks of *project*, whoever's they are, page by page.
-
-        While they change, one may stand on two pages, or on none.
-        """
-        seen: set[str] = set()
-        for offset in count(step=notebook.PAGE):
-            with self._counted("list"):
-                query = notebook.page_query(offset)
-                body, at_ms = await self._listed(
-                    project, notebook.LIST, query, can_wait=can_wait
-                )
-                page = notebook.instances(body)
-                if page is None:
-                    raise CloudUnknown("The cloud's list of notebooks is unreadable.")
-            yield tuple(replace(one, read_ms=at_ms) for one in page)
-            ids = {one.id for one in page}
-            if notebook.is_last(body) or ids <= seen:
-                return
-            seen |= ids
+        return await self._notebooks.all(project)
 
     async def log_in(self, project: str) -> None:
         """Prove the login of *project*; a key is proven by using it."""
-        auth = self._auth(self._endpoint(project))
+        auth = self._auths.at(self._endpoint(project))
         if isinstance(auth, TokenAuth):
             await auth.token()
         else:
@@ -266,11 +222,11 @@ class Cloud:
 
     def skew_s(self, project: str) -> float | None:
         """Return by how many seconds our clock is ahead of the cloud's, if known."""
-        return self._auth(self._endpoint(project)).skew_s
+        return self._auths.at(self._endpoint(project)).skew_s
 
     def _prepared(
         self, target: Target, act: Act | None = None
-    ) -> tuple[Asked, str, TokenAuth | SigningAuth]:
+    ) -> tuple[Asked, str, Auth]:
         """Return what goes into sentences, the URL and the login for a call."""
         point = self._endpoint(target.project)
         _check_id("project", target.project_id)
@@ -290,29 +246,13 @@ class Cloud:
             right=api.right(act),
             kind=target.kind,
         )
-        return asked, url, self._auth(point)
+        return asked, url, self._auths.at(point)
 
     def _endpoint(self, project: str) -> Endpoint:
         """Return the endpoint of *project*, which a reload may have removed."""
         if project not in self._endpoints:
             raise CloudMisfit(f"Project {project} is not in the bot's configuration.")
         return self._endpoints[project]
-
-    def _auth(self, point: Endpoint) -> TokenAuth | SigningAuth:
-        """Return the login of an endpoint, made when it is needed first."""
-        if point not in self._auths:
-            self._auths[point] = self._new_auth(point)
-        return self._auths[point]
-
-    def _new_auth(self, point: Endpoint) -> TokenAuth | SigningAuth:
-        if point.auth == "aksk":
-            return SigningAuth(point, self._login, self._key_pause, self._clocks.now)
-        login = self._login.at(point.cloud)
-        account = self._accounts.setdefault(
-            (point.iam_url, point.cloud),
-            Account(login, LoginBackoff(LOGIN_PAUSE_S, self._clocks.monotonic)),
-        )
-        return TokenAuth(point, account, self._http, self._clocks, self._on_call)
 
     async def _send(
         self, call: Call, url: str, auth: httpx.Auth, asked: Asked
@@ -373,7 +313,7 @@ class Cloud:
         if of_another or not (seen_id or found.status):
             raise lost(asked, status=response.status_code, ref=ref_of(response))
         return replace(
-            found, id=seen_id or target.instance_id, read_ms=_told_ms(response)
+            found, id=seen_id or target.instance_id, read_ms=told_ms(response)
         )
 
     def _accepted(
@@ -389,44 +329,42 @@ class Cloud:
             raise lost(asked, status=response.status_code, ref=ref)
         return replace(answer, ref=ref)
 
-    async def _asked_notebook(
-        self, target: Target, call: Call, *, act: str = ""
-    ) -> dict[str, Any]:
-        """Return the body of the answer to a *call* about a notebook."""
+    async def of_one(
+        self, target: Target, call: Call, *, changes: str = ""
+    ) -> httpx.Response:
+        """Make a *call* about one notebook; *changes* is the right that it needs."""
         asked, url, auth = self._prepared(replace(target, kind=Kind.NOTEBOOK))
-        if act:
-            asked = replace(asked, act=act, right="updateStopPolicy")
-        auth.check()
-        await self._limiter.wait()
-        body = body_of(response := await self._send(call, url, auth, asked))
-        if word(body.get("error_code")):
-            raise failure(problem_of(response, self._clocks.now()), asked)
-        return body
+        if changes:
+            asked = replace(asked, act="change", right=changes)
+        return await self._told(call, url, auth, asked)
 
-    async def _listed(
-        self,
-        project: str,
-        path: str,
-        query: Mapping[str, str],
-        *,
-        can_wait: bool = False,
-    ) -> tuple[dict[str, Any], int | None]:
-        """Return the answer to a call about all of a project, and when it was given."""
+    async def of_all(
+        self, project: str, path: str, query: Mapping[str, str], *, can_wait: bool
+    ) -> httpx.Response:
+        """Make a call about all notebooks of a project."""
         point = self._endpoint(project)
         _check_id("project", point.project_id)
-        base, auth = point.modelarts_url.rstrip("/"), self._auth(point)
+        base = point.modelarts_url.rstrip("/")
         asked = Asked(project, project, host_of(base), right=notebook.RIGHTS[path])
-        auth.check()
-        await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
         url = f"{base}/v1/{point.project_id}/{path}"
         call = Call("GET", query=query)
-        body = body_of(response := await self._send(call, url, auth, asked))
-        if word(body.get("error_code")):
+        return await self._told(
+            call, url, self._auths.at(point), asked, can_wait=can_wait
+        )
+
+    async def _told(
+        self, call: Call, url: str, auth: Auth, asked: Asked, *, can_wait: bool = False
+    ) -> httpx.Response:
+        """Make a call that may be made again; an error in its answer is raised."""
+        auth.check()  # before the queue: a login that rests answers at once
+        await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
+        response = await self._send(call, url, auth, asked)
+        if word(body_of(response).get("error_code")):
             raise failure(problem_of(response, self._clocks.now()), asked)
-        return body, _told_ms(response)
+        return response
 
     @contextmanager
-    def _counted(self, kind: str) -> Iterator[None]:
+    def counted(self, kind: str) -> Iterator[None]:
         """Tell *on_call* how a call of this *kind* ended."""
         try:
             yield
@@ -443,9 +381,3 @@ def _check_id(what: str, text: str) -> None:
             f"That is no {what} id: it may hold letters, digits and dashes only, 64 at"
             " most. Nothing was sent."
         )
-
-
-def _told_ms(response: httpx.Response) -> int | None:
-    """Return the cloud's clock when it answered, in milliseconds, if it says so."""
-    at = sent_at(response)
-    return None if at is None else int(at * 1000)

@@ -53,7 +53,12 @@ _OF_A_LOOK = {
     GONE: "The cloud does not offer this call at {host}, or the endpoint is wrong.",
     LOST: "The cloud gave no usable answer when asked about {a}.",
 }
-_DONE = {"restart": "restarted", "stop": "stopped", "start": "started"}
+_DONE = {
+    "restart": "restarted",
+    "stop": "stopped",
+    "start": "started",
+    "change": "changed",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,12 @@ def sent_at(response: httpx.Response) -> float | None:
     return _http_date(response.headers.get("Date", ""))
 
 
+def told_ms(response: httpx.Response) -> int | None:
+    """Return the cloud's clock when it answered, in milliseconds, if it says so."""
+    at = sent_at(response)
+    return None if at is None else int(at * 1000)
+
+
 def skew_of(response: httpx.Response, now: float) -> float | None:
     """Return by how many seconds our clock is ahead of the cloud's (< 0: behind)."""
     theirs = sent_at(response)

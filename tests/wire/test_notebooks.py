@@ -125,7 +125,7 @@ async def test_a_start_never_goes_out_bare(side: Side):
     assert side.box.lease.enable is False
 
     side.far.put("nb-3", "STOPPED")
-    token = await side.cloud._auth(side.cloud._endpoint("ml-nb")).token()
+    token = await side.cloud._auths.at(side.cloud._endpoint("ml-nb")).token()
     async with http_client() as http:
         url = f"{side.far.url}/v1/{PROJECT}/notebooks/{NB3}/start"
         bare = await http.post(url, headers={"X-Auth-Token": token})
@@ -358,7 +358,7 @@ async def test_one_that_stands_on_two_pages_is_one(side: Side):
     newest = ScriptedNotebook(
         id=uuid(999), name="newest", owner="a", lease=ScriptedLease(create_ms=2**41)
     )
-    pages = side.cloud.pages("ml-nb")
+    pages = side.cloud._notebooks.pages("ml-nb")
     first = await anext(pages)
     project = replace(side.far.world.projects[0], notebooks=(newest, *boxes))
     world = replace(side.far.world, projects=(project,))
@@ -374,7 +374,7 @@ async def test_one_that_stands_on_two_pages_is_one(side: Side):
 @pytest.mark.parametrize("side", [many(120)], indirect=True)
 async def test_a_page_that_fails_in_the_middle(side: Side):
     """Half a list is no list: two of one name must not look like one."""
-    pages = side.cloud.pages("ml-nb")
+    pages = side.cloud._notebooks.pages("ml-nb")
     await anext(pages)
     side.far.faults.plant("list", Fault(reply=html(502, "Bad Gateway")))
 
@@ -393,7 +393,7 @@ async def test_a_list_that_the_bot_may_not_have(side: Side):
 @pytest.mark.parametrize("limit", [1, 49, 51, 100])
 async def test_the_local_cloud_takes_three_page_sizes_only(side: Side, limit):
     """As the original does."""
-    token = await side.cloud._auth(side.cloud._endpoint("ml-nb")).token()
+    token = await side.cloud._auths.at(side.cloud._endpoint("ml-nb")).token()
     async with http_client() as http:
         answer = await http.get(
             f"{side.far.url}/v1/{PROJECT}/notebooks/all?limit={limit}",
@@ -405,7 +405,7 @@ async def test_the_local_cloud_takes_three_page_sizes_only(side: Side, limit):
 
 async def test_every_answer_of_the_local_cloud_holds_a_token(side: Side):
     """So a client that keeps one is found out."""
-    token = await side.cloud._auth(side.cloud._endpoint("ml-nb")).token()
+    token = await side.cloud._auths.at(side.cloud._endpoint("ml-nb")).token()
     async with http_client() as http:
         for path in (f"notebooks/{NB3}", "notebooks/all?name=B-"):
             answer = await http.get(

@@ -444,7 +444,7 @@ async def test_a_wrong_address_is_the_operators_matter(wire, clock):
     point = replace(TOKEN_POINT, iam_url="ftp:nowhere")
     http = httpx.AsyncClient()  # real: its refusal of the address is what is tested
     cloud = cloud_over(wire, clock, point)
-    cloud._http = http
+    cloud._auths._http = http
 
     with pytest.raises(CloudMisfit, match="iam_url of project ml-prod is wrong"):
         await cloud.log_in("ml-prod")
