@@ -57,6 +57,7 @@ class Offers:
                 return refusal or replies.unknown_request()
             wish = _wish(ended, str(action.get("action_id") or ""))
             old = ended.request.target
+            await self._services.names.fresh(old.project)
             target = self._services.settings().target(old.project, old.instance_id)
             asked = await self._requests.ask(actor, [target], wish)
         except UsageError as error:
