@@ -80,7 +80,8 @@ class Notifications:
         batch = await self._batch(request_id)
         record, request = batch.record, batch.record.request
         doubt = not record.done and request.plan[0] is Act.STOP
-        if record.state is not State.RESTARTING:
+        told = record.doubt_told if doubt else record.trouble_told
+        if told or record.state is not State.RESTARTING:
             return None
         if doubt:
             lost_s = self._services.settings().watch.lost
@@ -99,8 +100,8 @@ class Notifications:
             log.warning("not said in between", error=str(error))
         except SlackError as error:
             return pause(error)
-        told = {"doubt_told" if doubt else "trouble_told": True}
-        await patiently(lambda: self._services.ledger.update(request_id, **told))
+        kept = {"doubt_told" if doubt else "trouble_told": True}
+        await patiently(lambda: self._services.ledger.update(request_id, **kept))
         return None
 
     async def not_announced(self, request_id: str) -> None:

@@ -68,7 +68,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"{moment}:fault", states=unknown, fault="Watcher.until_next")
         silent = (State.NOT_RESTARTED,) * len(NAMES)
         yield Case(f"{moment}:silent", states=silent, messages=2, mute=True)
-    yield Case("after:Cloud.restart")
+    yield Case("after:Cloud.act")
     yield Case("after:Ledger.record_all")
     yield Case("after:Ledger.vote")
     # Posted, and that it was died with the process: it is posted again.

@@ -92,9 +92,9 @@ def cases() -> Iterator[Case]:
         yield Case(f"{moment}:silent", state=silent, posts=0, mute=True)
         yield Case(f"{moment}:fault", state=State.UNKNOWN, fault="Watcher.until_next")
     # Claimed and not sent: nobody can know that it was not, so it is never sent.
-    yield Case("before:Cloud.restart", state=State.UNKNOWN, posts=0)
+    yield Case("before:Cloud.act", state=State.UNKNOWN, posts=0)
     # Sent, and the answer died with the process: it is watched, not sent again.
-    yield Case("after:Cloud.restart")
+    yield Case("after:Cloud.act")
     # Posted, and that it was died with the process: it is posted again.
     yield Case("after:SlackClient.post#1", doubled=1)
     yield Case("after:SlackClient.post#2", doubled=1)
