@@ -100,7 +100,7 @@ async def explain(
     *channel* None asks about anywhere. Raises UsageError for unknown names, SlackError
     when Slack does not say who somebody is, LedgerError without a database.
     """
-    settings = await _with_names(settings, secrets, project)
+    settings = await with_names(settings, secrets, project)
     target = settings.target(project, instance)
     async with _authorizer(settings, secrets) as (authorizer, users, home_team):
         user_id = await _user_id(users, user)
@@ -116,7 +116,7 @@ async def explain(
         return Explanation(user_id, target, decision, approvers, by, channels)
 
 
-async def _with_names(settings: Settings, secrets: Secrets, project: str) -> Settings:
+async def with_names(settings: Settings, secrets: Secrets, project: str) -> Settings:
     """Return *settings* with the names that the cloud has, where they count."""
     async with http_client() as http:
         names = Names(lambda: settings, Cloud.of(settings, secrets, http))

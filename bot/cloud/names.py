@@ -68,9 +68,9 @@ class Names:
     def _known(self, name: str, project_id: str) -> Found:
         """Return what is known of a project; nothing that is too old."""
         kept = self._kept.get((name, project_id), _Kept())
-        if self._clock() - kept.read <= USED_S or kept.found.problem:
+        if self._clock() - kept.read <= USED_S:
             return kept.found
-        return Found(problem=_READING)
+        return Found(problem=kept.found.problem or _READING)
 
     async def fresh(self, typed: str, *, within_s: float = WITHIN_S) -> None:
         """Fetch the names of the project that was *typed*, where they are too old.

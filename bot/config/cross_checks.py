@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.config.error_messages import Path, Problem, echo, fold, meant
 from bot.config.tables import ID_SHAPE
+from bot.model import Kind
 
 Document = dict[str, Any]
 
@@ -21,6 +22,7 @@ def of_relations(document: Document) -> Iterator[Problem]:
     yield from _of_addresses(document)
     for name, project in _tables(document, "projects"):
         yield from _of_aliases(("projects", name, "instances"), project)
+        yield from _of_kinds(("projects", name), project)
     yield from _of_repeated_names(document)
     for index, rule in _rules(document):
         names = list(table(document, "projects"))
@@ -99,6 +101,24 @@ def _of_aliases(path: Path, project: Document) -> Iterator[Problem]:
         looks = ID_SHAPE.fullmatch(word) or word in ids.values()
         if looks and word != instance_id:
             yield Problem((*path, alias), "the name is an id itself; choose another")
+
+
+def _of_kinds(path: Path, project: Document) -> Iterator[Problem]:
+    """Yield what is said of instances of a kind that they cannot be."""
+    kind = project.get("kind", Kind.STUDIO)
+    if project.get("discover") is True and kind == Kind.STUDIO:
+        yield Problem(
+            (*path, "discover"), 'works for notebooks: say kind = "notebook", too'
+        )
+    kinds: dict[str, object] = {}
+    given, ids = table(project, "instances"), _ids(project)
+    for alias, instance_id in ids.items():
+        own = given[alias]
+        said = own.get("kind", kind) if isinstance(own, dict) else kind
+        if kinds.setdefault(instance_id, said) != said:
+            yield Problem(
+                (*path, "instances", alias), "has another kind under another name"
+            )
 
 
 def _ids(project: Document) -> dict[str, str]:

@@ -160,7 +160,7 @@ def _sentence(details: ErrorDetails, path: Path, root: type[BaseModel]) -> str:
             return _unknown_key(str(path[-1]), path[:-1], root)
         case "missing":
             return _missing(str(path[-1]), _model_at(root, path[:-1]))
-        case "literal_error":
+        case "literal_error" | "enum":
             return f"must be {str(context['expected']).replace(chr(39), chr(34))}"
     found = _FOUND.get(type(details["input"]), "a date or a time")
     words = _WORDS.get(kind, f"is wrong ({kind})")

@@ -200,6 +200,10 @@ def instance_table(value: Any) -> Any:
     """Return the table that an id alone stands for."""
     if isinstance(value, str):
         return InstanceSettings(id=cloud_id(value))
+    if not isinstance(value, dict):
+        raise ValueError(  # noqa: TRY004 - what pydantic reports
+            "must be an id in quotes, or a table with an id and a kind"
+        )
     return value
 
 
@@ -230,6 +234,7 @@ class ProjectSettings(Table):
     _found: Found = Found()
     _ids: dict[str, tuple[str, ...]] = {}  # of each name that the cloud has
     _alone: dict[str, str] = {}  # by id: such a name, if no other notebook has it
+    _called: dict[str, str] = {}  # by id: what the cloud calls it, whatever that is
 
     def with_found(self, found: Found) -> Self:
         """Return it with the names that the cloud has, besides its own aliases.
@@ -242,6 +247,7 @@ class ProjectSettings(Table):
                 ids[named] = (*ids.get(named, ()), found_id)
         copy = self.model_copy()
         copy._found, copy._ids = found, ids  # noqa: SLF001 - its own
+        copy._called = {i.lower(): name for name, i in found.names}  # noqa: SLF001
         copy._alone = {i[0].lower(): n for n, i in ids.items() if len(i) == 1}  # noqa: SLF001
         return copy
 
@@ -273,6 +279,10 @@ class ProjectSettings(Table):
         aliases = (a for a, i in self.instances.items() if i.id.lower() == wanted)
         alone = self._alone.get(wanted)
         return (*aliases, alone) if alone else tuple(aliases)
+
+    def cloud_name(self, instance_id: str) -> str:
+        """Return what the cloud calls an instance, if that is known here."""
+        return self._called.get(instance_id.lower(), "")
 
     def kind_of(self, instance_id: str) -> Kind:
         """Return the kind of an instance, whether or not it has a name."""

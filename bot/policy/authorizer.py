@@ -145,6 +145,10 @@ class Authorizer:
         Without it a rule is decided on alias and id, and again, with the name, right
         before the restart.
         """
+        own = self._settings().projects.get(target.project)
+        listed = own.cloud_name(target.instance_id) if own else ""
+        if listed and target.key not in self._names:
+            return listed
         patterns = any(rule.instances for rule in self._settings().rules)
         if patterns and target.key not in self._names:
             try:

@@ -729,6 +729,24 @@ async def test_outside_world(page: Page, server: PageServer):
     ]
 
 
+async def test_a_notebook_is_stopped_by_hand(page: Page, server: PageServer):
+    """Each notebook has a button that stops or starts it, and nothing else has one."""
+    world = server.world
+    box = {"project": "ml-nb", "alias": "nb-3", "id": "id-nb-3", "notebook": True}
+    world["instances"] += [{**box, "status": "RUNNING"}]
+    await server.send(world)
+    panel = page.get_by_label("Outside world")
+
+    await panel.get_by_role("button", name="Stop nb-3").click()
+    assert await server.posted("/ui/outside") == {"box": "id-nb-3", "start": False}
+
+    world["instances"][-1]["status"] = "STOPPED"
+    await server.send(world)
+    await panel.get_by_role("button", name="Start nb-3").click()
+    assert await server.posted("/ui/outside") == {"box": "id-nb-3", "start": True}
+    assert await panel.locator(".by-hand").count() == 1
+
+
 async def test_dead_bot_is_announced(page: Page, server: PageServer):
     """While the bot is dead a line says so, and one click starts it again."""
     await server.send({**server.world, "bot": {"running": False, "starts": 1}})

@@ -377,6 +377,8 @@ def _settings(
     lines += [f'{name} = "{value}"' for name, value in watch.items()]
     for project in cloud.world.projects:
         lines += [f"[projects.{project.name}]", f'id = "{project.id}"']
+        if project.discover:
+            lines += ['kind = "notebook"', "discover = true"]
         lines += [f"[projects.{project.name}.instances]"]
         named = [box for box in project.instances if box.id != NAMELESS]
         lines += [f'{box.name} = "{box.id}"' for box in named]
