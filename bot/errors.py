@@ -19,6 +19,7 @@ BotError
 └── SlackError            Slack did not do what was asked
     ├── SlackRefused      final: surely not carried out
     ├── SlackBusy         surely not carried out; may be tried again after a wait
+    ├── SlackShut         surely not carried out; may be tried again once it is mended
     └── SlackUnknown      nobody knows; a post may stand twice if it is repeated
 """
 
@@ -149,11 +150,20 @@ class SlackRefused(SlackError):
 
 
 class SlackBusy(SlackError):
-    """Slack is throttling; try again after *retry_after* seconds."""
+    """Slack took nothing; try again after *retry_after* seconds, if it names them."""
 
-    def __init__(self, sentence: str, *, code: str = "", retry_after: float) -> None:
+    def __init__(
+        self, sentence: str, *, code: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(sentence, code=code)
         self.retry_after = retry_after
+
+
+class SlackShut(SlackError):
+    """Slack keeps the bot out until somebody mends that: a token, a right, an address.
+
+    It was surely not carried out. What has been acknowledged waits for it.
+    """
 
 
 class SlackUnknown(SlackError):

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cloud import Cloud, http_client
 from bot.config import Secrets, Settings
-from bot.errors import BotError, SlackError, SlackRefused
+from bot.errors import BotError, SlackError, SlackRefused, SlackShut
 from bot.ledger import Ledger
 from bot.restarts.engine import Engine
 from bot.slack.client import TIMEOUT, SlackClient, clients
@@ -88,7 +88,7 @@ async def introduce(client: AsyncWebClient, on_call: OnCall) -> BotIdentity:
                 user_id=str(answer.get("user_id") or ""),
                 bot_id=str(answer.get("bot_id") or ""),
             )
-        except SlackRefused as error:
+        except (SlackRefused, SlackShut) as error:
             raise BotError(f"Slack refused SLACK_BOT_TOKEN: {error}") from error
         except SlackError as error:
             if wait is None:

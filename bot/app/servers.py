@@ -45,6 +45,7 @@ class Servers:
                 secrets.slack_app_token.get_secret_value(),
                 idem,
                 give_up=self._give_up,
+                is_back=services.wakeups.slack_back.beat,
             )
             if settings.slack.mode == "socket"
             else _http_mode(app, settings, secrets)

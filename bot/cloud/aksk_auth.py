@@ -127,7 +127,7 @@ class SigningAuth(httpx.Auth):
         if response.is_client_error:
             await response.aread()
             problem = problem_of(response, now)
-            if refuses_key(problem):
+            if refuses_key(problem, acts=request.method != "GET"):
                 raise self._pause.start(self._refusal(problem, skew))
 
     def _sign(self, request: httpx.Request) -> None:
@@ -167,10 +167,16 @@ class SigningAuth(httpx.Auth):
         )
 
 
-def refuses_key(problem: Problem) -> bool:
-    """Say whether a *problem* counts towards the lock of the key."""
+def refuses_key(problem: Problem, *, acts: bool = False) -> bool:
+    """Say whether a *problem* counts towards the lock of the key.
+
+    One that may have come after an act says nothing of the key: the next look will.
+    """
+    row = row_of(problem.status, problem.code, acts=acts)
+    if row.act is Act.UNKNOWN:
+        return False
     unauthorized = problem.status == httpx.codes.UNAUTHORIZED
-    login = row_of(problem.status, problem.code).act is Act.LOGIN
+    login = row.act is Act.LOGIN
     key = problem.status == httpx.codes.FORBIDDEN and problem.code == "ModelArts.0206"
     return unauthorized or login or key
 

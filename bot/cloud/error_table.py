@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from http import HTTPStatus
 from types import MappingProxyType
 
 
@@ -49,7 +50,7 @@ class Row:
 _NO_INSTANCE = (
     "There is no such instance in project {p}; deleted, or wrong project or region."
 )
-_BUSY = "{a} is already busy; I will report here when it is ready."
+_BUSY = "{a} is already busy with another operation."
 _STARTING = "{a} is starting; a {act} is not possible now."
 _STOPPING = "{a} is stopping; a {act} is not possible now."
 _RUNNING = "The cloud says {a} is already running and did not {act} it."
@@ -205,11 +206,31 @@ _REST = Row(UNKNOWN, LOST)
 _CODE = re.compile(r"(ModelArts|APIGW?)\.(\d{4})", re.IGNORECASE)
 
 
-def row_of(status: int, code: str, kind: str = "studio", act: str = "") -> Row:
+def row_of(
+    status: int, code: str, kind: str = "studio", act: str = "", *, acts: bool = False
+) -> Row:
     """Return the row for an HTTP *status* and a *code* as the cloud writes it.
 
-    *kind* is that of the instance, *act* what was tried with it ("" = a look).
+    *kind* is that of the instance, *act* what was tried with it ("" = a look, unless it
+    *acts* in another way). For a call that acts only what is known to come before
+    anything is carried out says that nothing was. A 401 without a code (a proxy's, an
+    empty one), a login that is refused in another way, and whatever fails with 5xx may
+    as well come after it; but no capacity is found out by looking in any case.
     """
+    row = _row(status, code, kind, act)
+    refused_first = row.act is not Act.LOGIN or _is_expired_token(status, code)
+    failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR and row.act is not Act.FULL
+    unsure = (acts or bool(act)) and (failed or not refused_first)
+    return replace(row, act=Act.UNKNOWN) if unsure else row
+
+
+def _is_expired_token(status: int, code: str) -> bool:
+    """Say whether the cloud itself names, in a known code, a token it does not take."""
+    unauthorized = status == HTTPStatus.UNAUTHORIZED
+    return unauthorized and bool(code) and (str(status), _key(code)) in ROWS
+
+
+def _row(status: int, code: str, kind: str, act: str) -> Row:
     hundred, key = f"{status // 100}xx", _key(code)
     if hundred == "2xx":  # an error in the body of a success: only the code can tell
         places = [("400", key), ("500", key), ("4xx", key), ("4xx", "")]

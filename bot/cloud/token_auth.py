@@ -131,16 +131,17 @@ class TokenAuth(httpx.Auth):
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send *request* with a token; send it once more if the token is refused.
 
-        That is safe for the restart too: it was refused before it was carried out.
+        What acts is sent again only where that surely came before it was carried out.
         """
         used = await self.token()
         request.headers["X-Auth-Token"] = used
         response = yield request
         self._look_at_clock(response)
-        if response.is_client_error:
+        if not response.is_success:
             await response.aread()
             problem = problem_of(response, self._clocks.now())
-            if row_of(problem.status, problem.code).act is Act.LOGIN:
+            row = row_of(problem.status, problem.code, acts=request.method != "GET")
+            if row.act is Act.LOGIN:
                 request.headers["X-Auth-Token"] = await self.token(refused=used)
                 yield request
 

@@ -184,6 +184,7 @@ class WatchSettings(Table):
     timeout: Seconds = 1800.0
     lost: Seconds = 60.0
     unchanged: Seconds = 120.0
+    act_within: Seconds = 900.0
 
 
 KindName = Annotated[Kind, Field(strict=False)]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import structlog
 
-from bot.errors import LedgerError, SlackError, SlackRefused
+from bot.errors import LedgerError, SlackError, SlackRefused, SlackShut
 from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
@@ -139,7 +139,7 @@ class RequestListeners:
         try:
             async with asyncio.timeout(DECIDE_WITHIN_S):
                 return await self._services.authorizer.decide(Question.of(request))
-        except SlackRefused as error:
+        except (SlackRefused, SlackShut) as error:
             log.warning("who asks is not known", error=str(error))
             return Decision(
                 Verdict.DENY,
@@ -212,6 +212,8 @@ class RequestListeners:
                 self._tasks.start(story, "begin")
         joined = [one.joined for one in records if one.joined]
         hosts = await self._services.ledger.known(joined) if joined else []
+        for host in hosts:  # its card is looked after: who asks again may not see it
+            self._restarts.wake(host.request.speaks)
         if len(records) == 1:
             return _answer(records[0], hosts)
         refused = [one for one in records if one.state is State.REFUSED]

@@ -43,7 +43,11 @@ class Restarts:
     ) -> Self:
         """Put the workflow together; *right_to_act* is the engine's."""
         runner = StepRunner[Step](
-            steps=STEPS, long=LONG, right_to_act=right_to_act, traces=services.traces
+            steps=STEPS,
+            long=LONG,
+            right_to_act=right_to_act,
+            traces=services.traces,
+            slack_back=services.wakeups.slack_back,
         )
         owners = Owners(services)
         messages, pulse, preflight = Messages(services), Pulse(), Preflight(services)

@@ -7,24 +7,39 @@ looks at the record before it acts.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import replace
 
 import attrs
 import structlog
 
-from bot.errors import SlackError, SlackRefused, StateConflict
+from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, StateConflict
 from bot.model import Message, Record, State
 from bot.restarts.batch import Batch
 from bot.restarts.owners import Owners
 from bot.restarts.retry import pause
 from bot.restarts.services import Services
+from bot.slack.errors import DELETED
 from bot.slack.messages import approval as say
 from bot.slack.messages.formatting import what_of
 
 log = structlog.get_logger()
 
 LOOK_AT_LEAST_EVERY_S = 60.0
+# Nobody tells the bot that a card was deleted; Slack does when it is edited. That is
+# done so often, and all cards together take no more than half of the edits that Slack
+# allows in a minute (https://docs.slack.dev/reference/methods/chat.update, Tier 3).
+PROVE_EVERY_S = 20.0
+PROVE_APART_S = 2.5
+
+
+@attrs.frozen
+class _Shown:
+    """What a card shows: how much has come in, and when it was last seen to stand."""
+
+    news: int = 0
+    at_s: float = attrs.Factory(time.monotonic)
 
 
 @attrs.define
@@ -32,21 +47,24 @@ class Approvals:
     """Asks for approval and waits; the ledger alone decides when it is enough."""
 
     _services: Services
-    _shown: dict[str, int] = attrs.Factory(dict)  # how many votes the card shows
+    _shown: dict[str, _Shown] = attrs.Factory(dict)  # by request, while it waits
 
     async def post_card(self, request_id: str) -> float | None:
         """Post the card; return seconds until the next try, or None when done."""
         batch = await self._batch(request_id)
         record = batch.asked
-        if record.state is not State.PENDING or record.card_ts:
-            return None
+        if record.state is not State.PENDING or record.card_ts or self._is_over(record):
+            return None  # ``wait`` lets it expire
+        return await self._post(batch, await self._card(batch))
+
+    async def _post(self, batch: Batch, card: Message) -> float | None:
+        """Post the card and keep which message it is; a click on an old one counts."""
+        request = batch.asked.request
         waiting = (one for one in batch.records if one.state is State.PENDING)
         pending = [one.request.id for one in waiting]
         try:
             ts = await self._services.slack.post(
-                record.request.channel_id,
-                await self._card(batch),
-                thread_ts=record.request.thread_ts,
+                request.channel_id, card, thread_ts=request.thread_ts
             )
         except SlackRefused as error:
             # Nobody can approve what nobody sees.
@@ -88,12 +106,40 @@ class Approvals:
             self._observe(await self._expired(record.request.id))
             return None
         half = (expires - record.request.asked_at).total_seconds() / 2
-        if left <= half and not record.reminded:
-            await self._remind(batch)
-        if len(record.votes) != self._shown.get(request_id, 0):
-            self._shown[request_id] = len(record.votes)
-            await self._edit(record, await self._card(batch))
-        return left - half if left > half else left
+        remind = left <= half and not record.reminded
+        prove_s = await self._prove(batch, at_once=remind)
+        if remind:
+            await self._remind(await self._batch(request_id))
+        return min(left - half if left > half else left, prove_s)
+
+    async def _prove(self, batch: Batch, *, at_once: bool) -> float:
+        """Draw the card anew if it is due or has news; return seconds until it is.
+
+        One that somebody has deleted is posted anew: nobody approves what nobody sees.
+        """
+        shown = self._shown.setdefault(batch.id, _Shown())
+        news = await self._news(batch)
+        every_s = max(PROVE_EVERY_S, PROVE_APART_S * len(self._shown))
+        left_s = shown.at_s + every_s - time.monotonic()
+        if news == shown.news and left_s > 0 and not at_once:
+            return left_s
+        self._shown[batch.id] = _Shown(news)
+        card, request = await self._card(batch), batch.asked.request
+        try:
+            await self._services.slack.update(
+                request.channel_id, batch.asked.card_ts, card
+            )
+        except SlackError as error:
+            log.warning("card not edited", error=str(error))
+            if error.code == DELETED:
+                await self._post(batch, card)
+        return every_s
+
+    async def _news(self, batch: Batch) -> int:
+        """Return how many have voted, or have asked for the same meanwhile."""
+        ids = [one.request.id for one in batch.records]
+        joined = [await self._services.ledger.joined(one) for one in ids]
+        return len(batch.asked.votes) + sum(map(len, joined))
 
     async def close_card(self, request_id: str) -> float | None:
         """Take the buttons off the card and say who decided."""
@@ -122,6 +168,11 @@ class Approvals:
         shown = say.card_elsewhere(record) if pending else closed
         await self._edit(replace(record, card_ts=ts), shown)
 
+    def _is_over(self, record: Record) -> bool:
+        """Say whether the time for approval is up."""
+        expires = record.request.expires_at
+        return expires is not None and self._services.now() >= expires
+
     async def _batch(self, request_id: str) -> Batch:
         return await Batch.of(self._services.ledger, request_id)
 
@@ -142,7 +193,7 @@ class Approvals:
         self._services.metrics.approval_wait.observe(max(0.0, waited))
 
     async def _remind(self, batch: Batch) -> None:
-        """Remind the approvers once; a reminder that Slack refuses is let go."""
+        """Remind the approvers once; let go of one that is refused or may stand."""
         record = batch.asked
         what = what_of(batch.records)
         await self._services.ledger.update(record.request.id, reminded=True)
@@ -152,6 +203,9 @@ class Approvals:
                 say.reminder(record, await self._mentions(record), what),
                 thread_ts=record.request.thread_ts or record.card_ts,
             )
+        except (SlackBusy, SlackShut) as error:  # surely not posted
+            log.info("reminder not posted yet", error=str(error))
+            await self._services.ledger.update(record.request.id, reminded=False)
         except SlackError as error:
             log.warning("reminder not posted", error=str(error))
 

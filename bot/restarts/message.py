@@ -15,10 +15,12 @@ import attrs
 import structlog
 
 from bot.errors import SlackError, SlackRefused
+from bot.ledger.retry import patiently
 from bot.model import ENDS, Message, Record
 from bot.restarts.batch import Batch
 from bot.restarts.owners import Owners
 from bot.restarts.services import Services
+from bot.slack.errors import DELETED
 from bot.slack.messages import restart
 from bot.slack.messages.outcome import Seen
 
@@ -87,10 +89,29 @@ class Messages:
             await self._services.slack.update(channel_id, drawn.anew_ts or ts, message)
         except SlackRefused as error:
             log.warning("message not edited", error=str(error))
-            if not over and not drawn.anew_ts:
+            if error.code == DELETED:
+                await self._replace(batch, message)
+            elif not over and not drawn.anew_ts:
                 drawn.anew_ts = await self._post_anew(batch, message)
         if over:
             self._drawn.pop(batch.id, None)
+
+    async def _replace(self, batch: Batch, message: Message) -> None:
+        """Post a message anew that somebody has deleted; from now on it is that one.
+
+        Raises SlackError where trying again may help.
+        """
+        request, ledger = batch.record.request, self._services.ledger
+        try:
+            ts = await self._services.slack.post(
+                request.channel_id, message, thread_ts=request.thread_ts
+            )
+        except SlackRefused as error:
+            log.warning("message not posted anew", error=str(error))
+            return
+        ids = [one.request.id for one in batch.records]
+        await patiently(lambda: ledger.update(*ids, message_ts=ts))
+        self._of(batch.id).anew_ts = ""
 
     async def _post_anew(self, batch: Batch, message: Message) -> str:
         """Show it below a message that cannot be edited, once; return that one's ts."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 import structlog
@@ -21,7 +22,7 @@ from bot.restarts.batch import Batch
 from bot.restarts.lifecycle import GIVE_UP_S, LATE_STOP
 from bot.restarts.message import Messages
 from bot.restarts.owners import Owners
-from bot.restarts.retry import pause
+from bot.restarts.retry import few_times, pause
 from bot.restarts.services import Services
 from bot.restarts.wakeups import Pulse
 from bot.slack.messages import approval, replies
@@ -30,11 +31,9 @@ from bot.slack.messages import restart as say
 
 log = structlog.get_logger()
 
-SILENT = (
-    "Slack did not take the message that announces the restart, so nothing was sent to"
-    " the cloud. Ask again when Slack works."
-)
-UNSENT = frozenset({State.ASKED, State.APPROVED}) | UNDER_WAY  # before the message
+SILENT = "Slack did not take the message that announces the restart."
+TO_SEND = frozenset({State.ASKED, State.APPROVED, State.RESTARTING})
+UNSENT = TO_SEND | UNDER_WAY  # before the message
 
 
 @attrs.frozen
@@ -50,10 +49,15 @@ class Notifications:
     # --- before the restart ---------------------------------------------------------
 
     async def announce(self, request_id: str) -> float | None:
-        """Post the message that becomes the transition: it proves the channel."""
+        """Post the message that becomes the transition: it proves the channel.
+
+        Slack is waited for until nothing may be sent any more: no trail, no restart.
+        """
         batch = await self._batch(request_id)
-        open_ones = any(one.state not in ENDS for one in batch.records)
-        if not open_ones or batch.message_ts:
+        if batch.message_ts:
+            return None
+        batch = await self._without_late_ones(batch)
+        if all(one.state in ENDS for one in batch.records):
             return None
         request = batch.record.request
         try:
@@ -73,42 +77,54 @@ class Notifications:
         self._pulse.beat()
         return None
 
+    async def _without_late_ones(self, batch: Batch) -> Batch:
+        """End what may not be sent any more, and return what has become of all."""
+        for record in batch.records:
+            late = self._services.too_late(attrs.evolve(batch, record=record))
+            if late and record.state in TO_SEND and record.sent_at is None:
+                why = f"{SILENT} {late}"
+                await self._services.ledger.move(
+                    record.request.id, State.NOT_RESTARTED, detail=why
+                )
+        self._pulse.beat()
+        return await self._batch(batch.record.request.id)
+
     # --- while it is under way --------------------------------------------------------
 
-    async def interim(self, request_id: str) -> float | None:
-        """Say in the thread what cannot wait for the end: a doubt, or a trouble."""
+    async def interim(self, request_id: str) -> None:
+        """Say in the thread what cannot wait for the end: a doubt, or a trouble.
+
+        A Slack that is away holds up nothing: what is stopped has to be started.
+        """
         batch = await self._batch(request_id)
-        record, request = batch.record, batch.record.request
-        doubt = not record.done and request.plan[0] is Act.STOP
+        record = batch.record
+        doubt = not record.done and record.request.plan[0] is Act.STOP
         told = record.doubt_told if doubt else record.trouble_told
         if told or record.state is not State.RESTARTING:
-            return None
-        if doubt:
-            lost_s = self._services.settings().watch.lost
-            message = say.doubt(record, LATE_STOP * lost_s)
-        else:
-            since = (record.sent_at or self._services.now()).timestamp()
-            message = say.trouble(record, t.date(utc(since + GIVE_UP_S)))
+            return
+        kept: dict[str, Any] = {"doubt_told" if doubt else "trouble_told": True}
         try:
-            await self._services.slack.post(
-                request.channel_id,
-                message,
-                thread_ts=request.thread_ts or batch.message_ts,
-                broadcast=doubt,
-            )
-        except SlackRefused as error:
-            log.warning("not said in between", error=str(error))
+            await few_times(lambda: self._say_between(batch, doubt=doubt))
         except SlackError as error:
-            return pause(error)
-        kept = {"doubt_told" if doubt else "trouble_told": True}
+            log.warning("not said in between", error=str(error))
+            kept |= {"unsaid": str(error)} if doubt else {}
         await patiently(lambda: self._services.ledger.update(request_id, **kept))
-        return None
 
-    async def not_announced(self, request_id: str) -> None:
-        """End a request whose channel could not be proven: no trail, no restart."""
-        batch = await self._batch(request_id)
-        if not batch.message_ts:
-            await self._end_all(batch, SILENT)
+    async def _say_between(self, batch: Batch, *, doubt: bool) -> None:
+        record, request = batch.record, batch.record.request
+        since = (record.sent_at or self._services.now()).timestamp()
+        if doubt:
+            message = say.doubt(
+                record, LATE_STOP * self._services.settings().watch.lost
+            )
+        else:
+            message = say.trouble(record, t.date(utc(since + GIVE_UP_S)))
+        await self._services.slack.post(
+            request.channel_id,
+            message,
+            thread_ts=request.thread_ts or batch.message_ts,
+            broadcast=doubt,
+        )
 
     async def _end_all(self, batch: Batch, why: str) -> None:
         """End all that has not been sent and now will not be."""
@@ -150,7 +166,8 @@ class Notifications:
         record, ledger = batch.record, self._services.ledger
         single = batch.alone and record.state is not State.JOINED
         guests = await ledger.joined(request_id) if single else []
-        if single and record.doubt_told and record.state is State.UNKNOWN:
+        doubted = record.doubt_told and not record.unsaid
+        if single and doubted and record.state is State.UNKNOWN:
             # It was said to all when nobody knew; nothing has come of it since.
             await self._told(record, summed=True)
         elif not record.summed:

@@ -9,6 +9,7 @@ call.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +35,7 @@ from bot.model import (
     digest,
 )
 from bot.policy import Question
+from bot.restarts.batch import Batch
 from bot.restarts.capacity import Capacity, refusal
 from bot.restarts.retry import few_times
 from bot.restarts.services import Services
@@ -55,6 +57,17 @@ class Preflight:
         init=False,
         default=attrs.Factory(lambda self: Capacity(self._services), takes_self=True),
     )
+    _claimed: set[str] = attrs.field(factory=set, init=False)  # by this process life
+
+    def has_just_claimed(self, request_id: str) -> bool:
+        """Say, once, whether it was this process that prepared a request.
+
+        Otherwise the record may come from anywhere: a crash, or a database that was
+        put back from before a restart that it no longer knows of.
+        """
+        known = request_id in self._claimed
+        self._claimed.discard(request_id)
+        return known
 
     async def examine(self, request_id: str) -> bool:
         """Say whether approval has to be waited for now.
@@ -76,6 +89,12 @@ class Preflight:
         record = await self._services.ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
+        batch = await Batch.of(self._services.ledger, request_id)
+        if why := self._services.too_late(batch):
+            await self._services.ledger.move(
+                request_id, State.NOT_RESTARTED, detail=why
+            )
+            return False
         # Read first: a rule may name the instance as the cloud does.
         instance = await self._read(record)
         if instance is None:
@@ -95,13 +114,13 @@ class Preflight:
     async def _claim(self, record: Record, instance: Instance) -> bool:
         busy = class_of(instance.status) is StatusClass.BUSY
         state = State.FOLLOWING if busy else State.RESTARTING
-        status = instance.status
+        status, baseline = instance.status, _newest(record.baseline, instance)
         while True:
             try:
                 await self._services.ledger.move(
                     record.request.id,
                     state,
-                    baseline=instance,
+                    baseline=baseline,
                     last_status=status,
                     path=(status,),
                 )
@@ -110,6 +129,7 @@ class Preflight:
                 if await self._services.ledger.join(record.request.id, host):
                     return False
             else:
+                self._claimed.add(record.request.id)
                 return True
 
     async def _read(self, record: Record) -> Instance | None:
@@ -145,19 +165,16 @@ class Preflight:
                 request_id, State.NOT_RESTARTED, detail=why
             )
             return False
-        try:
-            now = await self._services.cloud.read(record.request.target)
-        except CloudError as error:  # it could be read a moment ago
-            log.info("not read right before the restart", error=str(error))
-            return True
-        why = unsuitable(record.request, now)
-        if not why and class_of(now.status) is StatusClass.BUSY:
+        now = await self._read(record)
+        if now is None:
+            return False
+        if class_of(now.status) is StatusClass.BUSY:
             status = now.status
             await self._services.ledger.move(
                 request_id, State.FOLLOWING, last_status=status
             )
             return False
-        if why := why or _other_status(record, now):
+        if why := _other_status(record, now) or _moved(record, now):
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why
             )
@@ -214,7 +231,7 @@ class Preflight:
         request = record.request
         if record.state is not State.APPROVED or record.baseline is None:
             return ""
-        if why := _other_status(record, instance):
+        if why := _other_status(record, instance) or _moved(record, instance):
             return why
         if await self._services.ledger.digests(request.id) != {
             digest(request, instance.status)
@@ -245,6 +262,29 @@ def _other_status(record: Record, now: Instance) -> str:
         f"Its status changed from {shown(before.status)} to {shown(now.status)} since"
         " approval was asked for."
     )
+
+
+def _moved(record: Record, now: Instance) -> str:
+    """Return that something was done to the instance since the baseline, or nothing.
+
+    It may be this very restart: a database that was put back from before it does not
+    know that it was sent. The cloud's own timestamp does.
+    """
+    before = record.baseline.updated_ms if record.baseline else None
+    if before is None or now.updated_ms is None or now.updated_ms <= before:
+        return ""
+    when = "approval was asked for" if record.request.waits else "it was announced"
+    return (
+        f"{record.request.target.instance} was changed meanwhile: the cloud has another"
+        f" time of its last change than when {when}. Nothing was sent; look at it, and"
+        " ask again if it is still to be restarted."
+    )
+
+
+def _newest(before: Instance | None, now: Instance) -> Instance:
+    """Return *now* with the later of both timestamps: an answer may be a stale one."""
+    stamps = [one.updated_ms for one in (before, now) if one and one.updated_ms]
+    return replace(now, updated_ms=max(stamps, default=None))
 
 
 def _idle_again(record: Record, instance: Instance) -> str:

@@ -41,8 +41,12 @@ def wait_after(error: BotError, otherwise_s: float) -> float:
 
 
 def pause(error: SlackError) -> float:
-    """Return how long to wait until a step of ours says something again, in seconds."""
-    return max(AGAIN_AFTER_S, wait_after(error, AGAIN_AFTER_S))
+    """Return the seconds that Slack asks a step of ours to wait, 0 where it names none.
+
+    No longer ones: Slack counts by the channel and the second, so who waits longer than
+    he has to is late for nothing (https://docs.slack.dev/apis/web-api/rate-limits).
+    """
+    return wait_after(error, 0.0)
 
 
 async def few_times(work: Callable[[], Awaitable[T]]) -> T:

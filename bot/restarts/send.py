@@ -17,6 +17,7 @@ import structlog
 from bot.errors import CloudBusy, CloudError, CloudFollow, CloudMisfit, CloudRefused
 from bot.ledger.retry import patiently
 from bot.model import Act, Answer, Record, State
+from bot.restarts.batch import Batch
 from bot.restarts.lifecycle import seen
 from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
@@ -43,7 +44,8 @@ class Sender:
         """Send what is due; return seconds until it may be tried again, or None.
 
         It is tried again only when it was surely not carried out. What was checked a
-        while ago, before that, before a slow announcement or a crash, is checked again.
+        while ago, before that, before a slow announcement, or by another life of the
+        process, is checked again.
         """
         record = await self._services.ledger.existing(request_id)
         act = record.act
@@ -51,8 +53,7 @@ class Sender:
             return None
         if record.sent_at is None:
             await self._owners.before([record])
-        stale = record.sent_at is None and (attempt > 0 or _is_old(record))
-        if stale and not await self._preflight.still_right(record):
+        if record.sent_at is None and not await self._may_go(record, attempt):
             return None
         if act is Act.START:
             await Starter(self._services, self._life).start(record)
@@ -64,6 +65,16 @@ class Sender:
             await self._services.ledger.answered(request_id, "lost")
             return None
         return await self._call(record, act, attempt)
+
+    async def _may_go(self, record: Record, attempt: int) -> bool:
+        """Say whether what was checked still holds; else it is ended or followed."""
+        ledger, request_id = self._services.ledger, record.request.id
+        if why := self._services.too_late(await Batch.of(ledger, request_id)):
+            await ledger.move(request_id, State.NOT_RESTARTED, detail=why)
+            return False
+        ours = self._preflight.has_just_claimed(request_id)
+        stale = attempt > 0 or not ours or _is_old(record)
+        return not stale or await self._preflight.still_right(record)
 
     async def _call(self, record: Record, act: Act, attempt: int) -> float | None:
         """Make the call. From here on only the ledger may keep us waiting."""
@@ -119,9 +130,10 @@ class Sender:
         """The cloud says it is busy already: watch it instead."""
         log.info("the cloud is busy with it already", error=str(error))
         await self._give_back(record, error)
+        said = f"The cloud said: {error}"
         await patiently(
             lambda: self._services.ledger.move(
-                record.request.id, State.FOLLOWING, detail=str(error)
+                record.request.id, State.FOLLOWING, detail=said
             )
         )
 

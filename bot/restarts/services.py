@@ -11,6 +11,8 @@ from bot.cloud import Cloud, Names
 from bot.config import Settings
 from bot.ledger import Ledger
 from bot.policy.authorizer import Authorizer
+from bot.restarts import deadline
+from bot.restarts.batch import Batch
 from bot.restarts.wakeups import Wakeups
 from bot.slack.client import SlackClient
 from bot.slack.users import Users
@@ -44,3 +46,13 @@ class Services:
     @names.default
     def _names_of_the_cloud(self) -> Names:
         return Names(self.settings, self.cloud)
+
+    def too_late(self, batch: Batch) -> str:
+        """Return why the batch's record is not sent any more, or nothing."""
+        settings = self.settings()
+        return deadline.too_late(
+            batch,
+            self.now(),
+            within_s=settings.watch.act_within,
+            parallel=settings.max_parallel,
+        )

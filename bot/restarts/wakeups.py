@@ -19,11 +19,37 @@ from bot.ledger import Ledger
 log = structlog.get_logger()
 
 
+class Pulse:
+    """Wakes all who wait for it, in this process."""
+
+    def __init__(self) -> None:
+        self._beat = asyncio.Event()
+
+    def beat(self) -> None:
+        """Wake who waits now."""
+        self._beat.set()
+        self._beat = asyncio.Event()
+
+    async def wait(self, at_most_s: float) -> None:
+        """Return at the next beat, or after so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._beat.wait(), at_most_s)
+
+    async def beats(self) -> None:
+        """Return at the next beat."""
+        await self._beat.wait()
+
+
 @attrs.define
 class Wakeups:
-    """Looks every *every_s* seconds, from ``start`` to ``close``, if anybody waits."""
+    """Looks every *every_s* seconds, from ``start`` to ``close``, if anybody waits.
+
+    *slack_back* beats when Slack can be reached again: who waits to say something, and
+    not because Slack has asked him to, tries again at once.
+    """
 
     _ledger: Ledger
+    slack_back: Pulse = attrs.field(factory=Pulse, init=False)
     _every_s: float = attrs.field(kw_only=True)
     _waiting: dict[str, asyncio.Event] = attrs.field(factory=dict, init=False)
     _seen: int = attrs.field(default=0, init=False)  # the last entry looked at
@@ -69,20 +95,3 @@ class Wakeups:
         for request_id in request_ids:
             self.ring(request_id)
         self._seen = newest
-
-
-class Pulse:
-    """Wakes all who wait for it, in this process."""
-
-    def __init__(self) -> None:
-        self._beat = asyncio.Event()
-
-    def beat(self) -> None:
-        """Wake who waits now."""
-        self._beat.set()
-        self._beat = asyncio.Event()
-
-    async def wait(self, at_most_s: float) -> None:
-        """Return at the next beat, or after so many seconds."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._beat.wait(), at_most_s)

@@ -25,7 +25,7 @@ from bot.restarts.progress import Progress
 from bot.restarts.readiness import Evidence, Limits, Look, Phase, judge
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
-from bot.slack.messages.formatting import duration
+from bot.slack.messages.formatting import duration, sentence
 
 log = structlog.get_logger()
 
@@ -114,7 +114,7 @@ class _Watch:
             State.UNKNOWN if unread else ENDS[phase],
             last_status=self._status,
             duration_s=self._at_s(),
-            detail=self._detail(phase),
+            detail=self._with_refusal(self._detail(phase)),
         )
         return None
 
@@ -211,6 +211,14 @@ class _Watch:
         if phase is Phase.TIMED_OUT:
             return f"The time limit of {duration(self._settings.timeout)} is over."
         return self._seen.failure if self._seen and phase is Phase.FAILED else ""
+
+    def _with_refusal(self, detail: str) -> str:
+        """Return *detail* after what the cloud said when it did not take the restart.
+
+        That is why it was only followed, and it may say what the instance is busy with.
+        """
+        said = self._record.detail if self._record.state is State.FOLLOWING else ""
+        return " ".join(filter(None, (sentence(said), detail)))
 
     def _unread(self, error: CloudError, phase: Phase) -> str:
         """Return how it ended where the last look failed."""

@@ -38,7 +38,6 @@ Step = Literal[
     "prepare",
     "turn",
     "announce",
-    "silent",
     "send",
     "watch",
     "interim",
@@ -53,7 +52,6 @@ STEPS: tuple[Step, ...] = get_args(Step)
 # Too long to be waited for when the bot stops, and safe to break off.
 LONG: frozenset[Step] = frozenset({"wait", "turn", "watch", "rest"})
 
-SAY_TRIES = 6  # to announce it, before it is given up
 SEND_TRIES = 5
 FAULT = (
     "The bot met a fault of its own; its log has the details. Look at the instance"
@@ -94,10 +92,8 @@ class RestartWorkflow:
             await run.until_done("close", self._approvals.close_card, request_id)
         while (ours := await run.step("prepare", schedule.prepare, request_id)) is None:
             await run.step("turn", schedule.turn, request_id)
-        if speaks and not await run.until_done(
-            "announce", say.announce, request_id, SAY_TRIES
-        ):
-            await run.step("silent", say.not_announced, request_id)
+        if speaks:
+            await run.until_done("announce", say.announce, request_id)
         if ours:
             await self._carry_out(request_id)
 
@@ -107,8 +103,7 @@ class RestartWorkflow:
         await self._send(request_id)
         while (due := await run.step("watch", self._watch, request_id)) is not None:
             if due == "say":
-                interim = self._say.interim
-                await run.until_done("interim", interim, request_id, SAY_TRIES)
+                await run.step("interim", self._say.interim, request_id)
             else:
                 await self._send(request_id)
 

@@ -23,7 +23,7 @@ from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncServerErrorRetryHandler,
 )
 from slack_sdk.http_retry.builtin_interval_calculators import (
-    BackoffRetryIntervalCalculator,
+    FixedValueRetryIntervalCalculator,
 )
 from slack_sdk.http_retry.interval_calculator import RetryIntervalCalculator
 from slack_sdk.http_retry.request import HttpRequest
@@ -39,6 +39,7 @@ from bot.slack.errors import OnCall, retry_after, translated, unreported
 # For the session in the composition root: slack_sdk ignores its own ``timeout`` when
 # a session is shared.
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+REPEAT_AFTER_S = 0.4  # an idempotent call that failed for a passing reason
 RETRY_AFTER_WITHIN_S = 5.0  # the longest Retry-After that is waited for inside a call
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BLOCKS_REFUSED = frozenset(
@@ -79,9 +80,10 @@ def clients(
 ) -> tuple[AsyncWebClient, AsyncWebClient]:
     """Return the clients for posts and for idempotent calls, on one *session*.
 
-    *pauses* are the waits between repeats (default: growing, from half a second).
+    *pauses* are the waits between repeats. By default they are short: two repeats with
+    slack_sdk's own growing waits (up to 3.5 s) outlast the 3 s that a command has.
     """
-    pauses = pauses or BackoffRetryIntervalCalculator()
+    pauses = pauses or FixedValueRetryIntervalCalculator(REPEAT_AFTER_S)
     poster = _client(token, api_url, session, [BriefRateLimit(max_retry_count=2)])
     repeats: list[AsyncRetryHandler] = [
         AsyncConnectionErrorRetryHandler(2, pauses),
@@ -107,7 +109,7 @@ def _client(
 
 @attrs.define
 class SlackClient:
-    """Says things in Slack; raises SlackRefused, SlackBusy or SlackUnknown."""
+    """Says things in Slack; every failure is a SlackError."""
 
     _poster: AsyncWebClient
     _idem: AsyncWebClient

@@ -16,13 +16,14 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.errors import SlackBusy, SlackError, SlackRefused, SlackUnknown
+from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, SlackUnknown
 
 # Called after each call with its method and how it went: ok, refused, busy, unknown.
 OnCall = Callable[[str, str], None]
 
-UNREACHABLE_S = 5.0  # the wait after a refused connection
 THROTTLED_S = 30.0  # ... and after a 429 that does not say how long
+
+DELETED = "message_not_found"  # what Slack says of a message that somebody deleted
 
 _SENTENCES = {
     "I cannot post there. Invite me with /invite @mlstudio, then ask again.": (
@@ -35,16 +36,6 @@ _SENTENCES = {
         " restricted_action_thread_only_channel restricted_action_thread_locked"
         " restricted_action_non_threadable_channel no_permission"
     ),
-    "Slack does not accept the bot's token. Whoever runs the bot has to set a valid"
-    " SLACK_BOT_TOKEN and start it again.": (
-        "invalid_auth not_authed account_inactive token_revoked token_expired"
-        " not_allowed_token_type"
-    ),
-    "Slack does not let the bot in from its network. Whoever runs the bot has to allow"
-    " its address in the app's settings.": "accesslimited ekm_access_denied",
-    "The Slack app may not act in this workspace. An administrator has to approve it"
-    " again.": "access_denied team_access_not_granted org_login_required enterprise_is_"
-    "restricted",
     "That message can no longer be changed.": (
         "message_not_found cant_update_message edit_window_closed"
     ),
@@ -59,9 +50,6 @@ _SENTENCES = {
         "expired_trigger_id exchanged_trigger_id trigger_expired trigger_exchanged"
         " invalid_trigger_id"
     ),
-    "Slack does not take more messages in this workspace at the moment.": (
-        "message_limit_exceeded"
-    ),
     "Slack found a mistake in the form of the message.": (
         "invalid_blocks invalid_blocks_format msg_blocks_too_long msg_too_long no_text"
         " invalid_arguments invalid_arg_name view_too_large"
@@ -71,8 +59,32 @@ _SENTENCES = {
         "plan_upgrade_required"
     ),
 }
+# Of all of these Slack thinks otherwise once somebody has mended it: a new token, the
+# app installed again, a right, a plan (https://docs.slack.dev/reference/methods).
+_SHUT = {
+    "Slack does not accept the bot's token. Whoever runs the bot has to set a valid"
+    " SLACK_BOT_TOKEN and start it again.": (
+        "invalid_auth not_authed account_inactive token_revoked token_expired"
+        " not_allowed_token_type"
+    ),
+    "Slack does not let the bot in from its network. Whoever runs the bot has to allow"
+    " its address in the app's settings.": "accesslimited ekm_access_denied",
+    "The Slack app may not act in this workspace. An administrator has to approve it"
+    " again.": "access_denied team_access_not_granted org_login_required enterprise_is_"
+    "restricted app_not_installed",
+    "Slack is moving this workspace; it takes messages again when that is done.": (
+        "team_added_to_org"
+    ),
+    "Slack does not take more messages in this workspace at the moment.": (
+        "message_limit_exceeded"
+    ),
+    "The Slack app lacks a scope.": "missing_scope",
+}
+_SHUT_CODES = frozenset(code for codes in _SHUT.values() for code in codes.split())
 _MEANINGS: Mapping[str, str] = {
-    code: sentence for sentence, codes in _SENTENCES.items() for code in codes.split()
+    code: sentence
+    for sentence, codes in {**_SENTENCES, **_SHUT}.items()
+    for code in codes.split()
 }
 # Slack says of these itself that part of the work may have been done.
 _AMBIGUOUS = frozenset({"internal_error", "fatal_error", "service_unavailable"})
@@ -114,6 +126,7 @@ def translated(method: str, on_call: OnCall = unreported) -> Iterator[None]:
 
 _RESULTS: Mapping[type[SlackError], str] = {
     SlackRefused: "refused",
+    SlackShut: "refused",
     SlackBusy: "busy",
     SlackUnknown: "unknown",
 }
@@ -124,9 +137,7 @@ def meaning(error: Exception) -> SlackError:
     if isinstance(error, SlackApiError):
         return _answered(error.response)
     if isinstance(error, _NOT_SENT):
-        return SlackBusy(
-            "Slack cannot be reached; nothing was sent.", retry_after=UNREACHABLE_S
-        )
+        return SlackBusy("Slack cannot be reached; nothing was sent.")
     if isinstance(error, TimeoutError):
         return SlackUnknown("Slack did not answer in time.")
     if isinstance(error, SlackClientError):
@@ -147,7 +158,8 @@ def _answered(response: Any) -> SlackError:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _AMBIGUOUS or not code:
         what = code or f"HTTP {status} without a word of its own"
         return SlackUnknown(f"Slack had a failure of its own ({what}).", code=code)
-    return SlackRefused(_sentence(code, data), code=code)
+    kind = SlackShut if code in _SHUT_CODES else SlackRefused
+    return kind(_sentence(code, data), code=code)
 
 
 def _data(response: Any) -> Mapping[str, Any]:

@@ -38,7 +38,10 @@ _MARKER = "mlstudio_marker"
 
 
 class SocketMode:
-    """Keeps one socket to Slack open; *give_up* is called when only a restart helps."""
+    """Keeps one socket to Slack open; *give_up* is called when only a restart helps.
+
+    *is_back* is called when a socket is up that was not at the look before.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class SocketMode:
         client: AsyncWebClient,
         *,
         give_up: Callable[[], None],
+        is_back: Callable[[], None] = lambda: None,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._handler = AsyncSocketModeHandler(
@@ -64,6 +68,7 @@ class SocketMode:
         self._markers: dict[str, asyncio.Event] = {}
         self._handler.client.message_listeners.append(self._on_message)
         self._give_up = give_up
+        self._is_back = is_back
         self._give_up_after_s = give_up_after_s
         self._watchdog: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -168,10 +173,14 @@ class SocketMode:
     async def _watch(self) -> None:
         """Mend a connection that is down; give up when that does not help."""
         down_since: float | None = None
+        known: object = None  # the socket that was up at the last look
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             if await self.is_connected():
                 down_since = None
+                if (session := self._handler.client.current_session) is not known:
+                    known = session
+                    self._is_back()
                 continue
             down_since = down_since or time.monotonic()
             down_s = time.monotonic() - down_since

@@ -38,7 +38,6 @@ class Case:
     point: str
     states: tuple[State, ...] = ALL_READY
     messages: int = 3  # the card, the message of all, the last word
-    mute: bool = False  # Slack takes no announcement
     fault: str = ""
 
     def __str__(self) -> str:
@@ -66,8 +65,6 @@ def cases() -> Iterator[Case]:
         # Which one the fault meets, and how many have begun, is a matter of luck.
         unknown = (State.UNKNOWN,)
         yield Case(f"{moment}:fault", states=unknown, fault="Watcher.until_next")
-        silent = (State.NOT_RESTARTED,) * len(NAMES)
-        yield Case(f"{moment}:silent", states=silent, messages=2, mute=True)
     yield Case("after:Cloud.act")
     yield Case("after:Ledger.record_all")
     yield Case("after:Ledger.vote")
@@ -140,8 +137,6 @@ async def left(site: Site, case: Case) -> Left:
 async def killed(case: Case, folder: Path) -> Left:
     """Play one case: start, ask, crash at its point, start again, count."""
     async with Site(folder, names=NAMES, reboot=quick()) as site:
-        if case.mute:  # the card is taken, then no announcement
-            site.slack.fail("chat.postMessage", status=503, count=6, skip=1)
         first = await site.start(
             module="tests.support.crashing",
             CRASH=case.point,
@@ -193,7 +188,7 @@ async def test_a_crash_costs_none_of_them_anything(
     """Wherever the bot is killed: one restart each at most, and one last word."""
     assert await found[case] == Left(
         states=case.states,
-        most_posts=0 if case.mute else 1,
+        most_posts=1,
         ends=(1,) * len(NAMES),
         messages=case.messages,
         last_words=2 if case.point == "after:SlackClient.post#3" else 1,

@@ -46,7 +46,6 @@ class Case:
     posts: int = 1
     doubled: int = 0  # messages: only where the crash hit the post itself
     fault: str = ""
-    mute: bool = False  # Slack takes no announcement
     full: bool = False  # not killed: from there on the disk is full
 
     def __str__(self) -> str:
@@ -66,16 +65,15 @@ class Case:
 
     def expected(self) -> Count:
         """Return what has to be counted in the end."""
-        shown = not self.mute and self.posts > 0
-        told = 0 if self.mute else 1
+        shown = self.posts > 0
         late = self.point == "after:SlackClient.post#2"
-        messages = told * (3 if self.box == GATED else 2)
+        messages = 3 if self.box == GATED else 2
         return Count(
             state=self.state,
             posts=self.posts,
             ends=(str(self.state),),
             transitions=int(shown),
-            followups=told + (self.doubled if late else 0),
+            followups=1 + (self.doubled if late else 0),
             early=0,
             messages=messages + self.doubled,
         )
@@ -88,8 +86,6 @@ def cases() -> Iterator[Case]:
             yield Case(f"{moment}:{step}")
         for step in (*APPROVED, *PLAIN):
             yield Case(f"{moment}:{step}", GATED)
-        silent = State.NOT_RESTARTED
-        yield Case(f"{moment}:silent", state=silent, posts=0, mute=True)
         yield Case(f"{moment}:fault", state=State.UNKNOWN, fault="Watcher.until_next")
     # Claimed and not sent: nobody can know that it was not, so it is never sent.
     yield Case("before:Cloud.act", state=State.UNKNOWN, posts=0)
@@ -151,8 +147,6 @@ def lift_limit(bot: Running) -> None:
 async def killed(case: Case, folder: Path) -> Count:
     """Play one case: start, ask, crash at its point, start again, count."""
     async with Site(folder) as site:
-        if case.mute:
-            site.slack.fail("chat.postMessage", status=503, count=6)
         first = await site.start(
             module="tests.support.crashing",
             CRASH=case.point,

@@ -13,7 +13,7 @@ import pytest
 from bot.model import State
 from bot.restarts.engine import WORKFLOW_VERSION
 from tests.support.histories import GATED, POINTS, History, histories
-from tests.support.processes import Site, count, until
+from tests.support.processes import WATCH, Site, count, until
 
 pytestmark = pytest.mark.process
 HISTORIES = list(histories())
@@ -31,7 +31,8 @@ def test_every_point_was_recorded():
 )
 async def test_an_upgrade_tells_on_what_was_begun(history: History, tmp_path: Path):
     """Whoever upgrades the bot loses no request: each is restarted once and told."""
-    async with Site(tmp_path) as site:
+    long = {**WATCH, "act_within": "3650d"}  # they were asked for when recorded
+    async with Site(tmp_path, watch=long) as site:
         history.restore(site)
         bot = await site.start()
         if history.box == GATED and site.open_cards():

@@ -254,7 +254,12 @@ async def test_the_database_goes_and_comes_back(replicas: Open, server: Postgres
     watched = await site.ask(BOX)
     await site.seen_rebooting(BOX)
     gated = await site.ask(GATED)
-    await until(site.open_cards)
+
+    async def card_is_on_record() -> bool:  # what is not, is posted once more
+        record = await site.record(gated)
+        return record is not None and bool(record.card_ts)
+
+    await until(card_is_on_record)
     await asyncio.to_thread(server.stop)
     try:
         for _ in range(2):

@@ -60,6 +60,7 @@ class Forked:
 
     async def _end(self) -> int:
         self.returncode = int(await self._line.readline())
+        await self._line.read()  # to its end, at which asyncio closes it
         return self.returncode
 
     async def wait(self) -> int:

@@ -33,7 +33,7 @@ LOOK = Asked("trainer-7", "ml-prod", "modelarts.example.com")
 # https://support.huaweicloud.com/intl/en-us/usermanual-apig/apig-ug-180530090.html
 PAGE = [
     ("400 404", "6309 6404", CloudGone, "no such instance in project ml-prod; deleted"),
-    ("400", "6357", CloudFollow, "trainer-7 is already busy; I will report here"),
+    ("400", "6357", CloudFollow, "trainer-7 is already busy with another operation"),
     ("400", "6306 6308", CloudFollow, "a restart is not possible now"),
     ("400", "6305", CloudRefused, "trainer-7 is already running and did not restart"),
     ("400", "6307 6327", CloudRefused, "it has to be started, not restarted"),
@@ -69,7 +69,7 @@ PAGE = [
     ("401", "6201 6203", CloudMisfit, "account is blocked"),
     ("401 403", "0112", CloudMisfit, "lacks the permission modelarts:notebook:action"),
     ("403", "0108", CloudMisfit, "lacks the permission modelarts:notebook:action"),
-    ("403", "0203", CloudMisfit, "refused the bot's login"),
+    ("403", "0203", CloudUnknown, "refused the bot's login"),
     ("403", "0206", CloudMisfit, "access key was refused"),
     ("403", "0210", CloudMisfit, "Project id and login do not match"),
     ("403", "6653", CloudMisfit, "Only the project owner"),
@@ -110,9 +110,10 @@ PAGE = [
         CloudUnknown,
         "did not answer; checking",
     ),
-    ("503", "G0613", CloudBusy, "login service is down"),
-    ("400 401 403 500", "6401", CloudMisfit, "refused the bot's login"),
-    ("400 403 500", "6407", CloudMisfit, "lacks the permission"),
+    ("503", "G0613", CloudUnknown, "login service is down"),
+    ("400 401 403 500", "6401", CloudUnknown, "refused the bot's login"),
+    ("400 403", "6407", CloudMisfit, "lacks the permission"),
+    ("500", "6407", CloudUnknown, "lacks the permission"),
     ("301 302 307", "", CloudMisfit, "endpoint setting is wrong"),
     ("400 409 422", "6301 9999", CloudRefused, "The cloud refused: ModelArts."),
     ("500 502 503 504 599", "9999", CloudUnknown, "could not learn the outcome"),
@@ -169,7 +170,7 @@ def test_every_row_of_the_table_is_on_the_page():
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, CloudMisfit), (408, CloudUnknown), (429, CloudBusy), (404, CloudRefused)],
+    [(401, CloudUnknown), (408, CloudUnknown), (429, CloudBusy), (404, CloudRefused)],
 )
 def test_a_status_without_a_code_is_enough(status, kind):
     """An answer that is no JSON is judged by its HTTP status."""
@@ -204,7 +205,7 @@ def test_a_look_speaks_of_looking(problem, sentence):
         (Problem(400, "ModelArts.6355"), 60.0, 1),
         (Problem(429, "APIG.0308"), None, 3),
         (Problem(429, "APIG.0308", retry_after=7.0), 7.0, 3),
-        (Problem(503, "APIG.0613", retry_after=0.0), 0.0, 3),
+        (Problem(429, "APIG.0308", retry_after=0.0), 0.0, 3),
     ],
 )
 def test_how_long_to_wait(problem, wait_s, attempts):

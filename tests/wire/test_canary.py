@@ -14,7 +14,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bot.demo.cloud_http import Reply
 from bot.demo.slack_server import LocalSlack
-from bot.errors import BotError, CloudMisfit, SlackRefused
+from bot.errors import BotError, CloudMisfit, SlackShut
 from bot.slack import socket_mode
 from bot.slack.client import clients
 from bot.slack.http_mode import HttpMode
@@ -321,7 +321,7 @@ async def test_a_wrong_app_token() -> None:
     async with LocalSlack() as slack, socket_to(slack) as front:
         slack.fail("apps.connections.open", error="invalid_auth", count=None)
 
-        with pytest.raises(SlackRefused):
+        with pytest.raises(SlackShut):
             await front.prove()
 
 

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from slack_sdk.errors import SlackObjectFormationError
 
-from bot.errors import SlackBusy, SlackError, SlackRefused, SlackUnknown
+from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, SlackUnknown
 from bot.model import Message
 from bot.slack import errors
 from bot.slack.client import RETRY_AFTER_WITHIN_S, SlackClient, clients
@@ -254,9 +254,6 @@ async def test_response_url_stays_secret(
         ("is_archived", "archived"),
         ("restricted_action", "does not let me post"),
         ("restricted_action_read_only_channel", "does not let me post"),
-        ("invalid_auth", "SLACK_BOT_TOKEN"),
-        ("token_revoked", "SLACK_BOT_TOKEN"),
-        ("account_inactive", "SLACK_BOT_TOKEN"),
         ("user_not_found", "not known"),
         ("expired_trigger_id", "3 seconds"),
         ("message_not_found", "no longer be changed"),
@@ -277,11 +274,39 @@ async def test_refusals(
     assert seen == [("chat.postMessage", "refused")]
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("invalid_auth", "SLACK_BOT_TOKEN"),
+        ("not_authed", "SLACK_BOT_TOKEN"),
+        ("token_revoked", "SLACK_BOT_TOKEN"),
+        ("token_expired", "SLACK_BOT_TOKEN"),
+        ("account_inactive", "SLACK_BOT_TOKEN"),
+        ("team_access_not_granted", "administrator"),
+        ("accesslimited", "network"),
+        ("team_added_to_org", "moving"),
+        ("message_limit_exceeded", "at the moment"),
+    ],
+)
+async def test_what_somebody_can_mend_is_not_final(
+    chat: SlackClient, slack: TinySlack, seen: list[object], code: str, words: str
+) -> None:
+    """It is said what to do, and that nothing was sent; later it may be."""
+    slack.play("chat.postMessage", refused(code))
+
+    with pytest.raises(SlackShut, match=words) as caught:
+        await chat.post("C1", Message("hello"))
+
+    assert caught.value.code == code
+    assert len(slack.calls) == 1
+    assert seen == [("chat.postMessage", "refused")]
+
+
 async def test_missing_scope_is_named(chat: SlackClient, slack: TinySlack) -> None:
     """A missing scope is named, so that it can be added."""
     slack.play("chat.postMessage", refused("missing_scope", needed="chat:write"))
 
-    with pytest.raises(SlackRefused, match="lacks the scope chat:write"):
+    with pytest.raises(SlackShut, match="lacks the scope chat:write"):
         await chat.post("C1", HELLO)
 
 
@@ -368,7 +393,7 @@ async def test_a_refused_connection_is_surely_nothing() -> None:
         with pytest.raises(SlackBusy, match="nothing was sent") as caught:
             await SlackClient(*all_three).post("C1", HELLO)
 
-    assert caught.value.retry_after > 0
+    assert caught.value.retry_after is None  # Slack has named no wait
 
 
 @pytest.mark.parametrize("answer", [cut, reply(503, {"ok": False})])

@@ -87,9 +87,6 @@ async def test_a_revoked_token_costs_one_login(wire, clock):
     [
         (401, "ModelArts.0201"),
         (401, "APIGW.0307"),
-        (401, ""),
-        (403, "ModelArts.0203"),
-        (400, "ModelArts.6401"),
     ],
 )
 async def test_a_refused_token_is_renewed_once(wire, clock, status, code):
@@ -101,6 +98,26 @@ async def test_a_refused_token_is_renewed_once(wire, clock, status, code):
     assert answer.current == "REBOOTING"
     first, second = wire.calls
     assert first.content == second.content == b'{"action":"restart"}'
+    assert len(wire.logins) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "ModelArts.0201"),
+        (401, ""),
+        (403, "ModelArts.0203"),
+        (400, "ModelArts.6401"),
+        (500, "ModelArts.6401"),
+    ],
+)
+async def test_a_look_logs_in_anew_on_all_that_speaks_of_the_login(
+    wire, clock, status, code
+):
+    """A look may be repeated, so it is, whichever way its token was refused."""
+    wire.answers = [refused(status, code)]
+
+    assert (await cloud_over(wire, clock).read(TRAINER)).status == "ACTIVE"
     assert len(wire.logins) == 2
 
 
@@ -116,7 +133,7 @@ async def test_a_token_refused_twice_is_the_operators_matter(wire, clock):
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(401, "ModelArts.6201"), (401, "ModelArts.0112"), (500, "ModelArts.6401")],
+    [(401, "ModelArts.6201"), (401, "ModelArts.0112"), (403, "ModelArts.6407")],
 )
 async def test_a_new_login_is_not_tried_where_it_cannot_help(wire, clock, status, code):
     """A blocked account or an error of the cloud is not answered with a new login."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.check.line import Line, bad, counted, good, skipped
-from bot.errors import SlackError, SlackRefused
+from bot.errors import SlackError, SlackRefused, SlackShut
 from bot.slack.errors import translated
 from bot.slack.users import Users
 
@@ -84,7 +84,7 @@ async def app_token_line(client: AsyncWebClient, token: str) -> Line:
             " connections:write, and switch on Socket Mode"
         )
         # Of a refused token Slack's table of errors speaks as of the bot's.
-        refused = isinstance(error, SlackRefused)
+        refused = isinstance(error, SlackRefused | SlackShut)
         why = f"Slack refuses SLACK_APP_TOKEN ({error.code})" if refused else error
         return bad(
             f"the app token: {why}", remedy if refused else _mending(error, remedy)
@@ -168,7 +168,7 @@ def _mending(error: SlackError, remedy: str) -> str:
     """Return *remedy* where Slack refused, patience where it was not well."""
     if error.code == "missing_scope":
         return _ADD_SCOPE
-    return remedy if isinstance(error, SlackRefused) else _AGAIN
+    return remedy if isinstance(error, SlackRefused | SlackShut) else _AGAIN
 
 
 def _listed(names: Collection[str]) -> str:

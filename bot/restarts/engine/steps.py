@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from typing import Generic, TypeVar
 
 import attrs
@@ -19,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ledger.retry import growing, patiently
 from bot.restarts.engine.concurrency import ConcurrencyLimit
+from bot.restarts.wakeups import Pulse
 from bot.telemetry.traces import Traces
 
 log = structlog.get_logger()
@@ -27,7 +27,8 @@ T = TypeVar("T")
 Step = TypeVar("Step", bound=str)  # the names that steps may have
 
 STEP_WAITS_S = (1.0, 60.0)  # between tries of a step: the first, and the longest
-PATIENT_TRIES = 24 * 60  # a day
+PATIENT_S = 3 * 24 * 3600.0  # a long weekend until somebody mends what keeps Slack away
+LEFT_OVER_S = 0.5  # at most, of a wait that a process before this one began
 AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # workflows that get going at the same time
 
 
@@ -39,13 +40,15 @@ def _limit() -> ConcurrencyLimit:
 class StepRunner(Generic[Step]):
     """Takes the *steps* of workflows; nobody waits for the *long* ones at a stop.
 
-    *right_to_act* returns once this process may act for a workflow.
+    *right_to_act* returns once this process may act for a workflow; *slack_back* beats
+    when Slack can be reached again.
     """
 
     steps: Collection[Step]
     long: Collection[Step]
     right_to_act: Callable[[str], Awaitable[None]]
     traces: Traces
+    slack_back: Pulse
     concurrency: ConcurrencyLimit = attrs.field(init=False, factory=_limit)
     _stopping: bool = attrs.field(init=False, default=False)
     _in_hand: int = attrs.field(init=False, default=0)
@@ -81,20 +84,56 @@ class StepRunner(Generic[Step]):
         name: Step,
         work: Callable[[str], Awaitable[float | None]],
         request_id: str,
-        tries: int = PATIENT_TRIES,
-    ) -> bool:
-        """Repeat a step until it returns None; say whether it did within *tries*."""
-        for wait_s in islice(growing(*STEP_WAITS_S), tries):
-            least_s = await self.step(name, work, request_id)
-            if least_s is None:
-                return True
-            await self.sleep(max(wait_s, least_s))
-        return False
+    ) -> None:
+        """Repeat a step until it returns None, for days if it has to be.
+
+        It returns the seconds after which it is to run again, where somebody has named
+        them; 0 leaves that to us: ever longer, and at once when Slack is back.
+        """
+        waits, left_s = growing(*STEP_WAITS_S), PATIENT_S
+        ran = False  # in this process: else its record was found
+
+        async def noted(request_id: str) -> float | None:
+            nonlocal ran
+            ran = True
+            return await work(request_id)
+
+        while left_s > 0:
+            ran = False
+            named_s = await self.step(name, noted, request_id)
+            if named_s is None:
+                return
+            wait_s = named_s or next(waits)
+            left_s -= wait_s
+            if named_s:
+                await self.sleep(wait_s)
+            elif await self._sleep_until_back(wait_s, wait_s if ran else LEFT_OVER_S):
+                waits = growing(*STEP_WAITS_S)
 
     async def sleep(self, wait_s: float) -> None:
         """Wait so many seconds, which a crash does not make longer."""
         self.concurrency.rest()
         await DBOS.sleep_async(wait_s)
+
+    async def _sleep_until_back(self, wait_s: float, most_s: float) -> bool:
+        """Wait so many seconds, *most_s* at most, or until Slack is back.
+
+        Say whether it came back. For the engine the wait is the same one: a replay
+        finds its record. What a process before this one has left of it is not waited
+        for: Slack has answered at this one's start.
+        """
+        self.concurrency.rest()
+        slept = asyncio.ensure_future(DBOS.sleep_async(wait_s))
+        back = asyncio.ensure_future(self.slack_back.beats())
+        try:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait({slept, back}, timeout=most_s, return_when=first)
+            if slept.done():
+                slept.result()
+            return back.done()
+        finally:
+            slept.cancel()
+            back.cancel()
 
     async def faultless(
         self, act: Callable[[str], Awaitable[None]], request_id: str

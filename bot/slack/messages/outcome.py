@@ -57,7 +57,8 @@ def ending(record: Record, limit: int = LINE_LIMIT) -> str:
     """Return how a request ended, raw, with a mark; *limit* is in characters."""
     if record.state is State.READY:
         arrow = f" ({t.arrow(record)})" if t.has_moved(record) else ""
-        return f"✓ {t.outcome(record)}{arrow}"
+        said = f": {t.sentence(t.clean(record.detail))}" if record.detail else ""
+        return f"✓ {t.outcome(record)}{arrow}{said}"
     if record.state is State.JOINED:
         return "another request restarts it and tells how that ends"
     detail = t.sentence(t.clean(record.detail))

@@ -118,7 +118,8 @@ def _body(record: Record, seen: Seen | None) -> tuple[b.Part | None, ...]:
     if record.state is State.FOLLOWING:
         status, verb = record.last_status or _found(record), t.verb(record.request)
         busy = f"It was busy already, so no {verb} was sent. I say how it ends."
-        return (b.words(busy), _progress(seen, status))
+        said = _paragraphs(t.sentence(record.detail))
+        return (b.words(busy), *said, _progress(seen, status))
     if t.has_moved(record):
         status = record.last_status or record.current
         return (*_between(record), _progress(seen, status), _trace(record))
