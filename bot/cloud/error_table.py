@@ -211,16 +211,17 @@ def row_of(
 ) -> Row:
     """Return the row for an HTTP *status* and a *code* as the cloud writes it.
 
-    *kind* is that of the instance, *act* what was tried with it ("" = a look, unless it
-    *acts* in another way). For a call that acts only what is known to come before
-    anything is carried out says that nothing was. A 401 without a code (a proxy's, an
-    empty one), a login that is refused in another way, and whatever fails with 5xx may
-    as well come after it; but no capacity is found out by looking in any case.
+    *kind* is that of the instance, *act* what was tried with it ("" = a look). For a
+    call that *acts* only what is known to come before anything is carried out says that
+    nothing was. A 401 without a code (a proxy's, an empty one), a login that is refused
+    in another way, and whatever fails with 5xx may as well come after it.
     """
     row = _row(status, code, kind, act)
+    if row.act is Act.FULL:  # a start, which goes out again only after a look
+        return row
     refused_first = row.act is not Act.LOGIN or _is_expired_token(status, code)
-    failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR and row.act is not Act.FULL
-    unsure = (acts or bool(act)) and (failed or not refused_first)
+    failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    unsure = (acts or act) and (failed or not refused_first)
     return replace(row, act=Act.UNKNOWN) if unsure else row
 
 

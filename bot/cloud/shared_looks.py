@@ -15,7 +15,7 @@ import attrs
 import structlog
 
 from bot.cloud.clocks import Clocks
-from bot.errors import CloudError, CloudMisfit
+from bot.errors import CloudError, CloudMisfit, CloudUnknown
 from bot.model import Instance, Target
 
 log = structlog.get_logger(__name__)
@@ -74,8 +74,7 @@ class SharedLooks:
                 await self._list(asked)
             finally:  # whatever went wrong, nobody waits for ever
                 for looks in asked.values():
-                    for _, future in looks:
-                        future.cancel()
+                    _fail(looks, CloudUnknown("The cloud's list could not be read."))
 
     async def _list(self, asked: dict[str, list[Look]]) -> None:
         """Answer what was *asked* by the list; read what it does not have."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.cloud import notebook
 from bot.demo.cloud_http import Fault, html
 from bot.errors import CloudGone, CloudUnknown
 from tests.wire.test_notebooks import TARGET, Side, many, side, uuid
@@ -111,6 +112,20 @@ async def test_a_look_before_an_act_is_a_read(side: Side):
     await side.cloud.read(TARGET)
 
     assert (side.asked("read"), side.asked("list")) == (1, 0)
+
+
+@pytest.mark.parametrize("side", [many(45)], indirect=True)
+async def test_a_fault_of_our_own_leaves_nobody_waiting(side: Side, monkeypatch):
+    """Even what nobody has thought of ends the looks, as ones that failed."""
+    await look(side, watched(9))
+    monkeypatch.setattr(notebook, "instances", lambda _: 1 / 0)
+
+    async with asyncio.timeout(5):
+        seen = await look(side, watched(9))
+
+    worker = side.cloud._looks["ml-nb"]._worker
+    assert isinstance(worker.exception(), ZeroDivisionError)
+    assert [type(one) for one in seen] == [CloudUnknown] * 9
 
 
 @pytest.mark.parametrize("side", [many(45)], indirect=True)
