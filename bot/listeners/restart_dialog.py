@@ -17,7 +17,7 @@ from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.listeners.wish import Wish
-from bot.model import Target
+from bot.model import Kind, Target
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import dialogs, queries, replies
@@ -169,9 +169,12 @@ class RestartDialog:
         """Return the dialog with the rule that will decide as its hint."""
         settings, instance = self._services.settings(), fields.instance
         hint, required = "", False
+        own = settings.projects.get(fields.project)
+        kind = own.kind if own else Kind.STUDIO
         if fields.project and instance:
             try:
                 target = settings.target(fields.project, instance)
+                kind = target.kind
                 decision = await self._requests.outlook(
                     actor, target, break_glass=where.break_glass
                 )
@@ -186,6 +189,7 @@ class RestartDialog:
             reason_required=required,
             hint=hint,
             where=where,
+            kind=kind,
         )
 
 

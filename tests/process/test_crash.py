@@ -21,6 +21,7 @@ from bot.demo.cloud_http import Fault
 from bot.model import State
 from bot.restarts.workflow import STEPS, Step
 from tests.process.test_batch_crash import CASES as BATCH_CASES
+from tests.process.test_notebook_crash import CASES as NOTEBOOK_CASES
 from tests.support.processes import Count, Running, Site, count, until
 
 pytestmark = pytest.mark.process
@@ -108,7 +109,7 @@ CASES = tuple(cases())
 
 def test_every_step_of_the_story_has_its_crashes():
     """Whoever adds a step to the story cannot forget to crash the bot there."""
-    crashed = {case.point for case in (*CASES, *BATCH_CASES)}
+    crashed = {case.point for case in (*CASES, *BATCH_CASES, *NOTEBOOK_CASES)}
     assert crashed >= {f"{moment}:{step}" for moment in MOMENTS for step in STEPS}
 
 
