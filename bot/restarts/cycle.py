@@ -15,7 +15,15 @@ import attrs
 import structlog
 
 from bot.errors import CloudBusy, CloudError, CloudGone
-from bot.model import Act, Instance, Record, State, StatusClass, class_of
+from bot.model import (
+    Act,
+    Instance,
+    Record,
+    State,
+    StatusClass,
+    class_of,
+    is_stopping,
+)
 from bot.restarts import lease
 from bot.restarts.lifecycle import (
     Limits,
@@ -104,7 +112,8 @@ class CycleWatch:
         if kind is not StatusClass.READY:
             fields["seen_other"] = True
         if record.act is Act.START:
-            up = kind in {StatusClass.READY, StatusClass.BUSY}
+            rises = kind is StatusClass.BUSY and not is_stopping(now.status)
+            up = rises or kind is StatusClass.READY
             fields["came_up"] = record.came_up or up
             if now.status.upper() == "START_FAILED":
                 # What it does from here on nobody has done to it.

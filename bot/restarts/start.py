@@ -31,6 +31,7 @@ from bot.model import (
 )
 from bot.restarts import lease
 from bot.restarts.lifecycle import Limits, is_due, is_over, seen
+from bot.restarts.retry import few_times
 from bot.restarts.services import Services
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ class Starter:
             return None
         target = record.request.target
         try:
-            now = await self._services.cloud.read(target)
+            now = await few_times(lambda: self._services.cloud.read(target))
         except CloudError as error:
             log.info("not read right before the start", error=str(error))
             return None

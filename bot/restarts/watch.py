@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import attrs
 import structlog
 
-from bot.errors import CloudBusy, CloudError, CloudRefused
+from bot.errors import CloudBusy, CloudError, CloudGone
 from bot.model import Act, Instance, Record, State, class_of
 from bot.restarts.cycle import CycleWatch, Next
 from bot.restarts.message import Messages
@@ -30,7 +30,6 @@ from bot.slack.messages.formatting import duration, sentence
 log = structlog.get_logger()
 
 GONE_AFTER = 3  # looks in a row that found no such instance
-NO_SUCH_INSTANCE = ".6309"
 
 ENDS = {
     Phase.READY: State.READY,
@@ -242,4 +241,4 @@ def evidence_of(record: Record) -> Evidence:
 
 def _is_gone(error: CloudError) -> bool:
     """Say whether the cloud says for certain that there is no such instance."""
-    return isinstance(error, CloudRefused) and error.code.endswith(NO_SUCH_INSTANCE)
+    return isinstance(error, CloudGone)
