@@ -32,7 +32,14 @@ if TYPE_CHECKING:  # for types only: the command line has to start quickly
 
 
 class BotError(Exception):
-    """Anything that the bot raises itself; its text is a sentence for a person."""
+    """Anything that the bot raises itself; its text is a sentence for a person.
+
+    *why* and *remedy* are more for who runs the bot: what the network or the far side
+    said, and what to do about it. Both may be empty.
+    """
+
+    why: str = ""
+    remedy: str = ""
 
 
 class ConfigError(BotError):

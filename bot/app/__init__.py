@@ -21,6 +21,7 @@ from bot.app.maintenance import Maintenance
 from bot.app.servers import Servers, health_of
 from bot.app.services import services_of
 from bot.config import Secrets, Settings, load
+from bot.config.secrets import exposed
 from bot.errors import BotError, ConfigError
 from bot.ledger import Entry
 from bot.ledger.retry import patiently
@@ -87,6 +88,8 @@ class Bot:
 
     async def _open(self, closing: AsyncExitStack) -> None:
         """Open all, in the reverse order of closing: the way in for Slack is last."""
+        for name, file in exposed(self._environ).items():
+            log.warning("every user here can read a secret", name=name, file=file)
         clients = await open_clients(
             closing, self.settings, self._secrets, self.metrics, poll_s=self._poll_s
         )
@@ -119,7 +122,13 @@ class Bot:
         closing.push_async_callback(maintenance.close)
         maintenance.start()
         servers = Servers(
-            app, clients.idem, services, self._secrets, health, fail=self._fail
+            app,
+            clients.idem,
+            services,
+            self._secrets,
+            health,
+            network=clients.network,
+            fail=self._fail,
         )
         await servers.open(closing)
 

@@ -79,7 +79,7 @@ def listeners_of(
         commands=Commands(
             requests,
             Cancellations(services, restarts, refusals),
-            QueryListeners(services),
+            QueryListeners(services, statuses),
             restart_dialog,
             batch_dialog,
             responses,

@@ -11,10 +11,12 @@ import attrs
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.cloud import Cloud, http_client
+from bot.cloud import Cloud
 from bot.config import Secrets, Settings
+from bot.config.redaction import redactor
 from bot.errors import BotError, SlackError, SlackRefused, SlackShut
 from bot.ledger import Ledger
+from bot.network import Network, http_client
 from bot.restarts.engine import Engine
 from bot.slack.client import TIMEOUT, SlackClient, clients
 from bot.slack.errors import OnCall, translated
@@ -36,6 +38,7 @@ class Clients:
     cloud: Cloud
     ledger: Ledger
     engine: Engine
+    network: Network
     traces: Traces
 
 
@@ -58,22 +61,31 @@ async def open_clients(
     poll_s: float,
 ) -> Clients:
     """Open the database and the clients; what fails says why."""
+    network = Network.of(os.environ)
     engine = Engine(settings.database, poll_s=poll_s)
     closing.push_async_callback(engine.release)
     await engine.prepare()
-    ledger = Ledger(settings.database)
+    clean = redactor(secrets.hidden)
+    ledger = Ledger(settings.database, clean=clean)
     closing.callback(ledger.close)
     await asyncio.to_thread(ledger.open)
     session = await closing.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
-    http = await closing.enter_async_context(http_client())
+    http = await closing.enter_async_context(http_client(network))
     traces = traces_of(os.environ)
     closing.push_async_callback(traces.close)
     closing.push_async_callback(engine.stop)
     token = secrets.slack_bot_token.get_secret_value()
-    poster, idem = clients(token, settings.slack.api_url, session)
+    poster, idem = clients(token, settings.slack.api_url, session, network=network)
     cloud = Cloud.of(settings, secrets, http, on_call=metrics.cloud_called)
-    slack = SlackClient(poster, idem, session, on_call=metrics.slack_called)
-    return Clients(poster, idem, slack, cloud, ledger, engine, traces)
+    slack = SlackClient(
+        poster,
+        idem,
+        session,
+        network=network,
+        on_call=metrics.slack_called,
+        clean=clean,
+    )
+    return Clients(poster, idem, slack, cloud, ledger, engine, network, traces)
 
 
 async def introduce(client: AsyncWebClient, on_call: OnCall) -> BotIdentity:
@@ -92,7 +104,9 @@ async def introduce(client: AsyncWebClient, on_call: OnCall) -> BotIdentity:
             raise BotError(f"Slack refused SLACK_BOT_TOKEN: {error}") from error
         except SlackError as error:
             if wait is None:
-                raise BotError(f"Slack cannot be reached: {error}") from error
-            log.warning("Slack not reached yet", error=str(error), wait_s=wait)
+                raise
+            log.warning(
+                "Slack not reached yet", error=str(error), why=error.why, wait_s=wait
+            )
             await asyncio.sleep(wait)
     raise AssertionError("unreachable")

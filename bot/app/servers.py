@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.config import Secrets, Settings
 from bot.errors import BotError, LedgerError
 from bot.ledger import Ledger
+from bot.network import Network
 from bot.restarts.services import Services
 from bot.slack.http_mode import HttpMode
 from bot.slack.socket_mode import SocketMode
@@ -32,6 +33,7 @@ class Servers:
         secrets: Secrets,
         health: Health,
         *,
+        network: Network,
         fail: Callable[[str], None],
     ) -> None:
         settings = services.settings()
@@ -45,6 +47,7 @@ class Servers:
                 secrets.slack_app_token.get_secret_value(),
                 idem,
                 give_up=self._give_up,
+                network=network,
                 is_back=services.wakeups.slack_back.beat,
             )
             if settings.slack.mode == "socket"

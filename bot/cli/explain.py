@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
+import httpx
 
-from bot.cloud import Cloud, Names, http_client
+from bot.cli.history import missing_file
+from bot.cli.logins import can_log_in
+from bot.cloud import Cloud, Login, Names
 from bot.config import Secrets, Settings
 from bot.errors import UsageError
 from bot.ledger import Ledger
 from bot.model import Decision, Target
+from bot.model.rule import CHANNEL
+from bot.network import Network, http_client
 from bot.policy import Question
 from bot.policy.authorizer import Authorizer
 from bot.slack.client import TIMEOUT, clients
@@ -102,6 +109,11 @@ async def explain(
     """
     settings = await with_names(settings, secrets, project)
     target = settings.target(project, instance)
+    if channel is not None and not CHANNEL.fullmatch(channel):
+        raise UsageError(
+            f"“{channel[:40]}” is not the id of a channel (C…); Slack shows it at the"
+            ' end of the channel\'s "About" tab'
+        )
     async with _authorizer(settings, secrets) as (authorizer, users, home_team):
         user_id = await _user_id(users, user)
         decision = await authorizer.decide(
@@ -118,8 +130,8 @@ async def explain(
 
 async def with_names(settings: Settings, secrets: Secrets, project: str) -> Settings:
     """Return *settings* with the names that the cloud has, where they count."""
-    async with http_client() as http:
-        names = Names(lambda: settings, Cloud.of(settings, secrets, http))
+    async with http_client(Network.of(os.environ)) as http:
+        names = Names(lambda: settings, _cloud(settings, secrets, http))
         await names.fresh(project, within_s=NAMES_WITHIN_S)
         return names.settings()
 
@@ -136,15 +148,16 @@ async def _authorizer(
 ) -> AsyncIterator[tuple[Authorizer, Users, str]]:
     """Open what a decision needs, and close it again."""
     async with AsyncExitStack() as closing:
-        ledger = Ledger(settings.database)
+        network = Network.of(os.environ)
+        ledger = Ledger(_database(settings, closing))
         closing.callback(ledger.close)
         ledger.open()
         session = await closing.enter_async_context(
             aiohttp.ClientSession(timeout=TIMEOUT)
         )
-        http = await closing.enter_async_context(http_client())
+        http = await closing.enter_async_context(http_client(network))
         token = secrets.slack_bot_token.get_secret_value()
-        _, client = clients(token, settings.slack.api_url, session)
+        _, client = clients(token, settings.slack.api_url, session, network=network)
         with translated("auth.test"):
             team = str((await client.auth_test())["team_id"])
         users = Users(client, team)
@@ -153,12 +166,40 @@ async def _authorizer(
                 settings=lambda: settings,
                 users=users,
                 ledger=ledger,
-                cloud=Cloud.of(settings, secrets, http),
+                cloud=_cloud(settings, secrets, http),
                 home_team=team,
             ),
             users,
             team,
         )
+
+
+def _database(settings: Settings, closing: AsyncExitStack) -> str:
+    """Return the database to ask: an empty one where the bot has not made it yet."""
+    if not missing_file(settings):
+        return settings.database
+    folder = closing.enter_context(TemporaryDirectory())
+    return f"sqlite:///{folder}/empty.db"
+
+
+def _cloud(settings: Settings, secrets: Secrets, http: httpx.AsyncClient) -> Cloud:
+    """Return the cloud, one without any endpoint where nobody can log in to it."""
+    if can_log_in(settings, secrets):
+        return Cloud.of(settings, secrets, http)
+    return Cloud({}, Login.of(secrets), http)
+
+
+def not_asked(settings: Settings, secrets: Secrets) -> list[str]:
+    """Return what an explanation does without, in sentences for people."""
+    said = []
+    if missing_file(settings):
+        said.append(f"no cooldown was looked up: {missing_file(settings)}")
+    if not can_log_in(settings, secrets) and any(r.instances for r in settings.rules):
+        said.append(
+            "the cloud was not asked what it calls the instance: the secrets of its"
+            " login are not set, so the rules were tried on alias and id alone"
+        )
+    return said
 
 
 async def _user_id(users: Users, user: str) -> str:

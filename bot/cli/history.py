@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from attrs import asdict
+
 from bot.config import Settings
-from bot.errors import BotError
+from bot.config.name_lookup import unknown
+from bot.config.tables import ID_SHAPE
+from bot.errors import BotError, UsageError
 from bot.ledger import BREAK_GLASS, Ledger
+from bot.ledger.postgres import is_postgres
+from bot.ledger.proof import Proof
 from bot.ledger.schema import url_of
 from bot.slack.messages.formatting import clean
 
@@ -19,23 +26,95 @@ Json = dict[str, Any]
 async def entries(
     settings: Settings, since: datetime, project: str, instance: str
 ) -> list[Json]:
-    """Return the trail since a time, newest first; LedgerError if it cannot be read."""
+    """Return the trail since a time, newest first; LedgerError if it cannot be read.
+
+    Where there is nothing a name that nobody knows is a UsageError: what is on record
+    may have gone from the configuration.
+    """
     with closing(_opened(settings)) as ledger:
-        return await ledger.entries(since=since, project=project, instance=instance)
+        found = await ledger.entries(since=since, project=project, instance=instance)
+    if not found:
+        _known(settings, project, instance)
+    return found
 
 
-async def verified(settings: Settings) -> tuple[list[str], int, str]:
-    """Return all flaws of the trail, how many entries it has, and its newest hash."""
+def _known(settings: Settings, project: str, instance: str) -> None:
+    """Raise UsageError for a name that the configuration does not have."""
+    projects = settings.projects
+    if project and project not in projects:
+        raise UsageError(unknown("project", project, projects))
+    asked = [projects[project]] if project else projects.values()
+    aliases = {alias for own in asked for alias in own.instances}
+    if instance and instance not in aliases and not ID_SHAPE.fullmatch(instance):
+        where = f" in {project}" if project else ""
+        raise UsageError(unknown("instance", instance, sorted(aliases), where))
+
+
+async def lines(
+    settings: Settings, since: datetime, project: str, instance: str
+) -> AsyncIterator[str]:
+    """Yield the trail since a time as lines for people, newest first.
+
+    It is read a page at a time, however long it is. Last, if there was any, how often
+    somebody went past an approval. UsageError as with ``entries``.
+    """
+    glass, found = 0, False
     with closing(_opened(settings)) as ledger:
-        return (await ledger.verify(), *await ledger.newest_hash())
+        async for page in ledger.pages(since=since, project=project, instance=instance):
+            found = True
+            for entry in page:
+                glass += entry["kind"] == BREAK_GLASS
+                yield line(entry)
+    if not found:
+        _known(settings, project, instance)
+    if glass:
+        yield f"Break-glass: {glass} of these requests went past the approval."
 
 
-def broken_glass(found: list[Json]) -> str:
-    """Return how many of the entries *found* mark a break-glass, or nothing."""
-    count = sum(entry["kind"] == BREAK_GLASS for entry in found)
-    if not count:
-        return ""
-    return f"Break-glass: {count} of these requests went past the approval."
+async def proven(settings: Settings) -> Proof:
+    """Return what going through all of the trail and the requests proves."""
+    with closing(_opened(settings)) as ledger:
+        return await ledger.prove()
+
+
+def as_object(proof: Proof) -> Json:
+    """Return *proof* for machines."""
+    return {"whole": not proof.flaws, **asdict(proof)}
+
+
+def proof_lines(proof: Proof) -> Iterator[str]:
+    """Yield for people what *proof* proves, and what it cannot."""
+    for flaw in proof.flaws:
+        yield f"✗ {flaw}"
+    if proof.flaws:
+        yield f"The trail has {_extent(proof)}."
+        return
+    if not proof.entries:
+        yield "– the trail is empty: nothing was recorded yet, or all of it was removed"
+        return
+    yield (
+        f"✓ from entry {proof.first} to {proof.last} nothing is missing, changed or"
+        f" moved; newest {_shown(proof.newest_at)}, hash {proof.newest_hash}"
+    )
+    yield (
+        f"✓ the requests ({proof.requests}) stand where the trail leaves them, and were"
+        " sent when it says so"
+    )
+    yield (
+        "– not proven: whether the end of both was cut off, or both written anew, by"
+        " whoever owns the database; compare the newest entry's hash with the log"
+        " (“audit trail”)"
+    )
+
+
+def _extent(proof: Proof) -> str:
+    """Return how much of the trail there is."""
+    if not proof.entries:
+        return "no entries"
+    return (
+        f"{proof.entries} entries, from {proof.first} to {proof.last}; newest"
+        f" {_shown(proof.newest_at)}, hash {proof.newest_hash}"
+    )
 
 
 def line(entry: Json) -> str:
@@ -43,7 +122,7 @@ def line(entry: Json) -> str:
     where = "/".join(filter(None, (entry["project"], entry["instance"])))
     rule = f"rule “{entry['rule']}”" if entry["rule"] else ""
     parts = (
-        entry["at"].replace("T", " ").replace("+00:00", "Z"),
+        _shown(entry["at"]),
         entry["kind"],
         "/".join(filter(None, (entry["team_id"], entry["user_id"]))),
         where,
@@ -54,14 +133,27 @@ def line(entry: Json) -> str:
     return "  ".join(filter(None, parts))
 
 
+def missing_file(settings: Settings) -> str:
+    """Return what to say of a database's file that is not there, else nothing."""
+    path = url_of(settings.database).database or ""
+    if is_postgres(settings.database) or Path(path).exists():
+        return ""
+    return (
+        f"there is no database at {Path(path).absolute()}: a relative path starts"
+        " from the folder in which the bot was started"
+    )
+
+
+def _shown(at: str) -> str:
+    """Return a time of the trail as people read it."""
+    return at.replace("T", " ").replace("+00:00", "Z")
+
+
 def _opened(settings: Settings) -> Ledger:
     """Open the database; one that is not there is not made by looking at it."""
-    path = url_of(settings.database).database or ""
-    if settings.database.startswith("sqlite") and not Path(path).exists():
-        raise BotError(
-            f"there is no database at {Path(path).absolute()}: a relative path starts"
-            " from the folder in which the bot was started"
-        )
+    missing = missing_file(settings)
+    if missing:
+        raise BotError(missing)
     ledger = Ledger(settings.database)
     ledger.open()
     return ledger

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -12,8 +13,11 @@ import typer
 
 from bot import __version__
 from bot.cli.commands import assets, check, demo, explain, history, init, run
-from bot.cli.common import FAILED, WRONG
+from bot.cli.common import FAILED, WRONG, abandon, complain, flush, said
 from bot.errors import BotError, ConfigError, UsageError
+
+# What a full disk, quota or device says, and an output that is closed.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 cli = typer.Typer(
     name="mlstudio-bot",
@@ -27,18 +31,42 @@ cli = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's never ends in a traceback."""
+    """Run the command line; a mistake of the user's never ends in a traceback.
+
+    Nor does an output that takes no more: a reader who has left is no mistake, a full
+    disk is one sentence.
+    """
+    try:
+        code = _exit_code()
+        flush()
+    except BrokenPipeError:
+        code = FAILED
+        abandon(1)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        code = FAILED
+        abandon(1)
+        complain(f"the output cannot be written: {error.strerror}")
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command line and return what it ends with."""
     try:
         cli()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED if end.code else 0
     except ConfigError as error:
         for problem in error.problems:
-            print(f"mlstudio-bot: {problem}", file=sys.stderr)
-        sys.exit(WRONG)
+            complain(problem)
+        return WRONG
     except BotError as error:
-        print(f"mlstudio-bot: {error}", file=sys.stderr)
-        sys.exit(WRONG if isinstance(error, UsageError) else FAILED)
-    except (BrokenPipeError, KeyboardInterrupt):
-        sys.exit(FAILED)
+        complain(said(error))
+        return WRONG if isinstance(error, UsageError) else FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    return 0
 
 
 def _version(wanted: bool) -> None:

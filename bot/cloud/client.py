@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Self
 
+import attrs
 import httpx
 
 from bot.cloud import notebook, studio
@@ -18,10 +20,11 @@ from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, resul
 from bot.cloud.error_response import body_of, problem_of, ref_of, told_ms, word
 from bot.cloud.login import Login
 from bot.cloud.notebook_calls import NotebookCalls
-from bot.cloud.rate_limiter import RateLimiter
+from bot.cloud.rate_limiter import Rank, RateLimiter
 from bot.cloud.shared_looks import SharedLooks
 from bot.cloud.token_auth import TokenAuth
 from bot.config import Endpoint, Secrets, Settings
+from bot.config.redaction import cleaned, hider
 from bot.config.tables import ID
 from bot.errors import (
     CloudError,
@@ -47,31 +50,26 @@ _CONNECT_S, _READ_S, _ACT_S = 5.0, 15.0, 30.0
 _NOBODY = "00000000-0000-0000-0000-000000000000"  # the id of no instance
 _PROOFS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _FRAMING = {"content-length", "content-encoding", "transfer-encoding"}
-_SHORTEST = 4  # characters of a secret; a shorter one would blot out ordinary words
-_ECHO = "(hidden)"  # instead of a secret that comes back
-_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _REAL = Clocks()
-
-
-def http_client() -> httpx.AsyncClient:
-    """Return a client that uses the environment's proxy, but never for this host.
-
-    A company's HTTPS_PROXY often comes without a NO_PROXY, and no proxy reaches the
-    demo's cloud.
-    """
-    return httpx.AsyncClient(mounts=dict.fromkeys(_LOOPBACK))
 
 
 def _ignore(kind: str, result: str) -> None:
     """Count nothing."""
 
 
+@attrs.frozen
+class Seen:
+    """What the cloud said about an instance when it was read, *age_s* seconds ago."""
+
+    instance: Instance
+    age_s: float
+
+
 class Cloud:
     """Reads instances and acts on them; every failure is a CloudError.
 
-    *on_call* is told of every call: its kind (login, read, restart, stop, start) and
-    its result (ok, refused, misfit, follow, busy, unknown). *http* belongs to the
-    caller.
+    *on_call* is told of every call: its kind (login, read, restart, stop, …) and its
+    result (ok, refused, misfit, follow, busy, unknown). *http* belongs to the caller.
     """
 
     def __init__(
@@ -95,6 +93,7 @@ class Cloud:
         self._auths = Auths(login, http, clocks, on_call)
         self._notebooks = NotebookCalls(self)
         self._looks: dict[str, SharedLooks] = {}
+        self._seen_at: dict[str, tuple[float, Instance]] = {}  # by the instance's key
 
     @classmethod
     def of(
@@ -118,56 +117,72 @@ class Cloud:
         """Take new *endpoints* from now on; logins of unchanged ones stay."""
         self._endpoints = dict(endpoints)
 
-    async def read(self, target: Target, *, can_wait: bool = False) -> Instance:
+    async def read(self, target: Target, *, rank: Rank = Rank.QUESTION) -> Instance:
         """Return what the cloud says about an instance now.
 
-        One that *can_wait* lets those first that somebody waits for, and may be
-        answered by a list of many. An id of the other kind raises CloudOtherKind, which
-        names it.
+        *rank* says whom it lets go first while calls are scarce; a LOOK may be
+        answered by a list of many. An id of the other kind raises CloudOtherKind.
         """
-        if can_wait and target.kind is Kind.NOTEBOOK:
-            return await self._shared(target.project).look(target)
-        return await self._read_or_explain(target, can_wait=can_wait)
+        if rank is Rank.LOOK and target.kind is Kind.NOTEBOOK:
+            instance = await self._shared(target.project).look(target)
+        else:
+            instance = await self._read_or_explain(target, rank)
+        self._seen_at[target.key] = self._clocks.monotonic(), instance
+        return instance
 
     def _shared(self, project: str) -> SharedLooks:
         """Return what shares the looks at the notebooks of *project*."""
         if project not in self._looks:
             self._looks[project] = SharedLooks(
-                partial(self._notebooks.pages, project, can_wait=True),
-                partial(self._read_or_explain, can_wait=True),
+                partial(self._notebooks.pages, project, rank=Rank.LOOK),
+                partial(self._read_or_explain, rank=Rank.LOOK),
                 self._clocks,
             )
         return self._looks[project]
 
-    async def _read_or_explain(self, target: Target, *, can_wait: bool) -> Instance:
+    async def _read_or_explain(self, target: Target, rank: Rank) -> Instance:
         """Return one instance, read by itself."""
         try:
-            return await self._read(target, can_wait=can_wait)
+            return await self._read(target, rank)
         except CloudGone:
-            if other := await self._found_as(target, can_wait=can_wait):
+            if other := await self._found_as(target, rank):
                 raise CloudOtherKind(other) from None
             raise
 
-    async def _found_as(self, target: Target, *, can_wait: bool) -> str:
+    async def _found_as(self, target: Target, rank: Rank) -> str:
         """Return what an instance is if it is of another kind, else nothing.
 
         Only an answer that shows it decides: a refusal or a fault says nothing of it.
         """
         for kind in set(Kind) - {target.kind}:
+            what = f"`{target.instance}` is {_APIS[kind].NAME}"
             with suppress(CloudError):
-                await self._read(replace(target, kind=kind), can_wait=can_wait)
-                what = f"`{target.instance}` is {_APIS[kind].NAME}"
+                await self._read(replace(target, kind=kind), rank)
                 return f'{what}; say `kind = "{kind}"`.'
         return ""
 
-    async def _read(self, target: Target, *, can_wait: bool) -> Instance:
+    async def _read(self, target: Target, rank: Rank) -> Instance:
         """Return what the API of a target's kind says of it."""
         with self.counted("read"):
             asked, url, auth = self._prepared(target)
             auth.check()  # before the queue: a login that rests answers at once
-            await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
+            await self._limiter.wait(rank)
             response = await self._send(_LOOK, url, auth, asked)
-            return self._seen(response, target, asked)
+            return self._described(response, target, asked)
+
+    def seen(self, target: Target) -> Seen | None:
+        """Return what was last read of an instance, by whomever; asks nobody.
+
+        None: nothing yet in this process, or nothing since its restart was sent.
+        """
+        if target.key not in self._seen_at:
+            return None
+        at, instance = self._seen_at[target.key]
+        return Seen(instance, self._clocks.monotonic() - at)
+
+    def forget(self, target: Target) -> None:
+        """Forget what was last read of an instance."""
+        self._seen_at.pop(target.key, None)
 
     async def act(
         self, target: Target, act: Act, *, auto_stop: AutoStop = NO_AUTO_STOP
@@ -182,6 +197,7 @@ class Cloud:
             call = _APIS[target.kind].call(act, auto_stop)
             asked, url, auth = self._prepared(target, act)
             self._limiter.take()
+            self.forget(target)
             response = await self._send(call, url, auth, asked)
             return self._accepted(response, target, asked)
 
@@ -218,7 +234,7 @@ class Cloud:
         point = self._endpoint(project)
         nobody = Target(project, point.project_id, _NOBODY, _NOBODY, kind=point.kind)
         with suppress(CloudGone):
-            await self._read(nobody, can_wait=False)
+            await self._read(nobody, Rank.QUESTION)
 
     def skew_s(self, project: str) -> float | None:
         """Return by how many seconds our clock is ahead of the cloud's, if known."""
@@ -283,27 +299,20 @@ class Cloud:
         database or the log.
         """
         sent = (response.request.headers.get(name, "") for name in _PROOFS)
-        told = f"{response.text} {[*response.headers.values()]}"
-        hidden = {
-            one
-            for one in (*self._login.hidden, *sent)
-            if len(one) >= _SHORTEST and one in told
-        }
-        if not hidden:
+        clean = hider((*self._login.hidden, *sent))
+        body = _cleaned_body(response, clean)
+        told = list(response.headers.items())
+        fine = [(name, value) for name, value in told if clean(value) == value]
+        if body == response.text and fine == told:
             return response
-        text = response.text
-        for one in sorted(hidden, key=len, reverse=True):
-            text = text.replace(one, _ECHO)
-        kept = {
-            name: value
-            for name, value in response.headers.items()
-            if name not in _FRAMING and not any(one in value for one in hidden)
-        }
+        headers = [(name, value) for name, value in fine if name not in _FRAMING]
         return httpx.Response(
-            response.status_code, headers=kept, text=text, request=response.request
+            response.status_code, headers=headers, text=body, request=response.request
         )
 
-    def _seen(self, response: httpx.Response, target: Target, asked: Asked) -> Instance:
+    def _described(
+        self, response: httpx.Response, target: Target, asked: Asked
+    ) -> Instance:
         """Return the instance that an answer describes, if it is the one asked for."""
         body = body_of(response)
         found, seen_id = _APIS[target.kind].instance(body, ""), word(body.get("id"))
@@ -336,10 +345,10 @@ class Cloud:
         asked, url, auth = self._prepared(replace(target, kind=Kind.NOTEBOOK))
         if changes:
             asked = replace(asked, act="change", right=changes)
-        return await self._told(call, url, auth, asked)
+        return await self._told(call, url, auth, asked, Rank.RESTART)
 
     async def of_all(
-        self, project: str, path: str, query: Mapping[str, str], *, can_wait: bool
+        self, project: str, path: str, query: Mapping[str, str], rank: Rank
     ) -> httpx.Response:
         """Make a call about all notebooks of a project."""
         point = self._endpoint(project)
@@ -348,16 +357,14 @@ class Cloud:
         asked = Asked(project, project, host_of(base), right=notebook.RIGHTS[path])
         url = f"{base}/v1/{point.project_id}/{path}"
         call = Call("GET", query=query)
-        return await self._told(
-            call, url, self._auths.at(point), asked, can_wait=can_wait
-        )
+        return await self._told(call, url, self._auths.at(point), asked, rank)
 
     async def _told(
-        self, call: Call, url: str, auth: Auth, asked: Asked, *, can_wait: bool = False
+        self, call: Call, url: str, auth: Auth, asked: Asked, rank: Rank
     ) -> httpx.Response:
         """Make a call that may be made again; an error in its answer is raised."""
         auth.check()  # before the queue: a login that rests answers at once
-        await (self._limiter.wait_in_line() if can_wait else self._limiter.wait())
+        await self._limiter.wait(rank)
         response = await self._send(call, url, auth, asked)
         if word(body_of(response).get("error_code")):
             raise failure(problem_of(response, self._clocks.now()), asked)
@@ -372,6 +379,16 @@ class Cloud:
             self._on_call(kind, result_of(error))
             raise
         self._on_call(kind, "ok")
+
+
+def _cleaned_body(response: httpx.Response, clean: Callable[[str], str]) -> str:
+    """Return the body of *response* with each of its words clean as it is read."""
+    try:
+        said = response.json()
+        fine = cleaned(said, clean)
+    except (ValueError, RecursionError):
+        return clean(response.text)
+    return response.text if fine == said else json.dumps(fine)
 
 
 def _check_id(what: str, text: str) -> None:

@@ -6,6 +6,7 @@ The only place that does so for ModelArts. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 
@@ -23,6 +24,9 @@ from bot.errors import (
     CloudUnknown,
 )
 from bot.model import Kind
+from bot.network import explained
+
+E = TypeVar("E", bound=CloudError)
 
 # Raised before the first byte of a request is sent, so it was surely not carried out.
 NOTHING_SENT = (
@@ -125,11 +129,19 @@ def _longest(*waits_s: float | None) -> float | None:
 
 def broken(error: httpx.RequestError | httpx.InvalidURL, asked: Asked) -> CloudError:
     """Return what it means that a request ended in *error*."""
-    if isinstance(error, NOTHING_SENT):
-        return CloudBusy(f"The cloud cannot be reached at {asked.host}.")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return CloudMisfit("The endpoint setting is wrong.")
-    return lost(asked)
+    if isinstance(error, NOTHING_SENT):
+        unreached = CloudBusy(f"The cloud cannot be reached at {asked.host}.")
+        return because(unreached, error)
+    return because(lost(asked), error)
+
+
+def because(meant: E, error: BaseException) -> E:
+    """Return *meant* with what the network's *error* says to who runs the bot."""
+    found = explained(error)
+    meant.why, meant.remedy = found.what, found.remedy
+    return meant
 
 
 def lost(asked: Asked, *, status: int = 0, ref: str = "") -> CloudUnknown:

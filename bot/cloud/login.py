@@ -27,6 +27,7 @@ class Login:
     username: str = ""
     password: SecretStr = _NOTHING
     user_domain_name: str = ""
+    user_domain_id: str = ""  # counts more than the name
     ak: SecretStr = _NOTHING
     sk: SecretStr = _NOTHING
     security_token: SecretStr = _NOTHING
@@ -43,6 +44,7 @@ class Login:
             username=own.username.get_secret_value(),
             password=own.password,
             user_domain_name=own.user_domain_name.get_secret_value(),
+            user_domain_id=own.user_domain_id.get_secret_value(),
         )
 
     @classmethod
@@ -52,6 +54,7 @@ class Login:
             username=secrets.os_username.get_secret_value(),
             password=secrets.os_password,
             user_domain_name=secrets.os_user_domain_name.get_secret_value(),
+            user_domain_id=secrets.os_user_domain_id.get_secret_value(),
             ak=secrets.ak,
             sk=secrets.sk,
             security_token=secrets.security_token,

@@ -14,6 +14,7 @@ import httpx
 from bot.cloud import notebook
 from bot.cloud.api import Call
 from bot.cloud.error_response import body_of, told_ms
+from bot.cloud.rate_limiter import Rank
 from bot.errors import CloudUnknown
 from bot.model import AutoStop, Instance, Lease, Target
 
@@ -30,7 +31,7 @@ class Wire(Protocol):
         """Make a *call* about one notebook; *changes* is the right that it needs."""
 
     async def of_all(
-        self, project: str, path: str, query: Mapping[str, str], *, can_wait: bool
+        self, project: str, path: str, query: Mapping[str, str], rank: Rank
     ) -> httpx.Response:
         """Make a call about all notebooks of a project."""
 
@@ -68,7 +69,7 @@ class NotebookCalls:
         query = {"type": "DEDICATED" if instance.pool else "MANAGED"}
         with self._wire.counted("flavors"):
             response = await self._wire.of_all(
-                target.project, notebook.FLAVORS, query, can_wait=False
+                target.project, notebook.FLAVORS, query, Rank.QUESTION
             )
             return notebook.sold_out(body_of(response), instance.flavor)
 
@@ -78,7 +79,7 @@ class NotebookCalls:
         return tuple({one.id.lower(): one for page in found for one in page}.values())
 
     async def pages(
-        self, project: str, *, can_wait: bool = False
+        self, project: str, *, rank: Rank = Rank.QUESTION
     ) -> AsyncIterator[tuple[Instance, ...]]:
         """Yield the notebooks of *project*, whoever's they are, page by page.
 
@@ -88,9 +89,7 @@ class NotebookCalls:
         for offset in count(step=notebook.PAGE):
             with self._wire.counted("list"):
                 query = notebook.page_query(offset)
-                response = await self._wire.of_all(
-                    project, notebook.LIST, query, can_wait=can_wait
-                )
+                response = await self._wire.of_all(project, notebook.LIST, query, rank)
                 page = notebook.instances(body_of(response))
                 if page is None:
                     raise CloudUnknown("The cloud's list of notebooks is unreadable.")

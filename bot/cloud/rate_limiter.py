@@ -1,17 +1,34 @@
-"""A token bucket that keeps all calls to the cloud under its limit, people's first."""
+"""A token bucket that keeps all calls to the cloud under its limit, in three lines."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import Enum
+
+
+class Rank(Enum):
+    """What a call is for; each is served before those below it.
+
+    RESTART: a restart that somebody has asked for hangs on it. QUESTION: somebody only
+    wants to know. LOOK: nobody waits for it at this very moment.
+    """
+
+    RESTART = "restart"
+    QUESTION = "question"
+    LOOK = "look"
 
 
 class RateLimiter:
     """Lets *burst* calls through at once and *per_minute* calls a minute after that.
 
     ModelArts publishes no limit; public reports name "limit:100, time:1 minute": 40 at
-    once and 60 a minute stay within it. The level may fall below nought: it is then the
-    queue, so waits are even and in the order of arrival without one.
+    once and 60 a minute stay within it.
+
+    Each rank has a line of its own, in the order of arrival, and leaves the last tokens
+    to those above: while a restart needs them there are none for a question. All
+    questions together get half of what comes in, so that however many are asked, what
+    is being watched is looked at.
     """
 
     def __init__(
@@ -22,55 +39,66 @@ class RateLimiter:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._per_s = per_minute / 60
-        self._burst = burst
-        self._clock = clock
         self._sleep = sleep
-        self._spared = burst // 4
-        self._level = float(burst)
-        self._at = clock()
-        self._line = asyncio.Lock()  # lets its waiters in by their order of arrival
+        self._all = _Bucket(per_minute / 60, burst, clock)
+        self._questions = _Bucket(per_minute / 120, max(1, burst - burst // 8), clock)
+        self._left = {
+            Rank.RESTART: 0,
+            Rank.QUESTION: burst // 8,
+            Rank.LOOK: burst // 4,
+        }
+        # A lock lets its waiters in by their order of arrival; who is cancelled leaves
+        # no gap, as nobody has a token before it is there.
+        self._lines = {rank: asyncio.Lock() for rank in Rank}
 
     def take(self) -> float:
         """Take a token now, even one that is not there yet; return what it lacks (s).
 
         For a call that must never wait: those after it wait for it.
         """
+        return self._all.take()
+
+    async def wait(self, rank: Rank) -> None:
+        """Wait for a token that nobody of a higher rank needs, and take it."""
+        async with self._lines[rank]:
+            while lacks := self._lacks(rank):
+                await self._sleep(lacks)
+            self._all.take()
+            if rank is Rank.QUESTION:
+                self._questions.take()
+
+    def _lacks(self, rank: Rank) -> float:
+        """Return how long it takes, in seconds, until *rank* has its token."""
+        lacks_s = self._all.lacks(self._left[rank] + 1)
+        if rank is Rank.QUESTION:
+            lacks_s = max(lacks_s, self._questions.lacks(1))
+        return round(lacks_s, 3)  # shorter than any sleep is nothing
+
+
+class _Bucket:
+    """Tokens that come in at *per_s* up to *most*; the level may fall below nought."""
+
+    def __init__(self, per_s: float, most: int, clock: Callable[[], float]) -> None:
+        self._per_s = per_s
+        self._most = most
+        self._clock = clock
+        self._level = float(most)
+        self._at = clock()
+
+    def take(self) -> float:
+        """Take one and return how long it takes, in seconds, until it is there."""
         self._fill()
         self._level -= 1
         return max(0.0, -self._level / self._per_s)
 
-    async def wait(self) -> None:
-        """Take a token and wait until it is due."""
-        wait_s = self.take()
-        if not wait_s:
-            return
-        try:
-            await self._sleep(wait_s)
-        except asyncio.CancelledError:
-            self._level += 1  # nobody called, so who comes next need not wait for it
-            raise
-
-    async def wait_in_line(self) -> None:
-        """Wait for a token that no person needs, behind all who came before.
-
-        A quarter of the burst is left to ``wait`` and ``take``: however many restarts
-        are watched, what somebody has just asked for does not queue behind the looks.
-        """
-        async with self._line:
-            while lacks := self._lacks():
-                await self._sleep(lacks)
-            self.take()
-
-    def _lacks(self) -> float:
-        """Return how long it takes, in seconds, until there is one to spare."""
+    def lacks(self, level: int) -> float:
+        """Return how long it takes, in seconds, until *level* is reached."""
         self._fill()
-        lacks_s = (self._spared + 1 - self._level) / self._per_s
-        return max(0.0, round(lacks_s, 3))  # shorter than any sleep is nothing
+        return max(0.0, (level - self._level) / self._per_s)
 
     def _fill(self) -> None:
         """Add what has come in since the last time."""
         now = self._clock()
         came = (now - self._at) * self._per_s
-        self._level = min(self._level + came, self._burst)
+        self._level = min(self._level + came, self._most)
         self._at = now

@@ -19,7 +19,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from bot.cloud.clocks import Clocks
-from bot.cloud.error_mapping import host_of, result_of
+from bot.cloud.error_mapping import because, host_of, result_of
 from bot.cloud.error_response import problem_of, ref_of, skew_of
 from bot.cloud.error_table import Act, row_of
 from bot.cloud.login import Login, LoginBackoff
@@ -209,7 +209,7 @@ class TokenAuth(httpx.Auth):
             raise CloudMisfit(self._say(sentence)) from exc
         except httpx.RequestError as exc:
             sentence = "IAM, the cloud's login service, cannot be reached at {host}."
-            raise CloudBusy(self._say(sentence)) from exc
+            raise because(CloudBusy(self._say(sentence)), exc) from exc
         self._look_at_clock(response)
         return response
 
@@ -219,7 +219,9 @@ class TokenAuth(httpx.Auth):
         user = {
             "name": login.username,
             "password": login.password.get_secret_value(),
-            "domain": {"name": login.user_domain_name},
+            "domain": {"id": login.user_domain_id}
+            if login.user_domain_id
+            else {"name": login.user_domain_name},
         }
         return {
             "auth": {
@@ -229,16 +231,28 @@ class TokenAuth(httpx.Auth):
         }
 
     def _refusal(self, response: httpx.Response) -> CloudError:
-        """Return the error for a login without a token; never the answer's words."""
+        """Return the error for a login without a token; the answer's own words are
+        not in its sentence, which anybody may get to see.
+        """
         status, ref = response.status_code, ref_of(response)
         if status in _LATER or response.is_server_error:
             sentence = "IAM, the cloud's login service, is down or limits our logins."
             wait_s = problem_of(response, self._clocks.now()).retry_after
             busy = CloudBusy(sentence, status=status, ref=ref, retry_after=wait_s)
+            busy.why = self._words(response)
             return self._busy.start(busy, min(wait_s or 0.0, LOGIN_PAUSE_S))
         self._account.is_refused(self)
         sentence = self._say(_REFUSALS.get(status, _OTHER_REFUSAL))
-        return self._resting.start(CloudMisfit(sentence, status=status, ref=ref))
+        misfit = CloudMisfit(sentence, status=status, ref=ref)
+        misfit.why = self._words(response)
+        return self._resting.start(misfit)
+
+    def _words(self, response: httpx.Response) -> str:
+        """Return IAM's own words, which only who runs the bot gets to see."""
+        said = problem_of(response, self._clocks.now()).message
+        for secret in self._account.login.hidden:
+            said = said.replace(secret, "(hidden)")
+        return f"IAM says “{said}”"
 
     def _say(self, sentence: str) -> str:
         """Fill in the names of project and host."""

@@ -23,6 +23,7 @@ def of_relations(document: Document) -> Iterator[Problem]:
     for name, project in _tables(document, "projects"):
         yield from _of_aliases(("projects", name, "instances"), project)
         yield from _of_kinds(("projects", name), project)
+    yield from _of_second_names(document)
     yield from _of_repeated_names(document)
     for index, rule in _rules(document):
         names = list(table(document, "projects"))
@@ -126,6 +127,38 @@ def _ids(project: Document) -> dict[str, str]:
     given = table(project, "instances").items()
     ids = ((a, i.get("id") if isinstance(i, dict) else i) for a, i in given)
     return {a: i.lower() for a, i in ids if isinstance(i, str)}
+
+
+def _of_second_names(document: Document) -> Iterator[Problem]:
+    """Yield each project, and each instance, that another project names as well.
+
+    Rules go by the names of projects: under a second one they could be passed. An id
+    means the same in any case, and with hyphens or without.
+    """
+    projects: dict[str, str] = {}
+    instances: dict[str, tuple[str, str]] = {}
+    for name, project in _tables(document, "projects"):
+        if (word := _id_of(project)) and projects.setdefault(word, name) != name:
+            yield Problem(
+                ("projects", name, "id"),
+                f'is the id of "{echo(projects[word])}" already; one project has one'
+                " name here, so remove one of the two",
+            )
+        for alias, value in table(project, "instances").items():
+            word = _id_of(value)
+            other, its = instances.setdefault(word, (name, alias))
+            if word and other != name:
+                yield Problem(
+                    ("projects", name, "instances", alias),
+                    f'is the id of "{echo(its)}" in "{echo(other)}" already; an'
+                    " instance belongs to one project, so remove one of the two",
+                )
+
+
+def _id_of(value: object) -> str:
+    """Return the id in an entry, a text or a table, as it is compared."""
+    found = value.get("id") if isinstance(value, dict) else value
+    return found.lower().replace("-", "") if isinstance(found, str) else ""
 
 
 def _of_repeated_names(document: Document) -> Iterator[Problem]:

@@ -13,7 +13,14 @@ from pydantic import ValidationError
 
 from bot.config import openstack, secrets
 from bot.config.cross_checks import Document, logins, of_relations, table
-from bot.config.error_messages import TOKEN, Fraction, Problem, lines, of_shape
+from bot.config.error_messages import (
+    TOKEN,
+    Fraction,
+    Problem,
+    echo,
+    lines,
+    of_shape,
+)
 from bot.config.secret_leaks import of_leaks
 from bot.config.secrets import Secrets
 from bot.config.settings import Settings
@@ -21,7 +28,7 @@ from bot.errors import ConfigError
 
 DEFAULT = "mlstudio-bot.toml"
 VARIABLE = "MLSTUDIO_BOT_CONFIG"
-_POSITION = re.compile(r"(.*) \(at (line \d+, column \d+)\)", re.DOTALL)
+_POSITION = re.compile(r"(.*) \(at (line (\d+), column \d+)\)", re.DOTALL)
 
 
 def find(path: Path | None, environ: Mapping[str, str]) -> Path:
@@ -113,16 +120,34 @@ def _follows(problem: Problem) -> bool:
 
 def _read(path: Path) -> Document:
     """Return the file's content; raises ConfigError when it cannot be had."""
+    text = _text(path)
     try:
-        return tomllib.loads(_text(path), parse_float=Fraction)
+        return tomllib.loads(text, parse_float=Fraction)
     except RecursionError:
         raise ConfigError(f"{path}: it is nested too deeply") from None
     except ValueError as error:
         what = TOKEN.sub("…", " ".join(str(error).split()))
         position = _POSITION.fullmatch(what)
         if position:
+            twice = _twice(position[1], text.splitlines()[int(position[3]) - 1])
+            if twice:
+                raise ConfigError(f"{path}: line {position[3]}: {twice}") from None
             what = f"{position[2]}: {position[1]}"
         raise ConfigError(f"{path}: this is not TOML, {what}") from None
+
+
+def _twice(what: str, line: str) -> str:
+    """Return that something stands twice, if the parser's words mean that of *line*."""
+    header = re.match(r"\s*(\[.*\])", line)
+    key = re.match(r"\s*([^=#\[]+?)\s*=", line)
+    inline = re.fullmatch(r"Duplicate inline table key '(.*)'", what)
+    if header and what.startswith(("Cannot declare", "Cannot overwrite")):
+        table = echo(header[1], also="[] \"'")
+        return f"the table {table} is there already; put all of it in one place"
+    if inline or (key and what == "Cannot overwrite a value"):
+        name = echo((inline or key or [])[1].strip("\"'"), also=" \"'")
+        return f'"{name}" is there already, in the same table; keep one of the two'
+    return ""
 
 
 def _text(path: Path) -> str:

@@ -19,10 +19,17 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.config.cross_checks import Document, table
 from bot.config.error_messages import Problem, echo
-from bot.config.openstack_files import Entries, access_key, text_of
+from bot.config.openstack_files import Entries, access_key, of_certificates, text_of
 
-_LOGIN = ("username", "password", "user_domain_name")
-_OTC = "https://iam.{}.otc.t-systems.com/v3"  # openstacksdk's profile "otc"
+_LOGIN = ("username", "password", "user_domain_name", "user_domain_id")
+_DOMAIN = {"user_domain_name", "user_domain_id"}  # one of them is enough
+# openstacksdk's profiles of the cloud, whose Swiss one has no scheme there, each with
+# its first region: https://opendev.org/openstack/openstacksdk/src/branch/master/openstack/config/vendors
+_PROFILES = {
+    "otc": ("https://iam.{region_name}.otc.t-systems.com/v3", "eu-de"),
+    "otc-swiss": ("https://iam-pub.{region_name}.sc.otc.t-systems.com/v3", "eu-ch2"),
+}
+_CERTIFICATES = ("cacert", "insecure", "cert", "key")  # OS_CACERT and so on
 _IAM_HOST = re.compile(
     r"iam\.(?:([a-z0-9-]+)\.)?(otc\.t-systems\.com|myhuaweicloud\.(?:com|eu|cn))"
 )
@@ -36,6 +43,7 @@ class Credentials(BaseModel):
     username: SecretStr = SecretStr("")
     password: SecretStr = SecretStr("")
     user_domain_name: SecretStr = SecretStr("")
+    user_domain_id: SecretStr = SecretStr("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,11 @@ def complete(document: Document, environ: Mapping[str, str]) -> Found:
         **_keys(environ, found),
     }
     _fill(common, _of_environment(environ, _place(entry)))
+    said = {name: environ.get(f"OS_{name.upper()}", "") for name in _CERTIFICATES}
+    unsafe = of_certificates(said, environ)
+    if unsafe:
+        variables = ", ".join(f"OS_{name.upper()}" for name in said if said[name])
+        found.problems.append(Problem((variables,), unsafe))
     for name, project in table(found.document, "projects").items():
         if isinstance(project, dict) and isinstance(project.get("cloud"), str):
             path = ("projects", name, "cloud")
@@ -170,11 +183,16 @@ def _fill_id(document: Document, project_id: str) -> None:
 def _own_login(name: str, entry: Document, path: tuple[str, ...], found: Found) -> None:
     """Keep the login of a project's own cloud; say what it lacks."""
     login = _login(entry)
-    lacking = [key for key in _LOGIN if key not in login]
+    has_domain = _DOMAIN & login.keys()
+    lacking = [
+        key
+        for key in _LOGIN
+        if key not in login and not (key in _DOMAIN and has_domain)
+    ]
     project = table(found.document, *path[:-1])
     common = table(found.document, "cloud").get("auth", "token")
     if entry and lacking and project.get("auth", common) == "token":
-        words = " and ".join(lacking)
+        words = " and ".join(lacking[:3])  # the domain's name stands for its id
         text = f'the entry "{echo(name)}" has no {words}; secure.yaml may hold it'
         found.problems.append(Problem(path, text))
     found.own[name] = Credentials(
@@ -188,10 +206,12 @@ def _own_login(name: str, entry: Document, path: tuple[str, ...], found: Found) 
 def _place(entry: Document) -> Place:
     region = text_of(entry, "region_name")
     auth_url = text_of(entry, "auth", "auth_url")
-    if not auth_url and text_of(entry, "profile") == "otc":
-        auth_url = _OTC.format(region or "eu-de")
+    profile = text_of(entry, "profile") or text_of(entry, "cloud")  # its older name
+    if not auth_url and profile in _PROFILES:
+        auth_url, usual = _PROFILES[profile]
+        region = region or usual
     return Place(
-        auth_url=auth_url,
+        auth_url=auth_url.replace("{region_name}", region),
         region=region,
         modelarts=text_of(entry, "modelarts_endpoint_override"),
         project_id=text_of(entry, "auth", "project_id"),
@@ -201,7 +221,7 @@ def _place(entry: Document) -> Place:
 def _login(entry: Document) -> dict[str, str]:
     """Return the login of an entry; its ``ak`` and ``sk`` belong to OBS, not to us."""
     login = {key: text_of(entry, "auth", key) for key in _LOGIN}
-    login["user_domain_name"] = login["user_domain_name"] or text_of(
-        entry, "auth", "domain_name"
-    )
+    if not any(login[key] for key in _DOMAIN):
+        for key in _DOMAIN:
+            login[key] = text_of(entry, "auth", key.removeprefix("user_"))
     return {key: value for key, value in login.items() if value}

@@ -17,6 +17,7 @@ from bot.config.cross_checks import Document, table
 from bot.config.error_messages import echo, meant
 
 _LARGEST_FILE = 1_000_000  # characters
+_NO = {"false", "no", "off", "0", "n", "f"}
 _PASSWORD = {"", "password", "v3password"}  # the types of login that are ours
 
 
@@ -33,7 +34,12 @@ class Entries:
         shown = f'"{echo(name)}"'
         if name not in entries:
             raise ValueError(f"{where} has no cloud {shown}{meant(name, entries)}")
-        entry = table(entries, name)
+        entry = _flat(entries[name])
+        entry["auth"] = _flat(entry.get("auth"))
+        entry = _in_its_region(entry)
+        unsafe = of_certificates(entry, self._environ)
+        if unsafe:
+            raise ValueError(f"the entry {shown} of {where} {unsafe}")
         kind = text_of(entry, "auth_type")
         if kind not in _PASSWORD:
             raise ValueError(
@@ -53,7 +59,7 @@ class Entries:
                 )
             secure = next(self._files("secure", "OS_CLIENT_SECURE_FILE"), None)
             merged = _merged(_content(file), _content(secure) if secure else {})
-            self._read = table(merged, "clouds"), str(file)
+            self._read = _flat(merged.get("clouds")), str(file)
         return self._read
 
     def _files(self, stem: str, variable: str) -> Iterator[Path]:
@@ -90,6 +96,64 @@ def _content(file: Path) -> Document:
         where = f", line {mark.line + 1}" if mark else ""
         raise ValueError(f"{file} is not YAML{where}") from None
     return content if isinstance(content, dict) else {}
+
+
+def _flat(value: Any) -> Document:
+    """Return a mapping with what its merge key brings; an empty one for anything else.
+
+    What stands in it counts more than what is merged into it, and what is merged first
+    more than the next: https://yaml.org/type/merge.html
+    """
+    if not isinstance(value, dict):
+        return {}
+    brought = value.get("<<")
+    flat: dict[str, Any] = {}
+    for one in reversed(brought if isinstance(brought, list) else [brought]):
+        flat |= _flat(one)
+    return flat | {key: each for key, each in value.items() if key != "<<"}
+
+
+def _in_its_region(entry: Document) -> Document:
+    """Return *entry* with its region, and with what it says of that one alone.
+
+    Of several that are listed, the first counts where none is named.
+    """
+    listed = entry.get("regions")
+    regions = listed if isinstance(listed, list) else []
+    named = [(text_of(one, "name"), one) for one in map(_region, regions)]
+    name = text_of(entry, "region_name") or next((name for name, _ in named), "")
+    own = next((one for of, one in named if of == name), {})
+    return _merged({**entry, "region_name": name}, table(own, "values"))
+
+
+def _region(listed: Any) -> Document:
+    """Return one of ``regions``, which may be a name alone."""
+    return {"name": listed} if isinstance(listed, str) else _flat(listed)
+
+
+def of_certificates(entry: Document, environ: Mapping[str, str]) -> str:
+    """Return what is wrong with what an *entry* says of certificates, or nothing.
+
+    The bot checks every certificate, and always against those of one place.
+    """
+    if text_of(entry, "verify").lower() in _NO or _yes(text_of(entry, "insecure")):
+        return (
+            "switches off the check of certificates; the bot always checks. Remove"
+            " that, and let SSL_CERT_FILE name a file with the authority's certificate"
+        )
+    own, trusted = text_of(entry, "cacert"), environ.get("SSL_CERT_FILE", "")
+    if own and Path(own).expanduser() != Path(trusted):
+        return (
+            "brings a cacert; the bot takes the file of SSL_CERT_FILE for all that it"
+            " asks: let that name the same file (Slack's authority belongs in it, too)"
+        )
+    if text_of(entry, "cert") or text_of(entry, "key"):
+        return "has a certificate of its own (cert, key); the bot shows none. Remove it"
+    return ""
+
+
+def _yes(text: str) -> bool:
+    return bool(text) and text.lower() not in _NO
 
 
 def _merged(below: Document, above: Document) -> Document:

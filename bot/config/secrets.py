@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +26,7 @@ VARIABLES: dict[str, str] = {
     "OS_USERNAME": "the cloud user of the bot",
     "OS_PASSWORD": "the password of the cloud user",
     "OS_USER_DOMAIN_NAME": "the domain of the cloud user, such as OTC-…",
+    "OS_USER_DOMAIN_ID": "the id of that domain, if not its name",
     "HUAWEICLOUD_SDK_AK": "the access key of the cloud user",
     "HUAWEICLOUD_SDK_SK": "the secret key of the cloud user",
     "HUAWEICLOUD_SDK_SECURITY_TOKEN": "the token of a temporary access key",
@@ -34,6 +37,7 @@ _NEEDED = {
     "token": ("OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"),
     "aksk": ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"),
 }
+_DOMAIN_NAME, _DOMAIN_ID = "OS_USER_DOMAIN_NAME", "OS_USER_DOMAIN_ID"
 # They switch Bolt to OAuth mode:
 # https://docs.slack.dev/tools/bolt-python/concepts/authenticating-oauth
 _FORBIDDEN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
@@ -51,6 +55,7 @@ class Secrets(BaseModel):
     os_username: SecretStr = NOTHING
     os_password: SecretStr = NOTHING
     os_user_domain_name: SecretStr = NOTHING
+    os_user_domain_id: SecretStr = NOTHING
     ak: SecretStr = NOTHING
     sk: SecretStr = NOTHING
     security_token: SecretStr = NOTHING
@@ -91,6 +96,9 @@ def read(
         if name in environ
     ]
     needed = {"SLACK_BOT_TOKEN"}.union(*(_NEEDED.get(str(use), ()) for use in uses))
+    known = _domain(environ, known)
+    if any(map(environ.get, _names(_DOMAIN_ID))) or known.get(_DOMAIN_ID):
+        needed.discard(_DOMAIN_NAME)
     for name, purpose in VARIABLES.items():
         values[name] = ""
         try:
@@ -101,6 +109,19 @@ def read(
             if name in needed and not values[name]:
                 problems.append(Problem((name,), f"is missing; it is {purpose}"))
     return _secrets(values, clouds), problems
+
+
+def _names(name: str) -> tuple[str, str]:
+    """Return the variables that *name* may come from."""
+    return name, f"{name}_FILE"
+
+
+def _domain(environ: Mapping[str, str], known: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what is *known* without a domain, if the environment names another one."""
+    pair = (_DOMAIN_NAME, _DOMAIN_ID)
+    if not any(environ.get(one) for name in pair for one in _names(name)):
+        return known
+    return {name: value for name, value in known.items() if name not in pair}
 
 
 def _secrets(values: Mapping[str, str], clouds: Mapping[str, Credentials]) -> Secrets:
@@ -139,6 +160,20 @@ def _value(environ: Mapping[str, str], name: str) -> str:
     if file and not value:
         raise ValueError(f"is empty in the file that {name}_FILE names")
     return value
+
+
+def exposed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of secrets that every user of this machine may read, by name.
+
+    The name is that of the variable, as in ``VARIABLES``.
+    """
+    found = {}
+    for name in VARIABLES:
+        file = environ.get(f"{name}_FILE", "")
+        with suppress(OSError, ValueError):  # ``read`` says what is wrong with it
+            if file and Path(file).stat().st_mode & stat.S_IROTH:
+                found[name] = file
+    return found
 
 
 def _content(name: str, file: str) -> str:

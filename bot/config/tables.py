@@ -105,10 +105,14 @@ def folder_url(text: str) -> str:
 def database(text: str) -> str:
     """Check a database URL: a SQLite file, or PostgreSQL."""
     scheme, separator, rest = text.partition("://")
+    if scheme == "postgres":
+        raise ValueError("begins with postgres://; write postgresql://")
     if not separator or scheme not in {"sqlite", "postgresql"} or not rest.strip("/"):
         raise ValueError(
             'must be "sqlite:///file.db" or "postgresql://user@host/database"'
         )
+    if scheme == "postgresql" and " " in text:
+        raise ValueError("has a space; write %20 for it")
     if not text.isprintable():
         raise ValueError("holds a character that cannot be in it")
     if scheme == "sqlite" and (not rest.startswith("/") or ":memory:" in rest):
@@ -119,9 +123,11 @@ def database(text: str) -> str:
 
 
 def _readable_port(text: str) -> None:
-    """Refuse a database URL whose host or port cannot be read."""
+    """Refuse a database URL one of whose hosts or ports cannot be read."""
     try:
-        _ = urlsplit(text).port
+        user, at, hosts = urlsplit(text).netloc.rpartition("@")
+        for host in hosts.split(","):
+            _ = urlsplit(f"//{user}{at}{host}").port
     except ValueError:
         raise ValueError("has a host or a port that cannot be read") from None
 

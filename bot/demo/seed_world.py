@@ -168,12 +168,12 @@ def _notebooks() -> tuple[ScriptedNotebook, ...]:
         ScriptedNotebook(
             id="3f0c9a52-71de-4b86-a4e3-5d28c7b1f690",
             name="nb-3",
-            owner="ann.keller",
+            owner="dave.moreau",
         ),
         ScriptedNotebook(
             id="9e47b2d1-0a6c-4f35-8c19-e6b3d5a70f42",
             name="nb-lease",
-            owner="raj.patel",
+            owner="gina.sato",
             lease=ScriptedLease(
                 enable=True,
                 create_ms=now_ms - 3_600_000,
@@ -184,13 +184,13 @@ def _notebooks() -> tuple[ScriptedNotebook, ...]:
         ScriptedNotebook(
             id="c58d16e7-b94f-4a20-9d7e-02f8a3c6b51e",
             name="nb-rare",
-            owner="mia.rossi",
+            owner="dave.moreau",
             flavor=RARE_FLAVOR,
         ),
         ScriptedNotebook(
             id="6ab3f7c4-2e91-4d58-b07a-9c1e5f80d236",
             name="nb-late",
-            owner="mia.rossi",
+            owner="gina.sato",
             start_refusals=deque([NO_CAPACITY]),
         ),
     )

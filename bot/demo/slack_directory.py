@@ -11,10 +11,35 @@ from bot.demo.slack_error import Refusal
 
 HOME_TEAM = "T0HOME"
 PARTNER_TEAM = "T0PARTNER"
+SISTER_TEAM = "T0SISTER"  # of the same enterprise
+ENTERPRISE = "E0GRID"
 APP_ID = "A0MLSTUDIO"
 BOT_ID = "B0MLSTUDIO"
 BOT_USER = "U0MLSTUDIO"
 SLACKBOT = "USLACKBOT"
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """What Enterprise Grid adds to somebody: his *id* there, and his workspaces.
+
+    Two users with the same one are one person under two ids.
+    """
+
+    id: str
+    teams: tuple[str, ...]
+    shows_team: bool = True  # whether users.info names a ``team_id`` as well
+
+    def to_json(self) -> dict[str, Any]:
+        """Return Slack's ``enterprise_user``."""
+        return {
+            "id": self.id,
+            "enterprise_id": ENTERPRISE,
+            "enterprise_name": "Local Grid",
+            "is_admin": False,
+            "is_owner": False,
+            "teams": list(self.teams),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +55,13 @@ class User:
     deleted: bool = False
     is_bot: bool = False
     invited: bool = False
+    enterprise: Enterprise | None = None
 
     @property
     def stranger(self) -> bool:
         """Whether it is somebody of another workspace."""
-        return self.team_id != HOME_TEAM
+        teams = self.enterprise.teams if self.enterprise else (self.team_id,)
+        return HOME_TEAM not in teams
 
     def to_json(self) -> dict[str, Any]:
         """Return Slack's user object (https://docs.slack.dev/reference/objects/user-object)."""
@@ -53,6 +80,10 @@ class User:
             "profile": {**profile, "team": self.team_id},
             "updated": 1700000000,
         }
+        if self.enterprise:
+            data["enterprise_user"] = self.enterprise.to_json()
+            if not self.enterprise.shows_team:
+                del data["team_id"]
         if self.deleted:
             return data
         flags = {

@@ -115,10 +115,18 @@ def interaction(kind: str, user: User, **more: Any) -> Payload:
         },
         "api_app_id": APP_ID,
         "token": "deprecated",
-        "enterprise": None,
+        "enterprise": enterprise(user),
         "is_enterprise_install": False,
         **more,
     }
+
+
+def enterprise(user: User) -> dict[str, str] | None:
+    """Return the enterprise that an interaction comes from."""
+    if user.enterprise is None:
+        return None
+    about = user.enterprise.to_json()
+    return {"id": about["enterprise_id"], "name": about["enterprise_name"]}
 
 
 def place(channel: Channel) -> dict[str, str]:

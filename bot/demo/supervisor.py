@@ -25,6 +25,10 @@ from bot.errors import BotError
 CONNECT_WITHIN_S = 30.0
 STOP_WITHIN_S = 12.0
 RULES = """\
+[owners]
+"dave.moreau" = "U0DAVE"
+"gina.sato" = "U0GINA"
+
 [[rules]]
 name = "gated boxes need a lead"
 who = ["@ml-oncall"]
@@ -192,10 +196,10 @@ class Stage:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return our environment without what is meant for another bot."""
+    """Return our environment without what is meant for another bot, or a proxy."""
     foreign = ("SLACK_", "OS_", "HUAWEICLOUD_", "MLSTUDIO_BOT_")
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(foreign)
+        if not name.startswith(foreign) and not name.lower().endswith("_proxy")
     }

@@ -28,13 +28,17 @@ class Ledger:
 
     Its methods stand in the files named here, as functions over one database. All but
     ``open`` and ``close`` are coroutines and raise LedgerError when the database
-    cannot be reached within seconds.
+    cannot be reached within seconds. *clean* takes secrets out of what is written.
     """
 
     def __init__(
-        self, url: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        url: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clean: Callable[[str], str] = str,
     ) -> None:
-        self.database = database.Database(url, now=now)
+        self.database = database.Database(url, now=now, clean=clean)
 
     def open(self) -> None:
         """Make the tables, and what later versions added to them, if missing."""
@@ -56,6 +60,7 @@ class Ledger:
 
     vote = votes.vote
     explain_denial = votes.explain_denial
+    approvers_on_trail = votes.approvers_on_trail
 
     take_send = send_claim.take_send
     give_back_send = send_claim.give_back_send
@@ -84,5 +89,6 @@ class Ledger:
     pages = audit.pages
     broken_glass = audit.broken_glass
     digests = audit.digests
+    prove = audit.prove
     verify = audit.verify
     newest_hash = audit.newest_hash

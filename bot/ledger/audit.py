@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from bot.ledger.chain import ORIGIN, flaws, hash_of
 from bot.ledger.database import Database, HasDatabase, in_thread
 from bot.ledger.migration import initial
-from bot.ledger.schema import IS_BREAK_GLASS, trail
+from bot.ledger.proof import Proof
+from bot.ledger.reconciliation import Reconciliation
+from bot.ledger.schema import IS_BREAK_GLASS, requests, trail
 from bot.model import Person, Request
 
 PAGE = 500  # entries that are read at once
@@ -70,7 +72,9 @@ def append(connection: sa.Connection, entry: Entry, at: datetime) -> str:
     last = connection.execute(
         sa.select(trail.c.seq, trail.c.hash).order_by(trail.c.seq.desc()).limit(1)
     ).first()
-    row = {column.name: initial(column) for column in trail.c} | asdict(entry)
+    clean = connection.get_execution_options().get("clean", str)
+    said = {name: clean(text) for name, text in asdict(entry).items()}
+    row = {column.name: initial(column) for column in trail.c} | said
     row |= {
         "seq": last.seq + 1 if last else 1,
         "at": at.isoformat(timespec="milliseconds"),
@@ -166,11 +170,25 @@ def newest_hash(database: Database) -> tuple[int, str]:
 
 
 @in_thread
-def verify(database: Database) -> list[str]:
-    """Return a sentence for each entry of the trail that is not as it was."""
-    query = trail.select().order_by(trail.c.seq).execution_options(yield_per=PAGE)
+def prove(database: Database) -> Proof:
+    """Go through the whole trail and all requests, and say what that proves."""
+    found = trail.select().order_by(trail.c.seq).execution_options(yield_per=PAGE)
+    asked = requests.select().order_by(requests.c.id).execution_options(yield_per=PAGE)
+    proof = Proof()
     with database.reading() as connection:
-        return list(flaws(map(dict, connection.execute(query).mappings())))
+        if connection.dialect.name == "postgresql":  # both as of one moment
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        heard = Reconciliation()
+        rows = proof.seen(map(dict, connection.execute(found).mappings()))
+        proof.flaws += flaws(heard.hear(rows))
+        rows = proof.compared(map(dict, connection.execute(asked).mappings()))
+        proof.flaws += heard.flaws(rows)
+    return proof
+
+
+async def verify(ledger: HasDatabase) -> list[str]:
+    """Return a sentence for each thing of trail and requests that is not as it was."""
+    return (await prove(ledger)).flaws
 
 
 def _narrowed(

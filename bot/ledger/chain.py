@@ -55,6 +55,18 @@ def flaws(rows: Iterable[Row]) -> Iterator[str]:
         number, previous = row["seq"], row["hash"]
 
 
+def holds(row: Row, beside: Iterable[Row]) -> bool:
+    """Say whether an entry is as written, and linked to those *beside* it."""
+    known = {each["seq"]: each for each in beside}
+    before, after = known.get(row["seq"] - 1), known.get(row["seq"] + 1)
+    previous = before["hash"] if before else (ORIGIN if row["seq"] == 1 else None)
+    return (
+        row["previous_hash"] == previous
+        and (after is None or after["previous_hash"] == row["hash"])
+        and _is_as_written(row)
+    )
+
+
 def _is_as_written(row: Row) -> bool:
     """Say whether the hash is that of the entry in the version that wrote it.
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import LedgerError
+from bot.ledger.files import make_private
 from bot.ledger.migration import grow
 from bot.ledger.schema import engine_of, pulse
 
@@ -55,13 +56,19 @@ def in_thread(
 class Database:
     """The tables, and who may use them when; what stands in them is for others.
 
-    *now* tells the time (UTC); whatever is written gets its time from there.
+    *now* tells the time (UTC); whatever is written gets its time from there. *clean*
+    takes secrets out of a text.
     """
 
     def __init__(
-        self, database: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clean: Callable[[str], str] = str,
     ) -> None:
-        self.engine = engine_of(database)
+        # Whoever writes within a connection has it at hand there.
+        self.engine = engine_of(database).execution_options(clean=clean)
         self._reader = self.engine.execution_options(reading=True)
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="ledger")
         sqlite = self.engine.dialect.name == "sqlite"
@@ -74,6 +81,8 @@ class Database:
 
     def open(self) -> None:
         """Add what is missing of the tables, all of it or nothing."""
+        if self._file:
+            make_private(self._file)
         try:
             with self.engine.begin() as connection:
                 grow(connection)

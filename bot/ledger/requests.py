@@ -90,7 +90,9 @@ def _insert(
     """Write *request*, which joins *host* if there is one."""
     state = State.JOINED if host else State.ASKED
     row = row_of(request, State.REFUSED if refusal else state, now)
-    row |= {"detail": refusal, "joined": host.request.id if host else ""}
+    clean = connection.get_execution_options().get("clean", str)
+    row["request"] = {**row["request"], "reason": clean(request.reason)}
+    row |= {"detail": clean(refusal), "joined": host.request.id if host else ""}
     connection.execute(requests.insert().values(row))
 
 

@@ -159,5 +159,10 @@ def with_others(
 def set_fields(
     connection: sa.Connection, request_id: str, fields: dict[str, Any]
 ) -> None:
+    clean = connection.get_execution_options().get("clean", str)
+    values = {
+        name: clean(value) if isinstance(value, str) else value
+        for name, value in column_values(fields).items()
+    }
     query = requests.update().where(requests.c.id == request_id)
-    connection.execute(query.values(column_values(fields)))
+    connection.execute(query.values(values))

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from bot.ledger.postgres import is_postgres, postgres_engine
 from bot.model import ENDS, UNDER_WAY, State
 
 metadata = sa.MetaData()
@@ -151,6 +152,15 @@ votes = sa.Table(
     _text("note"),
 )
 
+# What has had its effect and must have none when it is delivered again.
+deliveries = sa.Table(
+    "mlstudio_deliveries",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("request_id", sa.String(32), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
 trail = sa.Table(
     "mlstudio_trail",
     metadata,
@@ -199,21 +209,10 @@ def url_of(database: str) -> sa.URL:
 
 def engine_of(database: str) -> sa.Engine:
     """Return an engine that gives up within seconds: a command waits for three."""
+    if is_postgres(database):
+        timeouts = ("statement_timeout = '2s'", "lock_timeout = '2s'")
+        return postgres_engine(database, *timeouts, pool_size=4, pool_timeout=2)
     url = url_of(database)
-    if url.get_backend_name() == "postgresql":
-        return sa.create_engine(
-            url,
-            pool_size=4,
-            pool_pre_ping=True,
-            pool_timeout=2,
-            connect_args={
-                "connect_timeout": 2,
-                "options": "-c statement_timeout=2000 -c lock_timeout=2000",
-                "keepalives_idle": 5,
-                "keepalives_interval": 2,
-                "keepalives_count": 3,
-            },
-        )
     engine = sa.create_engine(url, connect_args={"timeout": 2.0}, pool_timeout=2)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)

@@ -19,16 +19,17 @@ def take_send(database: Database, request_id: str, life: str) -> bool:
     True: nobody has sent it, and nobody but this caller may. False: it was claimed
     before, so it may have been sent, and must never be sent again.
     """
+    now = database.now()
     with database.writing() as connection:
         taken = connection.execute(
             requests.update()
             .where(requests.c.id == request_id, requests.c.sent_by == "")
             .where(requests.c.state == State.RESTARTING)
-            .values(sent_by=life, sent_at=database.now().timestamp())
+            .values(sent_by=life, sent_at=now.timestamp())
         )
         if taken.rowcount:
             request = locked(connection, request_id).request
-            append(connection, entry_of(request, "sending"), database.now())
+            append(connection, entry_of(request, "sending"), now)
         return bool(taken.rowcount)
 
 

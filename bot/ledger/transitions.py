@@ -12,6 +12,7 @@ from bot.errors import StateConflict
 from bot.ledger.audit import append, entry_of
 from bot.ledger.conflicts import busy, host_of, take_turn
 from bot.ledger.database import Database, in_thread
+from bot.ledger.deliveries import taken
 from bot.ledger.rows import locked, set_fields, with_others
 from bot.model import ENDS, Instance, Person, Record, State, digest, may_move
 
@@ -24,19 +25,25 @@ def move(
     state: State,
     *,
     by: Person | None = None,
+    delivery: str = "",
     **fields: Any,
 ) -> Record:
     """Move a request to *state*, set *fields* of its record, and return it.
 
     *by* is who decided that, where it was not the bot. A request that is in *state*
     already comes back unchanged (a step that runs again). Raises StateConflict
-    where TRANSITIONS forbids it, InstanceBusy where another request is under way
+    where TRANSITIONS forbids it, or where Slack's *delivery* has moved another one
+    (that one's record comes with it), InstanceBusy where another request is under way
     for the instance. Whatever cancels one of a batch, or lets it expire, does so
     to all of it that waits for approval.
     """
     with database.writing() as connection:
         all_of_it = state in {State.CANCELLED, State.EXPIRED}
         record, others = with_others(connection, request_id, all_of_it)
+        if delivery and record.state != state:
+            before = taken(connection, delivery, request_id, database.now())
+            if before is not None:
+                raise StateConflict(locked(connection, before))
         if record.state == state:
             return record
         if not may_move(record, state):

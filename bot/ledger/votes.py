@@ -9,22 +9,32 @@ import sqlalchemy as sa
 
 from bot.errors import StateConflict
 from bot.ledger.audit import append, entry_of
+from bot.ledger.chain import holds
 from bot.ledger.database import Database, in_thread
+from bot.ledger.deliveries import taken
 from bot.ledger.rows import locked, records, set_fields, together, with_others
-from bot.ledger.schema import votes
+from bot.ledger.schema import trail, votes
 from bot.ledger.transitions import digest_of, moved
 from bot.model import Person, Record, State, Vote
+
+APPROVAL = "approval"  # the kind of its entry in the trail
 
 
 @in_thread
 def vote(
-    database: Database, request_id: str, person: Person, *, approve: bool
+    database: Database,
+    request_id: str,
+    person: Person,
+    *,
+    approve: bool,
+    delivery: str = "",
 ) -> Record:
     """Count one person's word; enough approvals, or one denial, decide.
 
     A word on one of a batch counts for all of it that waits for approval. Raises
     StateConflict when it has been decided already or its time is up; a word that
-    comes too late for an open request makes it expire.
+    comes too late for an open request makes it expire. Slack's *delivery* of a click
+    counts the first time only.
     """
     with database.writing() as connection:
         record, others = with_others(connection, request_id)
@@ -32,6 +42,8 @@ def vote(
         if record.state != State.PENDING:
             raise StateConflict(record)
         now = database.now()
+        if delivery and taken(connection, delivery, request_id, now) is not None:
+            return record
         if expires is None or now < expires:
             word = Vote(person.user_id, approve, now)
             for other in others:
@@ -49,10 +61,29 @@ def _voted(
     """Store *person*'s word on a request that is open, and what follows from it."""
     request = record.request
     _cast(connection, request.id, word)
-    kind = "approval" if word.approve else "denial"
+    kind = APPROVAL if word.approve else "denial"
     entry = entry_of(request, kind, digest=digest_of(record))
     append(connection, entry.by(person), word.at)
     return _counted(connection, locked(connection, request.id), person, word.at)
+
+
+@in_thread
+def approvers_on_trail(database: Database, request_id: str) -> frozenset[str]:
+    """Return the user ids of who approved a request by the trail alone.
+
+    The table of votes can be written by whoever reaches the database; an entry of the
+    trail counts only if it is as written and linked to those beside it.
+    """
+    cast = trail.select().where(
+        trail.c.request_id == request_id, trail.c.kind == APPROVAL
+    )
+    with database.reading() as connection:
+        found = connection.execute(cast).mappings().all()
+        near = {row["seq"] + step for row in found for step in (-1, 0, 1)}
+        about = trail.select().where(trail.c.seq.in_(sorted(near)))
+        beside = connection.execute(about).mappings().all() if found else []
+    known = [dict(row) for row in beside]
+    return frozenset(str(row["user_id"]) for row in found if holds(dict(row), known))
 
 
 @in_thread
@@ -66,6 +97,7 @@ def explain_denial(
             for one in records(connection, together(request_id))
             if (one.state, one.decided_by) == (State.DENIED, person.user_id)
         ]
+        note = connection.get_execution_options().get("clean", str)(note)
         word = Vote(person.user_id, approve=False, at=database.now(), note=note)
         for one in denied:
             _cast(connection, one.request.id, word)

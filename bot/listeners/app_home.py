@@ -1,7 +1,12 @@
-"""App Home: what waits for somebody, what is under way, and what he may restart."""
+"""App Home: what waits for somebody, what is under way, and what he may restart.
+
+A home page asks the cloud nothing: it is drawn for whoever passes by, and shows what
+was seen last, with its age.
+"""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +14,13 @@ from typing import Any
 import attrs
 import structlog
 
-from bot.errors import BotError
+from bot.errors import BotError, SlackError
+from bot.listeners.quota import Quota
 from bot.listeners.tasks import Tasks
-from bot.model import UNDER_WAY, Record, State, Target, Verdict
+from bot.model import UNDER_WAY, Record, State, Verdict
 from bot.policy import Question
 from bot.restarts.services import Services
-from bot.slack.messages.app_home import home_view
+from bot.slack.messages.app_home import ROWS, Glance, home_view
 from bot.slack.messages.blocks import View
 
 log = structlog.get_logger()
@@ -22,6 +28,7 @@ log = structlog.get_logger()
 LATELY_S = 1800.0  # who opened the page within this time sees it change
 VIEWERS = 50
 LAST = 10
+OPENED = 20  # pages of one person within a minute; ``refresh`` draws the others
 
 
 @attrs.define
@@ -33,13 +40,15 @@ class AppHome:
     _home_team: str
     _clock: Callable[[], float] = time.monotonic
     _viewers: dict[str, float] = attrs.field(factory=dict, init=False)
+    _opened: Quota = attrs.field(factory=lambda: Quota(OPENED), init=False)
 
     async def on_opened(self, event: dict[str, Any]) -> None:
         """Draw the page of who opened it."""
         if event.get("tab", "home") == "home":
             user_id = str(event["user"])
             self._viewers[user_id] = self._clock()
-            self._tasks.start(self._draw(user_id), "home")
+            if self._opened.use(user_id):
+                self._tasks.start(self._draw(user_id), "home")
 
     async def refresh(self) -> None:
         """Draw the pages anew of all who looked lately."""
@@ -79,24 +88,37 @@ class AppHome:
         if approval is None:
             return False
         requester = record.request.user_id
-        could = await self._services.authorizer.approvers(
-            approval, requester_id=requester
-        )
+        try:
+            could = await self._services.authorizer.approvers(
+                approval, requester_id=requester, pinned=record.request.pinned
+            )
+        except SlackError as error:
+            log.info("who may approve is not known", error=str(error))
+            return False
         return user_id != requester if could is None else user_id in could
 
     async def _mentions(self, record: Record) -> list[str]:
-        approval = record.request.approval
-        return await self._services.authorizer.mentions(approval.by) if approval else []
+        request, approval = record.request, record.request.approval
+        return await self._services.authorizer.mentions(
+            approval.by if approval else (), request.pinned
+        )
 
-    async def _targets(self, user_id: str) -> list[Target]:
-        """Return what somebody may restart from somewhere, as far as rules can tell."""
-        settings = self._services.settings()
-        found = []
-        for project in settings.projects:
-            for target in settings.targets(project):
-                decision = await self._services.authorizer.decide(
-                    Question(user_id, "", target, channel_id=None, reason=None)
-                )
-                if decision.verdict is not Verdict.DENY:
-                    found.append(target)
+    async def _targets(self, user_id: str) -> list[Glance]:
+        """Return what somebody may restart from somewhere, as far as rules can tell.
+
+        Of many only as many as the page shows.
+        """
+        settings, cloud = self._services.settings(), self._services.cloud
+        found: list[Glance] = []
+        for target in itertools.chain(*map(settings.targets, settings.projects)):
+            decision = await self._services.authorizer.decide(
+                Question(user_id, "", target, channel_id=None, reason=None),
+                ask_cloud=False,
+            )
+            if decision.verdict is not Verdict.DENY:
+                seen = cloud.seen(target)
+                known = (seen.instance.status, seen.age_s) if seen else ("", 0.0)
+                found.append(Glance(target, *known))
+            if len(found) == ROWS:
+                break
         return found

@@ -50,6 +50,7 @@ class BatchDialog:
                 channel=actor.channel_id,
                 reason=command.reason,
                 break_glass=command.break_glass,
+                private=actor.private,
             ),
         )
         await self._services.slack.open_view(trigger_id, view)
@@ -77,11 +78,13 @@ class BatchDialog:
     async def on_submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Ask for what was confirmed; a wrong reason is said in the dialog."""
         asked = dialog.confirmed(body["view"])
-        actor = who_submitted(body, asked.channel)
+        actor = who_submitted(body, asked.channel, private=asked.private)
         await self._responses.submitted(ack, actor, self._submit(actor, asked))
 
     async def _submit(self, actor: Actor, asked: Confirmed) -> Submitted:
         """Return the answer to the requests, or the problem of what was confirmed."""
+        if refusal := await self._requests.turned_away(actor):
+            return Submitted(refusal)
         settings = self._services.settings()
         try:
             targets = [settings.target(asked.project, one) for one in asked.instances]

@@ -40,7 +40,10 @@ class Cancellations:
         what = what_of(await ledger.batch(record.request.batch))
         try:
             record = await ledger.move(
-                record.request.id, State.CANCELLED, by=actor.person
+                record.request.id,
+                State.CANCELLED,
+                by=actor.person,
+                delivery=f"cancel {actor.delivery}",
             )
         except StateConflict as conflict:
             return replies.decided(conflict.record, actor.user_id, what)
@@ -50,6 +53,7 @@ class Cancellations:
     async def _may_cancel(self, actor: Actor, record: Record) -> Decision | None:
         """Return None for the requester, else whether the asker is an approver."""
         request = record.request
-        if actor.user_id == request.user_id or request.approval is None:
+        own = await self._services.authorizer.same(actor.user_id, request.user_id)
+        if own or request.approval is None:
             return None
-        return await self._refusals.may_approve(actor, request, request.approval)
+        return await self._refusals.may_approve(actor, request)

@@ -14,6 +14,7 @@ from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.cancellations import Cancellations
 from bot.listeners.payloads import Actor, who_typed
 from bot.listeners.queries import QueryListeners
+from bot.listeners.quota import Quota
 from bot.listeners.requests import RequestListeners
 from bot.listeners.responses import Responses
 from bot.listeners.restart_dialog import RestartDialog
@@ -22,6 +23,13 @@ from bot.slack import command as words
 from bot.slack.messages import replies
 
 log = structlog.get_logger()
+
+QUESTIONS = 20  # of one person within a minute
+ASKS = (words.Status, words.List, words.History, words.Can)
+TOO_MANY = (
+    f"You asked more than {QUESTIONS} questions within a minute, so this one was not"
+    " looked up: ask it again in a minute."
+)
 
 
 @attrs.frozen
@@ -35,6 +43,7 @@ class Commands:
     _batch_dialog: BatchDialog
     _responses: Responses
     _names: Names
+    _questions: Quota = attrs.field(factory=lambda: Quota(QUESTIONS))
 
     async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Answer with the acknowledgement where that is possible in time.
@@ -64,20 +73,21 @@ class Commands:
     async def _route(
         self, actor: Actor, command: words.Command, trigger_id: str
     ) -> Message | None:
-        """Carry out a command, or explain its mistake to whom names may be told."""
+        """Carry out a command of whom names may be told, or explain its mistake."""
+        if isinstance(command, ASKS) and not self._questions.use(actor.user_id):
+            return replies.plain(TOO_MANY, "Restarts are not held up by that.")
+        if not words.for_everybody(command):
+            refusal = await self._requests.turned_away(actor)
+            if refusal is not None:
+                return refusal
         try:
             if isinstance(command, words.Restart) and command.is_whole:
                 return await self._requests.typed(actor, command)
             if isinstance(command, words.Start):
                 return await self._requests.typed(actor, command)
-            if not words.for_everybody(command):
-                refusal = await self._requests.turned_away(actor)
-                if refusal is not None:
-                    return refusal
             return await self._carry_out(actor, command, trigger_id)
         except UsageError as error:
-            refusal = await self._requests.turned_away(actor)
-            return refusal or replies.mistake(str(error))
+            return replies.mistake(str(error))
 
     async def _carry_out(
         self, actor: Actor, command: words.Question, trigger_id: str

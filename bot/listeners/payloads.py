@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.model import Person
@@ -13,7 +14,11 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, and from where; *delivery* is Slack's id of this one interaction."""
+    """Who asks, and from where; *delivery* is Slack's id of this one interaction.
+
+    *since* is when it arrived, by the event loop's clock: the answer is due soon.
+    *private*: what is said there is seen by its members alone.
+    """
 
     user_id: str
     team_id: str
@@ -21,6 +26,8 @@ class Actor:
     delivery: str
     response_url: str = ""
     thread_ts: str = ""
+    private: bool = False
+    since: float = field(default_factory=time.monotonic, compare=False)
 
     @property
     def person(self) -> Person:
@@ -36,23 +43,29 @@ def who_typed(body: Body) -> Actor:
         channel_id=str(body["channel_id"]),
         delivery=str(body["trigger_id"]),
         response_url=str(body.get("response_url") or ""),
+        private=_is_private(str(body["channel_id"]), body.get("channel_name")),
     )
 
 
 def who_clicked(body: Body) -> Actor:
     """Return who clicked, or used a shortcut, and where."""
     action = (body.get("actions") or [{}])[0]
+    channel = body.get("channel") or {}
+    channel_id = str(channel.get("id") or "")
     return Actor(
         user_id=str(body["user"]["id"]),
         team_id=_team(body),
-        channel_id=str((body.get("channel") or {}).get("id") or ""),
+        channel_id=channel_id,
         delivery=str(action.get("action_ts") or body.get("trigger_id") or ""),
         response_url=str(body.get("response_url") or ""),
+        private=_is_private(channel_id, channel.get("name")),
     )
 
 
-def who_submitted(body: Body, channel_id: str, thread_ts: str = "") -> Actor:
-    """Return who uses a dialog that was opened for a channel.
+def who_submitted(
+    body: Body, channel_id: str, thread_ts: str = "", *, private: bool = False
+) -> Actor:
+    """Return who uses a dialog that was opened for a channel, a *private* one maybe.
 
     The dialog's own id is the delivery: one that comes back twice is one request.
     """
@@ -62,6 +75,21 @@ def who_submitted(body: Body, channel_id: str, thread_ts: str = "") -> Actor:
         channel_id=channel_id,
         delivery=f"view {body['view']['id']}",
         thread_ts=thread_ts,
+        private=private or _is_private(channel_id, ""),
+    )
+
+
+def _is_private(channel_id: str, name: object) -> bool:
+    """Say whether a channel is a direct message, of several maybe, or a private one.
+
+    An id tells that only of some; payloads hide the names of the others so:
+    https://docs.slack.dev/interactivity/implementing-slash-commands
+    """
+    hidden = str(name or "")
+    return (
+        channel_id.startswith(("D", "G"))
+        or hidden in {"directmessage", "privategroup"}
+        or hidden.startswith("mpdm-")
     )
 
 

@@ -9,6 +9,7 @@ import attrs
 
 from bot.errors import CloudError
 from bot.listeners.payloads import Actor
+from bot.listeners.status_cache import StatusCache
 from bot.model import (
     Decision,
     Instance,
@@ -37,6 +38,7 @@ class QueryListeners:
     """Answers questions; changes nothing."""
 
     _services: Services
+    _statuses: StatusCache
 
     async def status(self, actor: Actor, command: words.Status) -> Message:
         """Return an instance's status now, its last restarts, and who may restart."""
@@ -63,7 +65,7 @@ class QueryListeners:
 
         async def row(target: Target) -> queries.Row:
             async with gate:
-                instance, problem = await self._read(target, can_wait=True)
+                instance, problem = await self._read(target)
             down = await self._down(target, instance)
             return queries.Row(target, instance, problem, down)
 
@@ -111,7 +113,14 @@ class QueryListeners:
         """Return what a restart by *user_id* would be told, asked for from here."""
         team_id = actor.team_id if user_id == actor.user_id else ""
         return await self._services.authorizer.decide(
-            Question(user_id, team_id, target, actor.channel_id, reason=None)
+            Question(
+                user_id,
+                team_id,
+                target,
+                actor.channel_id,
+                reason=None,
+                private=actor.private,
+            )
         )
 
     async def _approvers(self, decision: Decision) -> list[str]:
@@ -119,16 +128,12 @@ class QueryListeners:
             return []
         return await self._services.authorizer.mentions(decision.approval.by)
 
-    async def _read(
-        self, target: Target, *, can_wait: bool = False
-    ) -> tuple[Instance | None, str]:
+    async def _read(self, target: Target) -> tuple[Instance | None, str]:
         """Return the instance, or the sentence that says why it cannot be read."""
         try:
             async with asyncio.timeout(LIST_WITHIN_S):
-                instance = await self._services.cloud.read(target, can_wait=can_wait)
+                return await self._statuses.read(target), ""
         except CloudError as error:
             return None, str(error)
         except TimeoutError:
             return None, "The cloud did not answer in time."
-        self._services.authorizer.saw(target, instance)
-        return instance, ""

@@ -16,7 +16,7 @@ import structlog
 
 from bot.ledger import Entry
 from bot.listeners.payloads import Actor
-from bot.model import Approval, Decision, Request, Verdict
+from bot.model import Decision, Request, Verdict
 from bot.restarts.services import Services
 
 log = structlog.get_logger()
@@ -67,10 +67,8 @@ class RefusalLimit:
         self.count(actor.user_id, decision, kind)
         await self._services.ledger.note(entry.by(actor.person))
 
-    async def may_approve(
-        self, actor: Actor, request: Request, approval: Approval
-    ) -> Decision:
-        """Decide whether somebody may approve *request*, which asks for *approval*."""
+    async def may_approve(self, actor: Actor, request: Request) -> Decision:
+        """Decide whether somebody may approve *request*, which needs an approval."""
         return self.limit(actor.user_id) or await self._services.authorizer.may_approve(
-            actor.user_id, actor.team_id, approval, requester_id=request.user_id
+            actor.user_id, actor.team_id, request
         )

@@ -18,7 +18,7 @@ from bot.errors import LedgerError, SlackError, SlackRefused, SlackShut
 from bot.ledger import Entry, entry_of
 from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
-from bot.listeners.responses import Submitted
+from bot.listeners.responses import Submitted, wait_of
 from bot.listeners.tasks import Tasks
 from bot.listeners.wish import Wish
 from bot.model import (
@@ -109,7 +109,8 @@ class RequestListeners:
     ) -> Submitted:
         """Take *requests* on if the rules let all of them pass, else none of them."""
         known, decisions = await asyncio.gather(
-            self._known(requests), asyncio.gather(*map(self._decide, requests))
+            self._known(requests),
+            asyncio.gather(*(self._decide(actor, one) for one in requests)),
         )
         decided = list(zip(requests, decisions, strict=True))
         denied = [(r, d) for r, d in decided if d.verdict is Verdict.DENY]
@@ -132,28 +133,16 @@ class RequestListeners:
         async with asyncio.timeout(DECIDE_WITHIN_S):
             return await self._services.ledger.known([one.id for one in requests])
 
-    async def _decide(self, request: Request) -> Decision:
+    async def _decide(self, actor: Actor, request: Request) -> Decision:
         """Return what policy says; who cannot be known in time is refused."""
         if limit := self._refusals.limit(request.user_id):
             return limit
         try:
-            async with asyncio.timeout(DECIDE_WITHIN_S):
-                return await self._services.authorizer.decide(Question.of(request))
-        except (SlackRefused, SlackShut) as error:
-            log.warning("who asks is not known", error=str(error))
-            return Decision(
-                Verdict.DENY,
-                f"Slack does not tell me who you are: {error}",
-                "Whoever runs the bot finds out why with mlstudio-bot check.",
-            )
+            async with asyncio.timeout_at(actor.since + DECIDE_WITHIN_S):
+                question = replace(Question.of(request), private=actor.private)
+                return await self._services.authorizer.decide(question)
         except (SlackError, TimeoutError) as error:
-            why = str(error) or "no answer in time"
-            log.warning("who asks is not known", error=why)
-            return Decision(
-                Verdict.DENY,
-                "Slack did not tell me in time who you are and in which groups.",
-                "Try again in a minute.",
-            )
+            return _unknown(error)
 
     async def _ask_reason(self, actor: Actor, denied: Decided) -> Submitted:
         """Refuse all of it in the dialog, where the missing reason can be given.
@@ -223,13 +212,20 @@ class RequestListeners:
         return batch_dialog.accepted(records, {host.request.id: host for host in hosts})
 
     async def turned_away(self, actor: Actor) -> Message | None:
-        """Refuse somebody whom no rule can let in, on record as every refusal is."""
-        decision = await self._services.authorizer.outsider(
-            actor.user_id, actor.team_id
-        )
+        """Refuse somebody whom no rule can let in, on record as every refusal is.
+
+        It comes before anything is looked up, so that such a one learns no name.
+        """
+        try:
+            async with asyncio.timeout_at(actor.since + DECIDE_WITHIN_S):
+                decision = await self._services.authorizer.outsider(
+                    actor.user_id, actor.team_id
+                )
+        except (SlackError, TimeoutError) as error:
+            decision = _unknown(error)
         if decision is None:
             return None
-        entry = Entry(kind="refused", detail=decision.why)
+        entry = Entry("refused", request_id(actor.delivery), detail=decision.why)
         await self._refusals.note(actor, decision, "outsider", entry)
         return replies.refusal(decision)
 
@@ -245,8 +241,26 @@ class RequestListeners:
                 actor.channel_id,
                 reason=None,
                 break_glass=break_glass,
+                private=actor.private,
             )
         )
+
+
+def _unknown(error: Exception) -> Decision:
+    """Refuse somebody of whom Slack did not tell who he is, for *error*."""
+    why = str(error) or "It gave no answer in time."
+    log.warning("who asks is not known", error=why)
+    if isinstance(error, SlackRefused | SlackShut):
+        return Decision(
+            Verdict.DENY,
+            f"Slack does not tell me who you are: {why}",
+            "Whoever runs the bot finds out why with mlstudio-bot check.",
+        )
+    return Decision(
+        Verdict.DENY,
+        f"Slack did not tell me in time who you are and in which groups. {why}",
+        f"Try again in {wait_of(error)}.",
+    )
 
 
 def _for_each(

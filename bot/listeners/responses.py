@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ import attrs
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.errors import SlackError
+from bot.errors import SlackBusy, SlackError
 from bot.listeners.payloads import Actor
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Message
@@ -19,6 +20,8 @@ from bot.restarts.services import Services
 from bot.slack.messages import replies
 
 log = structlog.get_logger()
+
+AGAIN_AFTER_S = 5.0  # where Slack does not say how long it wants to be left alone
 
 
 @attrs.frozen
@@ -69,7 +72,7 @@ class Responses:
         elif answer is None:
             await ack()
         else:
-            await ack(**ephemeral(answer))
+            await ack(**ephemeral(self._services.slack.cleaned(answer)))
         self._services.metrics.ack.observe(time.perf_counter() - began)
 
     async def _answer_later(
@@ -96,6 +99,12 @@ class Responses:
 
     async def _answer(self, actor: Actor, work: asyncio.Task[Submitted]) -> None:
         await self.whisper(actor, (await work).answer)
+
+
+def wait_of(error: Exception) -> str:
+    """Return, in words, when to try again what Slack was asked for in vain."""
+    wait_s = error.retry_after if isinstance(error, SlackBusy) else None
+    return f"{max(1, math.ceil(wait_s or AGAIN_AFTER_S))} s"
 
 
 def ephemeral(message: Message) -> dict[str, Any]:

@@ -47,7 +47,9 @@ class RestartDialog:
         if project and project not in settings.projects:
             project = settings.project(project)
         fields = dialogs.Filled(project, command.instance, command.reason)
-        where = Opened(actor.channel_id, actor.thread_ts, command.break_glass)
+        where = Opened(
+            actor.channel_id, actor.thread_ts, command.break_glass, actor.private
+        )
         view = await self._view(actor, fields, where)
         await self._services.slack.open_view(trigger_id, view)
 
@@ -63,7 +65,9 @@ class RestartDialog:
             await self._services.names.fresh(project)
             target = self._services.settings().target(project, instance)
         except UsageError as error:
-            await self._responses.whisper(actor, replies.plain(str(error)))
+            refusal = await self._requests.turned_away(actor)
+            mistake = refusal or replies.plain(str(error))
+            await self._responses.whisper(actor, mistake)
             return
         command = words.Restart(project=project, instance=target.instance)
         await self._open(actor, str(body["trigger_id"]), command)
@@ -113,9 +117,11 @@ class RestartDialog:
         self._tasks.start(self._redraw(body), "dialog")
 
     async def _redraw(self, body: dict[str, Any]) -> None:
-        view = body["view"]
-        drawn = await self._view(_asker(body), dialogs.filled(view), opened(view))
+        view, actor = body["view"], _asker(body)
         try:
+            if await self._services.authorizer.outsider(actor.user_id, actor.team_id):
+                return
+            drawn = await self._view(actor, dialogs.filled(view), opened(view))
             await self._services.slack.update_view(str(view["id"]), drawn)
         except SlackError as error:
             log.info("dialog not redrawn", error=str(error))
@@ -152,6 +158,8 @@ class RestartDialog:
 
     async def _submit(self, actor: Actor, view: dict[str, Any]) -> Submitted:
         """Return the answer to the request, or the problems of its fields."""
+        if refusal := await self._requests.turned_away(actor):
+            return Submitted(refusal)
         fields = dialogs.filled(view)
         if not actor.channel_id:
             problem = "Choose the channel that the restart is shown in."
@@ -198,7 +206,7 @@ def _asker(body: dict[str, Any]) -> Actor:
     view = body["view"]
     where = opened(view)
     channel_id = where.channel or dialogs.filled(view).channel
-    return who_submitted(body, channel_id, where.thread)
+    return who_submitted(body, channel_id, where.thread, private=where.private)
 
 
 def _in_thread(actor: Actor, message: dict[str, Any]) -> Actor:

@@ -100,6 +100,7 @@ class Request:
     batch: str = ""  # asked for with others: the id of the one that speaks for all
     place: int = 0  # ... and its turn among them
     go_on: bool = False  # ... even if one before it failed
+    pinned: tuple[tuple[str, str], ...] = ()  # @handles of approvers, and their ids
     wants: Act = Act.RESTART  # or START
     anyway: bool = False  # though its machine type is sold out
     urgent: bool = False  # starts one that we have left down: "Start now"
@@ -134,6 +135,7 @@ class Request:
             rule_version=decision.rule_version,
             approval=decision.approval,
             break_glass=decision.break_glass,
+            pinned=decision.pinned,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -161,6 +163,7 @@ class Request:
                 "asked_at": datetime.fromisoformat(data["asked_at"]),
                 "approval": data["approval"] and Approval(**data["approval"]),
                 "wants": Act(data.get("wants", Act.RESTART)),
+                "pinned": tuple(map(tuple, data.get("pinned", ()))),
             }
         )
 
@@ -281,6 +284,7 @@ def digest(request: Request, status: str) -> str:
     what = [
         *(request.team_id, request.user_id, request.rule, request.rule_version),
         *(target.project, target.project_id, target.key, class_of(status)),
+        *request.pinned,
     ]
     if target.kind is not Kind.STUDIO:  # what was approved before there were kinds
         what.append(target.kind)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -26,11 +25,12 @@ from pydantic import (
 )
 
 from bot.model.duration import Seconds
+from bot.model.reason_pattern import checked_pattern
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 USER_ID = re.compile(r"[UW][A-Z0-9]+")
 _REFERENCE = re.compile(r"[UWS][A-Z0-9]+|@[\w.-]{1,80}|\*")
-_CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
+CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
 
 # --- checks of single values ----------------------------------------------------------
@@ -50,7 +50,7 @@ def _reference(text: str) -> str:
 
 def _channel(text: str) -> str:
     """Check the id of a conversation; its name may change at any time."""
-    if not _CHANNEL.fullmatch(text):
+    if not CHANNEL.fullmatch(text):
         raise ValueError(
             "is not the id of a channel (C…); Slack shows it at the end of the"
             ' channel\'s "About" tab'
@@ -62,17 +62,6 @@ def _pattern(text: str) -> str:
     """Check a glob pattern."""
     if not text.strip():
         raise ValueError("is empty and matches nothing")
-    return text
-
-
-def _regex(text: str) -> str:
-    """Check a regular expression; one that Python warns of is wrong too."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(text)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError(f"is not a regular expression: {error}") from None
     return text
 
 
@@ -88,7 +77,7 @@ _Some = AfterValidator(_some)
 _Reference = Annotated[str, AfterValidator(_reference)]
 _Channel = Annotated[str, AfterValidator(_channel)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
-_Regex = Annotated[str, AfterValidator(_regex)]
+_Regex = Annotated[str, AfterValidator(checked_pattern)]
 
 
 # --- rules ----------------------------------------------------------------------------
@@ -171,7 +160,8 @@ class Decision:
 
     *why* is one sentence, *remedy* what would help (may be empty). *approval* is set
     for ASK, and for an ALLOW by break-glass (its approvers are told). *wants_reason*:
-    the rule wants one, and none that fits was given.
+    the rule wants one, and none that fits was given. *pinned*: the id that each @handle
+    among the approvers had when it was decided ("": none that could be read).
     """
 
     verdict: Verdict
@@ -182,3 +172,4 @@ class Decision:
     approval: Approval | None = None
     break_glass: bool = False
     wants_reason: bool = False
+    pinned: tuple[tuple[str, str], ...] = ()

@@ -8,7 +8,7 @@ from bot.policy.approvers import approvers, may_approve
 from bot.policy.decision import decide, who_may
 from bot.policy.question import Facts, Question
 from bot.policy.rule_outcome import explained
-from bot.policy.subjects import EVERYBODY, Groups, outsider, references
+from bot.policy.subjects import EVERYBODY, Groups, members, outsider, references
 
 __all__ = [
     "EVERYBODY",
@@ -19,6 +19,7 @@ __all__ = [
     "decide",
     "explained",
     "may_approve",
+    "members",
     "outsider",
     "references",
     "who_may",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bot.model import Approval, Decision, Person, Verdict
 from bot.policy.subjects import (
     EVERYBODY,
@@ -11,6 +13,7 @@ from bot.policy.subjects import (
     in_words,
     is_group,
     lists,
+    members,
     outsider,
 )
 
@@ -23,17 +26,20 @@ def may_approve(
     requester_id: str,
     groups: Groups,
 ) -> Decision:
-    """Say whether *person* may decide on what *requester_id* asked for."""
+    """Say whether *person* may decide on what *requester_id*, an identity, asked for.
+
+    Raises the SlackError of a group that it hangs on and that cannot be read now.
+    """
     by = in_words(approval.by)
     if refusal := outsider(person, home_team):
         return refusal
-    if person.user_id == requester_id:
+    if requester_id in person.ids:
         return Decision(
             Verdict.DENY,
             "The requester never counts as an approver.",
             f"Somebody else of {by} has to decide.",
         )
-    if lists(approval.by, person.user_id, groups):
+    if lists(approval.by, person.ids, groups):
         return Decision(Verdict.ALLOW, f"Approvers are {by}.")
     if closed := closed_group(approval.by, groups, "the list of approvers"):
         return Decision(Verdict.DENY, closed, MEND_GROUP)
@@ -45,12 +51,15 @@ def may_approve(
 
 
 def approvers(
-    approval: Approval, *, requester_id: str, groups: Groups
+    approval: Approval, *, requester_ids: Collection[str], groups: Groups
 ) -> frozenset[str] | None:
-    """Return the user ids that could approve, or None for every full member."""
+    """Return the user ids that could approve, or None for every full member.
+
+    *requester_ids* are those of who asks.
+    """
     if EVERYBODY in approval.by:
         return None
     people = {entry for entry in approval.by if not is_group(entry)}
     return frozenset(
-        people.union(*(groups.get(entry) or () for entry in approval.by))
-    ) - {requester_id}
+        people.union(*(members(groups, entry) for entry in approval.by))
+    ) - frozenset(requester_ids)

@@ -7,17 +7,25 @@ their answer from the same two functions, so that none of them can be a way arou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 
-from bot.cloud import Cloud
+from bot.cloud import Cloud, Rank
 from bot.config import Settings
 from bot.errors import CloudError, UsageError
 from bot.ledger import Ledger
-from bot.model import Approval, Decision, Instance, Request, Target
+from bot.model import (
+    Approval,
+    Decision,
+    Instance,
+    Person,
+    Request,
+    Target,
+    Verdict,
+)
 from bot.policy import (
     Facts,
     Groups,
@@ -34,6 +42,10 @@ from bot.slack.users import Users
 
 # A command has to be answered within 3 s; the name of an instance is worth a part.
 NAME_WITHIN_S = 1.0
+# A name that could not be had is not asked for again so soon by a mere question.
+NAMELESS = timedelta(seconds=5)
+
+Pinned = tuple[tuple[str, str], ...]  # as in Request
 
 
 @attrs.define(kw_only=True)
@@ -47,25 +59,34 @@ class Authorizer:
     _home_team: str
     _now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _names: dict[str, str] = attrs.field(factory=dict, init=False)
+    _nameless: dict[str, datetime] = attrs.field(factory=dict, init=False)
 
     def saw(self, target: Target, instance: Instance) -> None:
         """Remember what the cloud calls an instance: rules may name it so."""
         self._names[target.key] = instance.name
 
     async def decide(
-        self, question: Question, *, fresh: bool = False, but: str = ""
+        self,
+        question: Question,
+        *,
+        fresh: bool = False,
+        but: str = "",
+        ask_cloud: bool = True,
     ) -> Decision:
         """Answer *question*; *but* is the request that asks, *fresh* reads Slack anew.
+
+        Without *ask_cloud* an instance's name there counts only if it is known already.
 
         Raises SlackError when Slack does not say who somebody is, LedgerError when the
         record cannot be asked: nobody gets past either.
         """
         rules, target = self._settings().rules, self._as_configured(question.target)
+        rank = Rank.QUESTION if question.reason is None else Rank.RESTART
         person, groups, last, name = await asyncio.gather(
             self._users.person(question.user_id, team_id=question.team_id, fresh=fresh),
             self._users.groups(references(rules), fresh=fresh),
             self._ledger.last_restart(target.key, but=but),
-            self._name(target),
+            self._name(target, rank if ask_cloud else None),
         )
         facts = Facts(
             person=person,
@@ -75,7 +96,18 @@ class Authorizer:
             last_restart=last.sent_at if last else None,
             now=self._now(),
         )
-        return decide(rules, replace(question, target=target), facts)
+        decision = decide(rules, replace(question, target=target), facts)
+        if decision.verdict is Verdict.ASK and decision.approval is not None:
+            return replace(decision, pinned=await self._pinned(decision.approval))
+        return decision
+
+    async def _pinned(self, approval: Approval) -> tuple[tuple[str, str], ...]:
+        """Return the id that each @handle of *approval* has now.
+
+        A handle may be given to another group while the request waits.
+        """
+        handles = sorted({ref for ref in approval.by if ref.startswith("@")})
+        return tuple([(ref, await self._users.group_id(ref) or "") for ref in handles])
 
     def _as_configured(self, target: Target) -> Target:
         """Return *target* with the names that the configuration gives it now.
@@ -98,37 +130,95 @@ class Authorizer:
         return who_may(self._settings().rules, target, self._names.get(target.key))
 
     async def may_approve(
-        self, user_id: str, team_id: str, approval: Approval, *, requester_id: str
+        self, user_id: str, team_id: str, request: Request
     ) -> Decision:
-        """Decide, always with freshly read facts, whether somebody may approve."""
-        person, groups = await asyncio.gather(
-            self._users.person(user_id, team_id=team_id, fresh=True),
-            self.groups(approval, fresh=True),
+        """Decide, always with freshly read facts, whether somebody may approve.
+
+        Raises SlackError as ``decide`` does; *request* must need an approval.
+        """
+        (decision,) = (await self._verdicts(request, {user_id: team_id})).values()
+        return decision
+
+    async def agreeing(
+        self, request: Request, user_ids: Iterable[str]
+    ) -> frozenset[str]:
+        """Return, each once, those of *user_ids* whose approval counts now.
+
+        All is read anew, their groups in one call. Raises SlackError as ``decide``.
+        """
+        people = dict.fromkeys(user_ids, request.team_id)
+        verdicts = await self._verdicts(request, people) if people else {}
+        return frozenset(
+            who.identity
+            for who, one in verdicts.items()
+            if one.verdict is Verdict.ALLOW
         )
-        return may_approve(
-            approval,
-            person=person,
-            home_team=self._home_team,
-            requester_id=requester_id,
-            groups=groups,
+
+    async def _verdicts(
+        self, request: Request, people: Mapping[str, str]
+    ) -> dict[Person, Decision]:
+        """Return whether each of *people* (user id to team) may approve *request*."""
+        approval = request.approval
+        if approval is None:
+            raise AssertionError("nobody has to approve that")
+        groups, requester, asked = await asyncio.gather(
+            self._groups(approval, request.pinned, fresh=True),
+            self._users.person(request.user_id, team_id=request.team_id),
+            asyncio.gather(
+                *(
+                    self._users.person(u, team_id=t, fresh=True)
+                    for u, t in people.items()
+                )
+            ),
         )
+        return {
+            person: may_approve(
+                approval,
+                person=person,
+                home_team=self._home_team,
+                requester_id=requester.identity,
+                groups=groups,
+            )
+            for person in asked
+        }
+
+    async def same(self, user_id: str, other_id: str) -> bool:
+        """Say whether two user ids are one person's; raise SlackError as ``decide``."""
+        if user_id == other_id:
+            return True
+        people = (self._users.person(one) for one in (user_id, other_id))
+        one, other = await asyncio.gather(*people)
+        return one.identity == other.identity
 
     async def approvers(
-        self, approval: Approval, *, requester_id: str
+        self, approval: Approval, *, requester_id: str, pinned: Pinned = ()
     ) -> frozenset[str] | None:
         """Return who could approve, as user ids; None means every full member."""
-        groups = await self.groups(approval)
-        return approvers(approval, requester_id=requester_id, groups=groups)
+        groups, requester = await asyncio.gather(
+            self._groups(approval, pinned), self._users.person(requester_id)
+        )
+        return approvers(approval, requester_ids=requester.ids, groups=groups)
 
-    async def groups(self, approval: Approval, *, fresh: bool = False) -> Groups:
-        """Return the groups that *approval* names."""
-        named = {ref for ref in approval.by if ref.startswith(("@", "S"))}
-        return await self._users.groups(named, fresh=fresh)
+    async def _groups(
+        self, approval: Approval, pinned: Pinned, *, fresh: bool = False
+    ) -> Groups:
+        """Return the groups that *approval* names, by the ids that were *pinned*."""
+        ids = dict(pinned)
+        named = {
+            ref: ids.get(ref, ref) for ref in approval.by if ref.startswith(("@", "S"))
+        }
+        found = await self._users.groups(named.values(), fresh=fresh)
+        return {ref: found[group] for ref, group in named.items()}
 
-    async def mentions(self, references: Sequence[str]) -> list[str]:
+    async def mentions(
+        self, references: Sequence[str], pinned: Pinned = ()
+    ) -> list[str]:
         """Return *references* as written in a rule (users, groups, "*") as mentions."""
+        known = dict(pinned)
         ids = [
-            await self._users.group_id(ref) or ref if ref.startswith("@") else ref
+            known.get(ref) or await self._users.group_id(ref) or ref
+            if ref.startswith("@")
+            else ref
             for ref in references
         ]
         return [mention(one) for one in ids]
@@ -139,7 +229,7 @@ class Authorizer:
             return []
         return await self.mentions(request.approval.by)
 
-    async def _name(self, target: Target) -> str | None:
+    async def _name(self, target: Target, rank: Rank | None) -> str | None:
         """Return what the cloud calls the instance, if that can be had in time.
 
         Without it a rule is decided on alias and id, and again, with the name, right
@@ -150,10 +240,20 @@ class Authorizer:
         if listed and target.key not in self._names:
             return listed
         patterns = any(rule.instances for rule in self._settings().rules)
-        if patterns and target.key not in self._names:
+        wanted = patterns and target.key not in self._names
+        if rank is Rank.QUESTION and self._is_nameless(target.key):
+            wanted = False
+        if wanted and rank is not None:
             try:
                 async with asyncio.timeout(NAME_WITHIN_S):
-                    self.saw(target, await self._cloud.read(target))
+                    self.saw(target, await self._cloud.read(target, rank=rank))
             except (CloudError, TimeoutError):
-                return None
+                self._nameless[target.key] = self._now()
         return self._names.get(target.key)
+
+    def _is_nameless(self, key: str) -> bool:
+        """Say whether the name of an instance could not be had a moment ago."""
+        since = self._now() - NAMELESS
+        for old in [one for one, at in self._nameless.items() if at <= since]:
+            del self._nameless[old]
+        return key in self._nameless

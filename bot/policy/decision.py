@@ -23,6 +23,7 @@ def decide(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
     """Say whether *question* is answered by yes: the first rule that matches decides.
 
     A group that cannot be read, or is empty, refuses everybody it might have named.
+    Raises the SlackError of one that it hangs on and that cannot be read now.
     """
     target, name, groups = question.target, facts.name, facts.groups
     if refusal := outsider(facts.person, facts.home_team):
@@ -31,7 +32,7 @@ def decide(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
         if not (covers(rule, target, name) and here(rule, question.channel_id)):
             continue
         case = Case(rule, question, facts)
-        if concerns(rule, facts.person.user_id, groups) or case.breaks_glass:
+        if concerns(rule, facts.person.ids, groups) or case.breaks_glass:
             return ruling(case)
         if closed := closed_group(rule.who, groups, case.named):
             return case.refused(closed, MEND_GROUP)

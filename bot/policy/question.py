@@ -16,7 +16,7 @@ class Question:
 
     Commands, clicks, dialogs, ``can`` and ``explain`` all ask so. None as *channel_id*
     asks about anywhere, None as *reason* takes it as given: for what would be, never
-    for an act.
+    for an act. *private*: only its members see what is said in that channel.
     """
 
     user_id: str
@@ -25,6 +25,7 @@ class Question:
     channel_id: str | None
     reason: str | None = ""
     break_glass: bool = False
+    private: bool = False
     wants: Act = Act.RESTART
     urgent: bool = False  # starts one that a restart has left down
 
@@ -38,8 +39,8 @@ class Question:
             request.channel_id,
             request.reason,
             request.break_glass,
-            request.wants,
-            request.urgent,
+            wants=request.wants,
+            urgent=request.urgent,
         )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from dataclasses import dataclass, replace
 
 from bot.model import Act, Approval, Decision, Rule, Verdict
+from bot.model.reason_pattern import fits
 from bot.policy.approvers import approvers
 from bot.policy.question import Facts, Question
 from bot.policy.subjects import MEND_GROUP, closed_group, in_words, lists
@@ -34,8 +34,8 @@ class Case:
         return self.question.target.instance
 
     @property
-    def user_id(self) -> str:
-        return self.facts.person.user_id
+    def ids(self) -> frozenset[str]:
+        return self.facts.person.ids
 
     @property
     def reason(self) -> str | None:
@@ -51,9 +51,7 @@ class Case:
         """
         approval = self.rule.approval
         listed = approval.break_glass if approval else ()
-        return self.question.break_glass and lists(
-            listed, self.user_id, self.facts.groups
-        )
+        return self.question.break_glass and lists(listed, self.ids, self.facts.groups)
 
     def decided(
         self,
@@ -104,7 +102,7 @@ def _unexplained(case: Case) -> Decision | None:
     if not case.reason:
         fine = case.rule.reason == "optional"
     else:
-        fine = not pattern or re.search(pattern, case.reason) is not None
+        fine = not pattern or fits(pattern, case.reason)
     if fine:
         return None
     why = f"{case.named} requires a reason{matching}."
@@ -128,7 +126,7 @@ def _broken_glass(case: Case) -> Decision | None:
     if not case.question.break_glass or approval is None:
         return None
     listed = f"the break-glass list of {case.named}"
-    if not lists(approval.break_glass, case.user_id, case.facts.groups):
+    if not lists(approval.break_glass, case.ids, case.facts.groups):
         return case.refused(
             closed_group(approval.break_glass, case.facts.groups, listed)
             or f"Break-glass needs a place on {listed}.",
@@ -137,11 +135,25 @@ def _broken_glass(case: Case) -> Decision | None:
     if case.reason == "":
         why = f"{case.named} grants break-glass only with a reason."
         return case.refused(why, "Type a reason after the instance.")
-    return case.decided(
+    return _unseen(case) or case.decided(
         Verdict.ALLOW,
         f"{in_words(approval.break_glass)} may break the glass by {case.named}.",
         approval=approval,
         break_glass=True,
+    )
+
+
+def _unseen(case: Case) -> Decision | None:
+    """Refuse what others have to see where they do not: approvers, or who is told."""
+    channel, named = case.question.channel_id or "", case.rule.channels or ()
+    direct = channel.startswith("D")
+    if not direct and (channel in named or not case.question.private):
+        return None
+    place = "a direct message" if direct else "this private channel"
+    seen = [one for one in named if not one.startswith("D")]
+    return case.refused(
+        f"{case.named} wants others to see it, and in {place} they do not.",
+        f"Ask in {in_words(seen) or 'a public channel that I am in'}.",
     )
 
 
@@ -166,7 +178,7 @@ def _asking(case: Case) -> Decision | None:
     approval = case.rule.approval
     if approval is None:
         return None
-    could = approvers(approval, requester_id=case.user_id, groups=case.facts.groups)
+    could = approvers(approval, requester_ids=case.ids, groups=case.facts.groups)
     if could is not None and len(could) < approval.needed:
         closed = closed_group(approval.by, case.facts.groups, "the list of approvers")
         return case.refused(
@@ -174,7 +186,7 @@ def _asking(case: Case) -> Decision | None:
             f" approve, and only {len(could)} besides the requester could.",
             f"{closed} {MEND_GROUP}" if closed else MEND_RULES,
         )
-    return case.decided(
+    return _unseen(case) or case.decided(
         Verdict.ASK,
         f"{case.named} lets {in_words(case.rule.who)} restart it after"
         f" {approval.needed} of {in_words(approval.by)} approved.",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from bot.errors import SlackError
 from bot.model import Approval, Decision, Person, Rule, Verdict
 from bot.model.rule import USER_ID
 
-Groups = Mapping[str, frozenset[str] | None]
+# The members of each group; None: it is gone, empty, or never to be read; a SlackError:
+# it cannot be read now, so nothing that hangs on it can be decided now.
+Groups = Mapping[str, frozenset[str] | SlackError | None]
 
 EVERYBODY = "*"
 MEND_GROUP = (
@@ -57,23 +60,35 @@ def is_group(entry: str) -> bool:
     return entry != EVERYBODY and not USER_ID.fullmatch(entry)
 
 
-def concerns(rule: Rule, user_id: str, groups: Groups) -> bool:
-    """Say whether *rule* names the person; a deny rule without names means all."""
-    return (rule.deny and not rule.who) or lists(rule.who, user_id, groups)
+def concerns(rule: Rule, ids: Collection[str], groups: Groups) -> bool:
+    """Say whether *rule* names who has *ids*; a deny rule without names means all."""
+    return (rule.deny and not rule.who) or lists(rule.who, ids, groups)
 
 
-def lists(entries: Iterable[str], user_id: str, groups: Groups) -> bool:
-    """Say whether *entries* surely name the person."""
+def lists(entries: Iterable[str], ids: Collection[str], groups: Groups) -> bool:
+    """Say whether *entries* surely name the person who has *ids*."""
     return any(
-        user_id in (groups.get(entry) or ())
+        not members(groups, entry).isdisjoint(ids)
         if is_group(entry)
-        else entry in (EVERYBODY, user_id)
+        else entry == EVERYBODY or entry in ids
         for entry in entries
     )
 
 
-def closed_group(entries: Iterable[str], groups: Groups, what: str) -> str:
-    """Return why a group among *entries* refuses everybody, or nothing."""
+def members(groups: Groups, entry: str) -> frozenset[str]:
+    """Return who is surely in the group *entry*."""
+    known = groups.get(entry)
+    return known if isinstance(known, frozenset) else frozenset()
+
+
+def closed_group(entries: Collection[str], groups: Groups, what: str) -> str:
+    """Return why a group among *entries* refuses everybody, or nothing.
+
+    Raises the SlackError of one that cannot be read now: that is no verdict.
+    """
+    for entry in entries:
+        if isinstance(unread := groups.get(entry), SlackError):
+            raise unread
     for entry in sorted(entries):
         if is_group(entry) and not groups.get(entry):
             trouble = (

@@ -238,5 +238,7 @@ class Approvals:
         )
 
     async def _mentions(self, record: Record) -> list[str]:
-        approval = record.request.approval
-        return await self._services.authorizer.mentions(approval.by if approval else ())
+        request, approval = record.request, record.request.approval
+        return await self._services.authorizer.mentions(
+            approval.by if approval else (), request.pinned
+        )

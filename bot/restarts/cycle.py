@@ -14,6 +14,7 @@ from typing import Any, Literal
 import attrs
 import structlog
 
+from bot.cloud import Rank
 from bot.errors import CloudBusy, CloudError, CloudGone
 from bot.model import (
     Act,
@@ -91,7 +92,7 @@ class CycleWatch:
         """Look once and judge; a read that fails is survived."""
         target = self._record.request.target
         try:
-            self._seen = now = await self._services.cloud.read(target, can_wait=True)
+            self._seen = now = await self._services.cloud.read(target, rank=Rank.LOOK)
         except CloudError as error:
             log.info("look failed", error=str(error))
             self._seen = error

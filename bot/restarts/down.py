@@ -8,6 +8,7 @@ from __future__ import annotations
 import attrs
 import structlog
 
+from bot.cloud import Rank
 from bot.errors import CloudError, CloudGone, SlackError
 from bot.model import Record, StatusClass, class_of
 from bot.restarts.services import Services
@@ -34,7 +35,7 @@ class Down:
         """Return the status that shows that it is not down any more, or nothing."""
         target = record.request.target
         try:
-            now = await self._services.cloud.read(target, can_wait=True)
+            now = await self._services.cloud.read(target, rank=Rank.LOOK)
         except CloudGone:
             return "gone"
         except CloudError as error:

@@ -9,6 +9,7 @@ call.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,15 +17,17 @@ from typing import Any
 import attrs
 import structlog
 
+from bot.cloud import Rank
 from bot.errors import (
     CloudError,
     CloudMisfit,
     InstanceBusy,
     SlackError,
+    SlackRefused,
 )
+from bot.ledger.retry import growing
 from bot.model import (
     UNDER_WAY,
-    Approval,
     Decision,
     Instance,
     Record,
@@ -37,7 +40,7 @@ from bot.model import (
 from bot.policy import Question
 from bot.restarts.batch import Batch
 from bot.restarts.capacity import Capacity, refusal
-from bot.restarts.retry import few_times
+from bot.restarts.retry import few_times, wait_after
 from bot.restarts.services import Services
 from bot.restarts.suitability import unsuitable
 from bot.slack.messages.formatting import status as shown
@@ -46,6 +49,10 @@ log = structlog.get_logger()
 
 # What was decided longer ago is read anew even where nobody had to approve.
 DECISION_HOLDS_S = 30.0
+WAITS_S = (
+    1.0,
+    30.0,
+)  # for Slack, where it does not say how long: the first, the longest
 
 
 @attrs.frozen
@@ -85,7 +92,10 @@ class Preflight:
         return record.state is State.PENDING
 
     async def prepare(self, request_id: str) -> bool:
-        """Claim the instance, if everything still holds; say whether it is ours now."""
+        """Claim the instance, if everything still holds; say whether it is ours now.
+
+        Raises SlackError where Slack does not tell now who may restart it.
+        """
         record = await self._services.ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
@@ -136,7 +146,9 @@ class Preflight:
         """Return the instance if a restart makes sense, else end the request."""
         target, instance = record.request.target, None
         try:
-            instance = await few_times(lambda: self._services.cloud.read(target))
+            instance = await few_times(
+                lambda: self._services.cloud.read(target, rank=Rank.RESTART)
+            )
         except CloudError as error:
             why = str(error)
             tell = log.error if isinstance(error, CloudMisfit) else log.warning
@@ -160,7 +172,7 @@ class Preflight:
     async def still_right(self, record: Record) -> bool:
         """Say whether what ``prepare`` found still holds; else end or follow it."""
         request_id = record.request.id
-        if why := await self._no_longer(record):
+        if why := await self._no_longer_in_the_end(record):
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why
             )
@@ -181,46 +193,77 @@ class Preflight:
         return not why
 
     async def _no_longer(self, record: Record) -> str:
-        """Return why what was allowed is so no longer, or nothing."""
+        """Return why what was allowed is so no longer, or nothing.
+
+        Raises SlackError where nobody can tell that now: it is no verdict.
+        """
         try:
-            return await few_times(lambda: self._lost_right(record))
-        except SlackError as error:
+            return await self._lost_right(record)
+        except SlackRefused as error:
             return f"Slack did not tell who may restart it: {error}"
+
+    async def _no_longer_in_the_end(self, record: Record) -> str:
+        """Return what ``_no_longer`` does, as soon as Slack tells."""
+        for wait_s in growing(*WAITS_S):
+            try:
+                return await self._no_longer(record)
+            except SlackError as error:
+                log.warning("who may restart it is not known", error=str(error))
+                await asyncio.sleep(wait_after(error, wait_s))
+        raise AssertionError("unreachable")
 
     async def _lost_right(self, record: Record) -> str:
         request = record.request
         age_s = abs(datetime.now(UTC) - request.asked_at).total_seconds()
-        decision = await self._services.authorizer.decide(
-            Question.of(request),
-            fresh=request.waits or age_s > DECISION_HOLDS_S,
-            but=request.id,
+        # Side by side, so that one reading of the groups does for both.
+        decision, agreed = await asyncio.gather(
+            self._services.authorizer.decide(
+                Question.of(request),
+                fresh=request.waits or age_s > DECISION_HOLDS_S,
+                but=request.id,
+            ),
+            self._agreed(record),
         )
         if decision.verdict is Verdict.DENY:
             return decision.why
         if request.waits:
-            return await self._lost_approval(record, decision)
+            return await self._lost_approval(record, decision, agreed)
         if decision.verdict is Verdict.ASK:
             return f"The rule “{decision.rule}” now asks for approval; ask again."
         return ""
 
-    async def _lost_approval(self, record: Record, decision: Decision) -> str:
+    async def _agreed(self, record: Record) -> frozenset[str]:
+        """Return whose approvals count now: those in the trail, from who still may."""
+        request = record.request
+        if not request.waits or record.state is State.ASKED:
+            return frozenset()
+        cast = {vote.user_id for vote in record.votes if vote.approve}
+        cast &= await self._services.ledger.approvers_on_trail(request.id)
+        return await self._services.authorizer.agreeing(request, cast)
+
+    async def _lost_approval(
+        self, record: Record, decision: Decision, agreed: frozenset[str]
+    ) -> str:
         """Return why the approvals no longer carry the restart, or nothing."""
-        request, approval = record.request, record.request.approval
-        if approval is None or decision.rule_version != request.rule_version:
+        request, approval = record.request, decision.approval
+        changed = decision.rule_version != request.rule_version
+        if approval is None or changed or approval != request.approval:
             return f"The rule “{request.rule}” was changed since it was asked for."
         last = await self._services.ledger.last_restart(
             request.target.key, but=request.id
         )
         if last and last.sent_at and last.sent_at > request.asked_at:
             return "The instance was restarted meanwhile."
-        still = [
-            vote.user_id
-            for vote in record.votes
-            if vote.approve and await self._may_approve(record, vote.user_id, approval)
-        ]
-        if record.state is not State.ASKED and len(still) < approval.needed:
-            return "Somebody who approved it may no longer do so."
+        if record.state is not State.ASKED and len(agreed) < approval.needed:
+            return await self._unsupported(record)
         return ""
+
+    async def _unsupported(self, record: Record) -> str:
+        """Return why there are too few approvals that count."""
+        known = await self._services.ledger.approvers_on_trail(record.request.id)
+        if all(vote.user_id in known for vote in record.votes if vote.approve):
+            return "Somebody who approved it may no longer do so."
+        return "An approval on record is not in the audit trail, so it does not count."
 
     async def _changed(self, record: Record, instance: Instance) -> str:
         """Return how this is not what was approved, or nothing.
@@ -238,17 +281,6 @@ class Preflight:
         }:
             return "What is on record is no longer what was approved; ask again."
         return ""
-
-    async def _may_approve(
-        self, record: Record, user_id: str, approval: Approval
-    ) -> bool:
-        decision = await self._services.authorizer.may_approve(
-            user_id,
-            record.request.team_id,
-            approval,
-            requester_id=record.request.user_id,
-        )
-        return decision.verdict is Verdict.ALLOW
 
 
 def _other_status(record: Record, now: Instance) -> str:

@@ -11,14 +11,19 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import attrs
+import structlog
 
-from bot.errors import StateConflict
+from bot.errors import SlackError, StateConflict
 from bot.model import ENDS, UNDER_WAY, Record, State
 from bot.restarts.batch import Batch
 from bot.restarts.preflight import Preflight
+from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 from bot.restarts.wakeups import Pulse
 
+log = structlog.get_logger()
+
+MOST_S = 30.0  # between two looks where Slack does not say how long
 PEERS_EVERY_S = 2.0  # another replica may tell of another one
 WAITING = frozenset({State.ASKED, State.PENDING, State.APPROVED})
 WITHHELD = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED})
@@ -41,6 +46,7 @@ class Schedule:
     _services: Services
     _preflight: Preflight
     _pulse: Pulse
+    _waits: dict[str, float] = attrs.field(factory=dict, init=False)  # for Slack
 
     async def examine(self, request_id: str) -> tuple[bool, bool]:
         """Examine all that need approval, if this one speaks for all.
@@ -68,12 +74,24 @@ class Schedule:
                 ledger = self._services.ledger
                 await ledger.move(request_id, State.JOINED, joined=done)
                 return False
-            return await self._preflight.prepare(request_id)
+            ours = await self._preflight.prepare(request_id)
+        except SlackError as error:  # no verdict: nobody knows now who may restart it
+            before = self._waits.get(request_id, 0.0)
+            self._waits[request_id] = wait_after(error, min(2 * before + 1, MOST_S))
+            log.warning("who may restart it is not known", error=str(error))
+            return None
+        else:
+            self._waits.pop(request_id, None)
+            return ours
         finally:
             self._pulse.beat()
 
     async def turn(self, request_id: str) -> None:
-        """Wait until it is this one's turn, or it has ended otherwise."""
+        """Wait until it is this one's turn, or it has ended otherwise.
+
+        Where Slack could not tell who may restart it, for as long as it asked for.
+        """
+        await asyncio.sleep(self._waits.get(request_id, 0.0))
         await self._until(request_id, self._may_go)
 
     async def rest(self, request_id: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import attrs
 import structlog
 
+from bot.cloud import Rank
 from bot.errors import (
     CloudAutoStop,
     CloudBusy,
@@ -65,7 +66,9 @@ class Starter:
             return None
         target = record.request.target
         try:
-            now = await few_times(lambda: self._services.cloud.read(target))
+            now = await few_times(
+                lambda: self._services.cloud.read(target, rank=Rank.RESTART)
+            )
         except CloudError as error:
             log.info("not read right before the start", error=str(error))
             return None

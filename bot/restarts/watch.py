@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import attrs
 import structlog
 
+from bot.cloud import Rank
 from bot.errors import CloudBusy, CloudError, CloudGone
 from bot.model import Act, Instance, Record, State, class_of
 from bot.restarts.cycle import CycleWatch, Next
@@ -141,7 +142,7 @@ class _Watch:
         begun_s = self._at_s()
         try:
             target = self._record.request.target
-            self._seen = await self._services.cloud.read(target, can_wait=True)
+            self._seen = await self._services.cloud.read(target, rank=Rank.LOOK)
         except CloudError as error:
             log.info("look failed", error=str(error))
             self._seen = error

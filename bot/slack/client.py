@@ -8,10 +8,9 @@ https://docs.slack.dev/apis/web-api/rate-limits
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
 import aiohttp
 import attrs
@@ -32,8 +31,10 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.config.redaction import cleaned
 from bot.errors import SlackError, SlackRefused
 from bot.model import Message
+from bot.network import DIRECT, Network
 from bot.slack.errors import OnCall, retry_after, translated, unreported
 
 # For the session in the composition root: slack_sdk ignores its own ``timeout`` when
@@ -41,7 +42,6 @@ from bot.slack.errors import OnCall, retry_after, translated, unreported
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 REPEAT_AFTER_S = 0.4  # an idempotent call that failed for a passing reason
 RETRY_AFTER_WITHIN_S = 5.0  # the longest Retry-After that is waited for inside a call
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BLOCKS_REFUSED = frozenset(
     {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
 )
@@ -76,34 +76,39 @@ def clients(
     api_url: str,
     session: aiohttp.ClientSession,
     *,
+    network: Network = DIRECT,
     pauses: RetryIntervalCalculator | None = None,
 ) -> tuple[AsyncWebClient, AsyncWebClient]:
     """Return the clients for posts and for idempotent calls, on one *session*.
 
-    *pauses* are the waits between repeats. By default they are short: two repeats with
-    slack_sdk's own growing waits (up to 3.5 s) outlast the 3 s that a command has.
+    *network* is the way out, *pauses* are the waits between repeats. By default they
+    are short: two repeats with slack_sdk's own growing waits (up to 3.5 s) outlast the
+    3 s that a command has.
     """
     pauses = pauses or FixedValueRetryIntervalCalculator(REPEAT_AFTER_S)
-    poster = _client(token, api_url, session, [BriefRateLimit(max_retry_count=2)])
+    brief: list[AsyncRetryHandler] = [BriefRateLimit(max_retry_count=2)]
+    poster = _client(token, api_url, session, network, brief)
     repeats: list[AsyncRetryHandler] = [
         AsyncConnectionErrorRetryHandler(2, pauses),
         AsyncServerErrorRetryHandler(2, pauses),
         BriefRateLimit(max_retry_count=2),
     ]
-    return poster, _client(token, api_url, session, repeats)
+    return poster, _client(token, api_url, session, network, repeats)
 
 
 def _client(
     token: str,
     api_url: str,
     session: aiohttp.ClientSession,
+    network: Network,
     repeats: list[AsyncRetryHandler],
 ) -> AsyncWebClient:
-    """Return a client with *repeats*, past the proxy where the environment says so."""
-    client = AsyncWebClient(token, api_url, session=session, retry_handlers=repeats)
-    host = urlsplit(api_url).hostname or ""
-    if host in _LOOPBACK or proxy_bypass(host):
-        client.proxy = None  # slack_sdk reads HTTPS_PROXY but not NO_PROXY
+    """Return a client with *repeats*."""
+    client = AsyncWebClient(
+        token, api_url, session=session, ssl=network.tls, retry_handlers=repeats
+    )
+    # Past its maker, which would take HTTPS_PROXY for None.
+    client.proxy = network.proxy_for(api_url)
     return client
 
 
@@ -114,7 +119,14 @@ class SlackClient:
     _poster: AsyncWebClient
     _idem: AsyncWebClient
     _http: aiohttp.ClientSession
+    _network: Network = attrs.field(default=DIRECT, kw_only=True)
     _on_call: OnCall = attrs.field(default=unreported, kw_only=True)
+    _clean: Callable[[str], str] = attrs.field(default=str, kw_only=True)
+
+    def cleaned(self, message: Message) -> Message:
+        """Return *message* without any secret; for what does not go out from here."""
+        blocks = cleaned(message.blocks, self._clean)
+        return replace(message, text=self._clean(message.text), blocks=blocks)
 
     async def post(
         self,
@@ -128,6 +140,7 @@ class SlackClient:
 
         After SlackUnknown the message may stand: a repeat may double it.
         """
+        message = self.cleaned(message)
 
         def send(blocks: list[dict[str, Any]]) -> Awaitable[AsyncSlackResponse]:
             return self._poster.chat_postMessage(
@@ -145,6 +158,7 @@ class SlackClient:
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
         """Replace the message *ts* in *channel*; safe to repeat."""
+        message = self.cleaned(message)
 
         def send(blocks: list[dict[str, Any]]) -> Awaitable[AsyncSlackResponse]:
             # Without ``blocks`` Slack would keep the old ones, buttons included.
@@ -168,6 +182,7 @@ class SlackClient:
         A way that failed leads to the next one, even if it may have worked: a private
         answer that stands twice is better than none.
         """
+        message = self.cleaned(message)
         if response_url and await self._respond(response_url, message):
             return
         if channel and await self._ephemeral(channel, user_id, message):
@@ -176,17 +191,23 @@ class SlackClient:
 
     async def open_view(self, trigger_id: str, view: dict[str, Any]) -> None:
         """Open a dialog; *trigger_id* lives 3 s and works once."""
-        opened = self._poster.views_open(trigger_id=trigger_id, view=view)
+        opened = self._poster.views_open(
+            trigger_id=trigger_id, view=cleaned(view, self._clean)
+        )
         await self._call("views.open", opened)
 
     async def update_view(self, view_id: str, view: dict[str, Any]) -> None:
         """Replace an open dialog."""
-        update = self._idem.views_update(view_id=view_id, view=view)
+        update = self._idem.views_update(
+            view_id=view_id, view=cleaned(view, self._clean)
+        )
         await self._call("views.update", update)
 
     async def publish_home(self, user_id: str, view: dict[str, Any]) -> None:
         """Replace the home page of one person."""
-        publish = self._idem.views_publish(user_id=user_id, view=view)
+        publish = self._idem.views_publish(
+            user_id=user_id, view=cleaned(view, self._clean)
+        )
         await self._call("views.publish", publish)
 
     async def permalink(self, channel: str, ts: str) -> str:
@@ -254,7 +275,13 @@ class SlackClient:
             **({"blocks": message.blocks} if message.blocks else {}),
         }
         try:
-            async with self._http.post(url, json=body, allow_redirects=False) as answer:
+            async with self._http.post(
+                url,
+                json=body,
+                allow_redirects=False,
+                proxy=self._network.proxy_for(url),
+                ssl=self._network.tls or True,
+            ) as answer:
                 worked = answer.status == HTTPStatus.OK and _agreed(await answer.text())
                 result, why = "ok" if worked else "refused", f"HTTP {answer.status}"
         except (aiohttp.ClientError, OSError, ValueError) as error:

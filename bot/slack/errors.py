@@ -17,6 +17,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, SlackUnknown
+from bot.network import explained
 
 # Called after each call with its method and how it went: ok, refused, busy, unknown.
 OnCall = Callable[[str, str], None]
@@ -86,9 +87,15 @@ _MEANINGS: Mapping[str, str] = {
     for sentence, codes in {**_SENTENCES, **_SHUT}.items()
     for code in codes.split()
 }
+_NO_WORD = "what came is no answer of the Web API"
+_NOT_SLACK = (
+    "run it again; if it stays so, mend api_url, or ask who runs the network what"
+    " answers in Slack's place"
+)
 # Slack says of these itself that part of the work may have been done.
 _AMBIGUOUS = frozenset({"internal_error", "fatal_error", "service_unavailable"})
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
+_SCOPES = re.compile(r"[a-z][a-z.:_]{1,40}(,[a-z][a-z.:_]{1,40}){0,20}")
 _THROTTLED = frozenset({"ratelimited", "rate_limited", "request_timeout"})
 
 # Raised before anything went out: the connection itself failed.
@@ -136,13 +143,21 @@ def meaning(error: Exception) -> SlackError:
     """Return what *error* means for who called."""
     if isinstance(error, SlackApiError):
         return _answered(error.response)
+    if isinstance(error, SlackClientError):
+        # slack_sdk refused to send it: a message against the limits of Block Kit
+        return SlackRefused("Slack's library refused the form of the message.")
+    meant = _unreached(error)
+    found = explained(error)
+    meant.why, meant.remedy = found.what, found.remedy
+    return meant
+
+
+def _unreached(error: Exception) -> SlackError:
+    """Return what an *error* on the way to Slack means."""
     if isinstance(error, _NOT_SENT):
         return SlackBusy("Slack cannot be reached; nothing was sent.")
     if isinstance(error, TimeoutError):
         return SlackUnknown("Slack did not answer in time.")
-    if isinstance(error, SlackClientError):
-        # slack_sdk refused to send it: a message against the limits of Block Kit
-        return SlackRefused("Slack's library refused the form of the message.")
     return SlackUnknown("The connection to Slack broke off before its answer was read.")
 
 
@@ -150,14 +165,19 @@ def _answered(response: Any) -> SlackError:
     """Return what an answer of Slack means that is not "ok"."""
     data = _data(response)
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
-    code = str(data.get("error") or "")[:80]
+    told = str(data.get("error") or "")
+    # Its own words are plain; whatever else stands there is not repeated anywhere.
+    code = told if _CODE.fullmatch(told) else ""
     if status == HTTPStatus.TOO_MANY_REQUESTS or code in _THROTTLED:
         wait = retry_after(getattr(response, "headers", {}))
         sentence = "Slack is throttling the bot; nothing was sent."
         return SlackBusy(sentence, code=code, retry_after=wait or THROTTLED_S)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _AMBIGUOUS or not code:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _AMBIGUOUS or not told:
         what = code or f"HTTP {status} without a word of its own"
-        return SlackUnknown(f"Slack had a failure of its own ({what}).", code=code)
+        unknown = SlackUnknown(f"Slack had a failure of its own ({what}).", code=code)
+        if not code:  # Slack's own failures mostly have one
+            unknown.why, unknown.remedy = _NO_WORD, _NOT_SLACK
+        return unknown
     kind = SlackShut if code in _SHUT_CODES else SlackRefused
     return kind(_sentence(code, data), code=code)
 
@@ -171,12 +191,12 @@ def _data(response: Any) -> Mapping[str, Any]:
 def _sentence(code: str, data: Mapping[str, Any]) -> str:
     """Return what Slack's error word *code* means, and what to do."""
     if code == "missing_scope":
-        needed = str(data.get("needed") or "?")[:200]
+        needed = str(data.get("needed") or "?")
+        needed = needed if _SCOPES.fullmatch(needed) else "?"
         return (
             f"The Slack app lacks the scope {needed}. Whoever runs the bot has to add"
             " it and to install the app again."
         )
-    # Its own words are plain; whatever else stands there is not repeated.
     plain = code if _CODE.fullmatch(code) else "it gave no reason that can be shown"
     return _MEANINGS.get(code, f"Slack refused: {plain}.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -14,16 +15,19 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
-from bot.config import host_port
 from bot.errors import BotError
+from bot.web import GuardedServer, Limits
 
 PATH = "/slack/events"
 LARGEST_BYTES = 512 * 1024  # a dialog is at most 250 kB
 # A signature is good for 300 s either way of our clock, so it is remembered twice that.
 REMEMBERED_S = 600.0
+SIGNED_WITHIN_S = 300.0
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 OWN_REQUEST_WITHIN_S = 10.0
 REPEATED = "I have received this already; it counts once."
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not to listen on
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - not to listen on
 
 
 class HttpMode:
@@ -45,18 +49,16 @@ class HttpMode:
         self._listen = listen
         self._public_url = public_url
         self._received = Received()
-        server = web.Application(client_max_size=LARGEST_BYTES)
-        server.router.add_post(PATH, self._receive)
-        self._runner = web.AppRunner(server, access_log=None, shutdown_timeout=1.0)
+        self._server = GuardedServer(Limits(body=LARGEST_BYTES))
+        self._server.add("POST", PATH, self._receive, _at_a_glance)
 
     async def start(self) -> None:
         """Listen; OSError when the address is taken."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, *host_port(self._listen)).start()
+        await self._server.start(self._listen)
 
     async def is_connected(self) -> bool:
         """Say whether Slack could reach us: while we serve, it could."""
-        return bool(self._runner.addresses)
+        return bool(self._server.address)
 
     async def prove(self) -> None:
         """Prove what can be proven of the way from Slack to us; raise BotError.
@@ -94,15 +96,14 @@ class HttpMode:
 
     def _own_url(self) -> str:
         """Return the address of our own listener."""
-        if not self._runner.addresses:
+        host, _, port = self._server.address.rpartition(":")
+        if not port:
             raise BotError("nothing listens for Slack")
-        host, port = self._runner.addresses[0][:2]
-        named = f"[{host}]" if ":" in host else host
-        return f"http://{_ANYWHERE.get(host, named)}:{port}{PATH}"
+        return f"http://{_ANYWHERE.get(host, host)}:{port}{PATH}"
 
     async def close(self) -> None:
         """Stop listening once the requests in hand are answered."""
-        await self._runner.cleanup()
+        await self._server.close()
 
     async def _receive(self, request: web.Request) -> web.Response:
         """Check the signature over the raw body first, then let Bolt route it.
@@ -116,9 +117,7 @@ class HttpMode:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         if not any(self._fits(one, body, headers) for one in self._verifiers):
-            return web.json_response(
-                {"error": "the signature does not fit"}, status=401
-            )
+            return _unsigned()
         if not self._received.is_new(headers["x-slack-signature"]):
             return web.Response(text=REPEATED)
         try:
@@ -140,6 +139,19 @@ class HttpMode:
         # characters that cannot be compared.
         except (ValueError, TypeError):
             return False
+
+
+def _at_a_glance(request: web.Request) -> web.Response | None:
+    """Refuse, before its body is read, what cannot be signed, or is too old."""
+    at = request.headers.get("X-Slack-Request-Timestamp", "")
+    signature = request.headers.get("X-Slack-Signature", "")
+    if not (_TIMESTAMP.fullmatch(at) and _SIGNATURE.fullmatch(signature)):
+        return _unsigned()
+    return _unsigned() if abs(time.time() - int(at)) > SIGNED_WITHIN_S else None
+
+
+def _unsigned() -> web.Response:
+    return web.json_response({"error": "the signature does not fit"}, status=401)
 
 
 @attrs.define

@@ -22,6 +22,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import BotError
+from bot.network import DIRECT, Network
 from bot.slack.errors import translated
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ class SocketMode:
         client: AsyncWebClient,
         *,
         give_up: Callable[[], None],
+        network: Network = DIRECT,
         is_back: Callable[[], None] = lambda: None,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
@@ -58,11 +60,9 @@ class SocketMode:
             app_token,
             logger=logging.getLogger("slack_sdk.socket_mode"),
             web_client=client,
-            proxy=client.proxy,
             ping_interval=PING_EVERY_S,
         )
-        if client.proxy is None:  # as our client decided for loopback
-            self._handler.client.proxy = None
+        self._network = network
         self._app_token = app_token
         self._web = client
         self._markers: dict[str, asyncio.Event] = {}
@@ -80,6 +80,7 @@ class SocketMode:
             async with asyncio.timeout(OPEN_WITHIN_S):
                 # Asked for here: connect() itself would repeat a refusal for ever.
                 client.wss_uri = await self._ticket()
+                client.proxy = self._network.proxy_for(client.wss_uri)
                 await client.connect()  # type: ignore[no-untyped-call]
         except SlackApiError as error:
             raise BotError(
@@ -90,7 +91,8 @@ class SocketMode:
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             raise BotError(
                 "the socket to Slack did not open in time; check that the network lets"
-                " WebSockets out to Slack"
+                ' WebSockets out to Slack ("mlstudio-bot check" opens one and says what'
+                " is in the way)"
             ) from error
         self._watchdog = asyncio.create_task(self._watch(), name="socket watchdog")
 

@@ -1,12 +1,15 @@
 """Who somebody is and which user groups he is in, read from Slack; fails closed.
 
-A person who cannot be read is an error; a group that cannot be read is None, which
-policy takes for nobody. Both are kept for *ttl_s* seconds unless read *fresh*.
+A person who cannot be read is an error. A group is its members; None, which policy
+takes for nobody, where it is gone, empty, disabled, or Slack refuses to tell; and the
+error itself where it cannot be read now but may be later. What was read is kept for
+*ttl_s* seconds unless it has to be *fresh*.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +20,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import SlackError, SlackUnknown
+from bot.errors import SlackBusy, SlackError, SlackRefused, SlackUnknown
 from bot.model import Person
 from bot.slack.errors import OnCall, translated, unreported
 
@@ -36,8 +39,10 @@ class _Profile(BaseModel):
 
 
 class _Enterprise(BaseModel):
-    """What Enterprise Grid adds: the workspaces that somebody belongs to."""
+    """What Enterprise Grid adds: somebody's id there, and his workspaces."""
 
+    id: str = ""
+    enterprise_id: str = ""
     teams: list[str] = []
 
 
@@ -94,13 +99,16 @@ class _Book:
     members: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def find(self, reference: str) -> _Group | None:
-        """Return the one enabled group of an id or @handle; two of a name are none."""
-        handle = reference.removeprefix("@").casefold()
+        """Return the one enabled group of an id or @handle; two of a name are none.
+
+        An id is never taken for a handle: anybody could give his group such a one.
+        """
         found = [
             group
             for group in self.groups.values()
             if not group.date_delete
-            and (group.id == reference or group.handle.casefold() == handle)
+            and reference.casefold()
+            in (group.id.casefold(), f"@{group.handle}".casefold())
         ]
         return found[0] if len(found) == 1 else None
 
@@ -116,7 +124,10 @@ class Users:
     _on_call: OnCall = attrs.field(default=unreported, kw_only=True)
     _users: dict[str, tuple[float, _User]] = attrs.field(factory=dict, init=False)
     _kept: tuple[float, _Book] | None = attrs.field(default=None, init=False)
-    _reading: asyncio.Task[_Book | None] | None = attrs.field(default=None, init=False)
+    _reading: asyncio.Task[_Book | SlackError] | None = attrs.field(
+        default=None, init=False
+    )
+    _not_before: float = attrs.field(default=-math.inf, init=False)
     _asking: set[asyncio.Task[_User]] = attrs.field(factory=set, init=False)
 
     async def person(
@@ -127,16 +138,18 @@ class Users:
         Raises SlackError: SlackRefused for somebody unknown.
         """
         user = await self._user(user_id, fresh=fresh)
+        home = self._is_home(user, team_id)
         return Person(
             user_id=user_id,
-            team_id=user.team_id or team_id,
+            team_id=self._home if home else user.team_id or team_id,
             name=user.shown(),
             deleted=user.deleted,
             is_bot=user.is_bot or user.is_workflow_bot or user_id == _SLACKBOT,
             is_guest=user.is_restricted
             or user.is_ultra_restricted
             or user.is_invited_user,
-            is_stranger=user.is_stranger or not self._is_home(user, team_id),
+            is_stranger=user.is_stranger or not home,
+            enterprise_id=user.enterprise_user.id,
         )
 
     async def is_admin(self, user_id: str) -> bool:
@@ -152,10 +165,13 @@ class Users:
     def _is_home(self, user: _User, team_id: str) -> bool:
         """Say whether all that is known of somebody's team is ours.
 
-        On Enterprise Grid a person of ours may come in from a sister workspace.
+        On Enterprise Grid a person of ours may come in from a sister workspace, and
+        users.info need not name a team: there the list of his workspaces says it.
         """
-        teams = {team for team in (user.team_id, team_id) if team}
-        return teams == {self._home} or self._home in user.enterprise_user.teams
+        grid = user.enterprise_user
+        if grid.teams:
+            return self._home in (*grid.teams, grid.enterprise_id)
+        return {team for team in (user.team_id, team_id) if team} == {self._home}
 
     async def _user(self, user_id: str, *, fresh: bool) -> _User:
         """Return what Slack says of *user_id*, kept or read."""
@@ -191,26 +207,28 @@ class Users:
 
     async def groups(
         self, references: Iterable[str], *, fresh: bool = False
-    ) -> dict[str, frozenset[str] | None]:
+    ) -> dict[str, frozenset[str] | SlackError | None]:
         """Return the members of each of *references* (ids S… or @handles).
 
-        None stands for a group that is unknown, disabled, empty or cannot be read.
-        All come from one call, shared by all who wait for it; it never raises for
-        what Slack does.
+        None stands for a group that is unknown, disabled or empty, or that Slack
+        refuses to tell of; a SlackError for one that cannot be read now. All come from
+        one call, shared by all who wait for it; it never raises for what Slack does.
         """
         wanted = dict.fromkeys(references)
-        book = await self._book(fresh=fresh) if wanted else None
-        if book is None:
-            return dict(wanted)
+        if not wanted:
+            return {}
+        book = await self._book(fresh=fresh)
+        if isinstance(book, SlackError):
+            return dict.fromkeys(wanted, _passing(book))
         return {name: await self._members(book, name) for name in wanted}
 
     async def group_id(self, reference: str) -> str | None:
         """Return the id of the group that *reference* names, for a mention."""
         book = await self._book(fresh=False)
-        group = book.find(reference) if book else None
-        if group is not None:
-            return group.id
-        return reference if book is None and _GROUP_ID.fullmatch(reference) else None
+        if isinstance(book, SlackError):
+            return reference if _GROUP_ID.fullmatch(reference) else None
+        group = book.find(reference)
+        return group.id if group else None
 
     def forget(self, group_id: str) -> None:
         """Read anew next time because *group_id* has changed.
@@ -220,18 +238,25 @@ class Users:
         log.debug("group_changed", group_id=group_id)
         self._kept = self._reading = None
 
-    async def _book(self, *, fresh: bool) -> _Book | None:
-        """Return all groups, kept or read; None if they cannot be read."""
+    async def _book(self, *, fresh: bool) -> _Book | SlackError:
+        """Return all groups, kept or read, or why they cannot be read.
+
+        Slack is not asked again before the time it named: the call would count, too.
+        """
         if not fresh and self._kept is not None and self._clock() < self._kept[0]:
             return self._kept[1]
+        if (wait := self._not_before - self._clock()) > 0:
+            sentence = "Slack is throttling the bot; nothing was sent."
+            return SlackBusy(sentence, retry_after=wait)
         if self._reading is None:
             self._reading = asyncio.create_task(self._read(), name="usergroups.list")
         # One who gives up waiting must not take the answer from the others.
         return await asyncio.shield(self._reading)
 
-    async def _read(self) -> _Book | None:
-        """Read all groups in one call; None, and a line in the log, if that fails."""
+    async def _read(self) -> _Book | SlackError:
+        """Read all groups in one call; if that fails, log and return why."""
         me, began = asyncio.current_task(), self._clock()
+        book: _Book | SlackError
         try:
             with translated("usergroups.list", self._on_call):
                 answer = await self._client.usergroups_list(
@@ -239,16 +264,25 @@ class Users:
                 )
             listing = _Listing.model_validate(answer.data)
         except (SlackError, ValidationError) as error:
-            log.warning("groups_unread", why=_why(error))
-            book = None
+            book = _meant(error)
+            log.warning("groups_unread", why=str(book))
+            self._hold_back(book)
         else:
             book = _Book({group.id: group for group in listing.usergroups})
         if self._reading is me:
             self._reading = None
-            self._kept = (began + self._ttl_s, book) if book else self._kept
+            if isinstance(book, _Book):
+                self._kept = (began + self._ttl_s, book)
         return book
 
-    async def _members(self, book: _Book, reference: str) -> frozenset[str] | None:
+    def _hold_back(self, error: SlackError) -> None:
+        """Keep until when Slack wants not to be asked, if that is what it says."""
+        if isinstance(error, SlackBusy) and error.retry_after:
+            self._not_before = self._clock() + error.retry_after
+
+    async def _members(
+        self, book: _Book, reference: str
+    ) -> frozenset[str] | SlackError | None:
         """Return the members of one group in *book*, None for none."""
         group = book.find(reference)
         if group is None:
@@ -257,22 +291,30 @@ class Users:
             return frozenset(group.users) or None
         if group.id not in book.members:
             asked = await self._ask_members(group.id)
-            if asked is None:
-                return None  # not kept: the next one may have more luck
+            if not isinstance(asked, frozenset):
+                return asked  # not kept: the next one may have more luck
             book.members[group.id] = asked
         return book.members[group.id] or None
 
-    async def _ask_members(self, group_id: str) -> frozenset[str] | None:
+    async def _ask_members(self, group_id: str) -> frozenset[str] | SlackError | None:
         """Ask for one group's members where the list left them out."""
         try:
             with translated("usergroups.users.list", self._on_call):
                 answer = await self._client.usergroups_users_list(usergroup=group_id)
             return frozenset(_Members.model_validate(answer.data).users)
         except (SlackError, ValidationError) as error:
-            log.warning("group_unread", group_id=group_id, why=_why(error))
-            return None
+            meant = _meant(error)
+            log.warning("group_unread", group_id=group_id, why=str(meant))
+            return _passing(meant)
 
 
-def _why(error: SlackError | ValidationError) -> str:
-    """Return *error* in words, without the data that pydantic quotes."""
-    return str(error) if isinstance(error, SlackError) else "the answer makes no sense"
+def _meant(error: SlackError | ValidationError) -> SlackError:
+    """Return *error* as Slack's, without the data that pydantic quotes."""
+    if isinstance(error, SlackError):
+        return error
+    return SlackUnknown("Slack's answer about user groups makes no sense.")
+
+
+def _passing(error: SlackError) -> SlackError | None:
+    """Return *error* if what it hinders may be possible later, else None."""
+    return None if isinstance(error, SlackRefused) else error

@@ -15,8 +15,8 @@ import attrs
 import structlog
 from aiohttp import web
 
-from bot.config import host_port
 from bot.telemetry.metrics import CONTENT_TYPE, Metrics
+from bot.web import GuardedServer, Limits
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ Check = Callable[[], Awaitable[bool]]
 _CHECK_WITHIN_S = 2.0  # a probe's patience; a check that takes longer has failed
 _FRESH_S = 1.0  # so that many probes cost the database one look
 _LAG_EVERY_S = 1.0
-_LARGEST_HEADER = 2048  # bytes of a request line or a header
+_LIMITS = Limits(connections=100, header=2048, body=2048, receive_within_s=5.0)
 
 
 @attrs.define
@@ -47,7 +47,9 @@ class Health:
     _looking: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _looked_at: float = attrs.field(default=float("-inf"), init=False)
     _results: Mapping[str, bool] = attrs.field(factory=dict, init=False)
-    _runner: web.AppRunner | None = attrs.field(default=None, init=False)
+    _server: GuardedServer = attrs.field(
+        factory=lambda: GuardedServer(_LIMITS), init=False
+    )
     _lag: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     async def start(self, listen: str) -> str:
@@ -55,27 +57,15 @@ class Health:
 
         Raises OSError when it is taken.
         """
-        app = web.Application(client_max_size=_LARGEST_HEADER)
         for path, page in (
             ("/livez", self._livez),
             ("/readyz", self._readyz),
             ("/metrics", self._figures),
         ):
-            app.router.add_get(path, page)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            max_line_size=_LARGEST_HEADER,
-            max_field_size=_LARGEST_HEADER,
-            max_headers=32,
-            keepalive_timeout=15.0,
-            shutdown_timeout=1.0,
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, *host_port(listen)).start()
+            self._server.add("GET", path, page)
+        address = await self._server.start(listen)
         self._lag = asyncio.create_task(self._watch_lag(), name="loop lag")
-        host, port = self._runner.addresses[0][:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return address
 
     def look_at(self, checks: Mapping[str, Check]) -> None:
         """Let other *checks* say from now on what ready means."""
@@ -92,8 +82,7 @@ class Health:
             self._lag.cancel()
             with suppress(asyncio.CancelledError):
                 await self._lag
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.close()
 
     async def _livez(self, _request: web.Request) -> web.Response:
         live = not self.watchdog_gave_up

@@ -7,46 +7,28 @@ become text, so that nothing can be added behind it.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, TextIO
-from urllib.parse import quote
 
 import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.stdlib import BoundLogger, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-Format = Literal["json", "console"]
-HIDDEN = "[hidden]"
+from bot.config.redaction import HIDDEN, redactor
+from bot.telemetry.repeats import Repeats
 
+Format = Literal["json", "console"]
 # A value under such a key is hidden whole, whatever it looks like.
 _KEYS = re.compile(
     r"(?i)(authorization|cookie|credential|password|secret|token|private_key"
     r"|response_url)$"
 )
-# Between a name and its value, in headers, JSON and reprs of pairs.
-_IS = r"(?:[\"']\s*,\s*b?[\"']|[\"']?\s*[=:]\s*b?[\"']?)"
-# Each hides its group, or all of it where it has none.
-_PATTERNS = (
-    re.compile(r"\bx(?:ox[a-z]|app)[-.][\w.-]{6,}"),  # Slack's tokens
-    re.compile(r"(?i)\bhttps://hooks\.slack(?:-gov)?\.com/(\S+)"),  # response_url
-    re.compile(r"(?i)[?&](?:ticket|token)=([^\s&\"']+)"),  # the socket's ticket
-    re.compile(rf"(?i)\bx-(?:auth|subject|security)-token{_IS}([^\s\"',;]+)"),
-    re.compile(rf"(?i)\bauthorization{_IS}([^\"'\n]+)"),
-    re.compile(rf"(?i)\b(?:password|secret|secret_?key){_IS}([^\s\"',;&]+)"),
-    re.compile(r"(?i)\bbearer\s+([\w.~+/=-]{8,})"),
-    re.compile(r"(?i)\bak:([\w-]+)"),  # the text of APIG.0301 names the access key
-    re.compile(r"://[^\s/:@]*:([^\s/@]+)@"),  # a URL with a password
-    re.compile(r"\b(?:gAAAAA|MII)[\w+/=-]{60,}"),  # Keystone's and IAM's tokens
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----((?s:.*?))-----END"),
-)
 _FIRST = ("timestamp", "level", "event", "request")  # the order to read in
-_SHORTEST = 4  # a shorter word would blot out ordinary text and protects nothing
 # Whatever moves a terminal's cursor; JSON escapes it by itself.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), 127)}
 
@@ -65,6 +47,7 @@ def configure(
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter(style, secrets))
+    handler.addFilter(Repeats(handler))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -84,43 +67,6 @@ def configure(
         wrapper_class=BoundLogger,
         cache_logger_on_first_use=False,
     )
-
-
-def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that hides *secrets*, and what looks like one, in a text."""
-    forms = {form for secret in secrets for form in _forms(secret)}
-    # The longest first: one secret may be the beginning of another.
-    known = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
-    exact = re.compile("|".join(known)) if known else None
-
-    def redact(text: str) -> str:
-        if exact:
-            text = exact.sub(HIDDEN, text)
-        for pattern in _PATTERNS:
-            text = pattern.sub(_hide, text)
-        return text
-
-    return redact
-
-
-def _forms(secret: str) -> set[str]:
-    """Return the shapes that *secret* takes in URLs, JSON and reprs."""
-    if len(secret) < _SHORTEST:
-        return set()
-    return {
-        secret,
-        quote(secret, safe="", errors="replace"),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-    }
-
-
-def _hide(match: re.Match[str]) -> str:
-    """Return the text of *match* with its last group (or all of it) hidden."""
-    whole, at = match[0], match.start()
-    start, end = match.span(len(match.groups()))
-    return whole[: start - at] + HIDDEN + whole[end - at :]
 
 
 def _common() -> list[Processor]:

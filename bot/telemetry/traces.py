@@ -26,6 +26,10 @@ log = structlog.get_logger()
 CLOSE_WITHIN_S = 2.0
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_CERTIFICATES = (
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+)
 _BAD = {State.FAILED, State.TIMED_OUT, State.UNKNOWN}
 _ROOT: ContextVar[tuple[int, int] | None] = ContextVar("root span", default=None)
 
@@ -47,9 +51,9 @@ class Traces:
 
 def traces_of(environ: Mapping[str, str]) -> Traces:
     """Return what *environ* asks for; what cannot be had is said in the log."""
-    exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    kind = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
     off = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if off or exporter not in {"", "otlp"} or not any(map(environ.get, _ENDPOINTS)):
+    if off or kind not in {"", "otlp"} or not any(map(environ.get, _ENDPOINTS)):
         return Traces()
     protocol = next(filter(None, map(environ.get, _PROTOCOLS)), "http/protobuf")
     if protocol != "http/protobuf":
@@ -63,7 +67,11 @@ def traces_of(environ: Mapping[str, str]) -> Traces:
     except ImportError as error:
         log.warning("no traces: install mlstudio-bot[otel]", error=str(error))
         return Traces()
-    return SentTraces(BatchSpanProcessor(OTLPSpanExporter()), environ)
+    # It asks the environment for the proxy, and for other certificates than we do.
+    own = any(map(environ.get, _CERTIFICATES))
+    trusted = None if own else environ.get("SSL_CERT_FILE")
+    exporter = OTLPSpanExporter(certificate_file=trusted or None)
+    return SentTraces(BatchSpanProcessor(exporter), environ)
 
 
 class SentTraces(Traces):

@@ -17,12 +17,13 @@ from collections import Counter
 
 from pydantic import SecretStr
 
-from bot.cloud import Cloud, Endpoint, Login, http_client
+from bot.cloud import Cloud, Endpoint, Login, Rank
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.notebooks import ScriptedLease, ScriptedNotebook
 from bot.demo.seed_world import Login as CloudLogin
 from bot.demo.seed_world import Project, World
 from bot.model import Kind, Target
+from bot.network import http_client
 
 PROJECT = "5b1d0e6f2c8a4f7e9d3b6a0c1e8f4d27"
 POLL_S, WARM_UP_S = 10.0, 20.0
@@ -48,7 +49,7 @@ async def watch(cloud: Cloud, target: Target, after_s: float, waits: list[float]
     await asyncio.sleep(after_s)
     while True:
         begun = time.perf_counter()
-        await cloud.read(target, can_wait=True)
+        await cloud.read(target, rank=Rank.LOOK)
         waits.append(time.perf_counter() - begun)
         await asyncio.sleep(POLL_S)
 

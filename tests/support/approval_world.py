@@ -27,6 +27,7 @@ from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.requests import RequestListeners
 from bot.listeners.responses import Responses
+from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.model import (
     UNDER_WAY,
@@ -144,7 +145,7 @@ class FarPeople:
         return {name: self.world.groups.get(name) for name in references}
 
     async def group_id(self, reference: str) -> str | None:
-        return None
+        return reference
 
 
 @dataclass
@@ -154,7 +155,7 @@ class FarCloud:
     world: World
     restarts: int = 0
 
-    async def read(self, target: Any) -> Instance:
+    async def read(self, target: Any, **_: Any) -> Instance:
         await asyncio.sleep(0)
         return Instance(target.instance_id, self.world.status)
 
@@ -231,7 +232,7 @@ class Stage:
         )
         self.requests = RequestListeners(services, quiet, self.tasks, refusals)
         self.cancellations = Cancellations(services, quiet, refusals)
-        self.queries = QueryListeners(services)
+        self.queries = QueryListeners(services, StatusCache(services))
         self.clicks = ApprovalButtons(
             services,
             self.approvals,

@@ -37,6 +37,7 @@ TRAINER = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 GATED = "f7a1c6d0-3e84-4b29-a5c7-9d0b8e2f4163"
 NAMELESS = "b6d1f0a4-7c3e-4d58-9a21-0e8f5c7b3d16"  # has no alias
 STORY_WITHIN_S = 60.0
+EVERY = "calls_per_minute = 6000"
 OPEN = """
 [[rules]]
 name = "on call"
@@ -306,6 +307,7 @@ async def benched(
     environ: Mapping[str, str] | None = None,
     world: World | None = None,
     database: str = "",
+    calls_per_minute: int = 6000,
 ) -> AsyncIterator[Bench]:
     """Run the bot between both far sides; *head* goes to the top of its file."""
     slack = slack or LocalSlack()
@@ -321,6 +323,7 @@ async def benched(
                 file.write_bytes(new_database())
             database = f"sqlite:///{file}"
         text = _settings(slack, cloud, database, {**WATCH, **(watch or {})}, http=http)
+        text = text.replace(EVERY, f"calls_per_minute = {calls_per_minute}")
         path.write_text(f"{head}\n{text}\n{rules}", encoding="utf-8")
         known = {**_secrets(slack, cloud), **(environ or {})}
         settings, secrets = load(path, known)
@@ -373,7 +376,7 @@ def _settings(
         lines += ['mode = "http"', f'listen = "127.0.0.1:{port}"']
         slack.request_url = f"http://127.0.0.1:{port}/slack/events"
     lines += ["[cloud]", f'iam_url = "{cloud.iam_url}"']
-    lines += [f'modelarts_url = "{cloud.url}"', "calls_per_minute = 6000", "[watch]"]
+    lines += [f'modelarts_url = "{cloud.url}"', EVERY, "[watch]"]
     lines += [f'{name} = "{value}"' for name, value in watch.items()]
     for project in cloud.world.projects:
         lines += [f"[projects.{project.name}]", f'id = "{project.id}"']

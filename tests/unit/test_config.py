@@ -486,7 +486,7 @@ def test_an_odd_key_is_one_clear_line(
 @pytest.mark.parametrize("table", [("projects",), ("projects", "ml-prod", "instances")])
 def test_an_odd_name_is_said_with_the_whole_place(document: dict[str, Any], table, key):
     """A name that nobody can type is named itself, not the table that it is in."""
-    value = {"id": PROJECT} if table == ("projects",) else UUID
+    value = {"id": PROJECT[::-1]} if table == ("projects",) else UUID
 
     (said,) = problems(put(document, (*table, key), value))
 
@@ -842,7 +842,8 @@ def test_the_log_is_told_every_secret():
     """Every field is hidden from the log but the names of users: a new one, too."""
     fields = Secrets.model_fields
     names = {*fields, *Credentials.model_fields} - {"clouds"}
-    visible = {"os_username", "os_user_domain_name", "username", "user_domain_name"}
+    users = {"username", "user_domain_name", "user_domain_id"}
+    visible = users | {f"os_{name}" for name in users}
 
     secrets = Secrets(**{name: _filled(name, fields[name]) for name in fields})
 

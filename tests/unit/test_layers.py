@@ -14,7 +14,9 @@ HOUSE = (
     {"__init__"},  # the version
     {"model"},
     {"errors"},
+    {"network"},
     {"config"},
+    {"web"},
     {"ledger", "cloud", "slack"},
     {"telemetry"},
     {"policy"},

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from structlog.contextvars import bound_contextvars
 
+from bot.config import redaction
 from bot.telemetry import logs
 
 SECRET = 'p4ss "wörd"/+'
@@ -161,7 +162,7 @@ def test_no_secret_in_any_field_or_traceback(written, style):
     text = stream.getvalue()
     assert "p4ss" not in text
     assert "ValueError: invalid literal" in text
-    assert text.count(logs.HIDDEN) >= 10
+    assert text.count(redaction.HIDDEN) >= 10
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_no_secret_in_any_field_or_traceback(written, style):
 )
 def test_what_looks_like_a_secret_is_hidden(text, shown):
     """A token that nobody told the log about is hidden by its look; the rest stays."""
-    assert logs.redactor([])(text) == shown
+    assert redaction.redactor([])(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_what_looks_like_a_secret_is_hidden(text, shown):
 )
 def test_ordinary_text_stays(text):
     """What is no secret can be read."""
-    assert logs.redactor(["s3cret"])(text) == text
+    assert redaction.redactor(["s3cret"])(text) == text
 
 
 def test_a_field_named_like_a_secret_is_hidden(written):
@@ -214,19 +215,19 @@ def test_a_field_named_like_a_secret_is_hidden(written):
     structlog.get_logger("bot.x").info("set", slack_bot_token="abc", password="")
 
     (line,) = _lines(stream)
-    assert (line["slack_bot_token"], line["password"]) == (logs.HIDDEN, "")
+    assert (line["slack_bot_token"], line["password"]) == (redaction.HIDDEN, "")
 
 
 # Without the letters of the mark, so that the mark cannot look like a secret.
-_SECRETS = st.text(st.characters(exclude_characters=logs.HIDDEN), min_size=4)
+_SECRETS = st.text(st.characters(exclude_characters=redaction.HIDDEN), min_size=4)
 
 
 @given(_SECRETS, st.text(), st.text())
 def test_any_secret_in_any_text_is_hidden(secret, before, after):
     """There is no secret and no text around it that lets it through."""
-    assert secret not in logs.redactor([secret])(before + secret + after)
+    assert secret not in redaction.redactor([secret])(before + secret + after)
 
 
 def test_the_longer_of_two_secrets_is_hidden_whole():
     """A secret that begins like another leaves no rest behind."""
-    assert logs.redactor(["abcd", "abcdefgh"])("abcdefgh") == logs.HIDDEN
+    assert redaction.redactor(["abcd", "abcdefgh"])("abcdefgh") == redaction.HIDDEN

@@ -260,7 +260,7 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
         mine=[r] * 30,
         rebooting=[r] * 30,
         last=[r] * 30,
-        may_restart=[r.request.target] * 30,
+        may_restart=[app_home.Glance(r.request.target, "ACTIVE", 130)] * 30,
     ),
     "home, empty": lambda _, __: app_home.home_view(),
 }

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from bot.cloud import Cloud, Login
 from bot.config import load, load_settings
 from bot.config.openstack import Place
+from bot.config.redaction import HIDDEN, redactor
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.seed_world import demo_world
 from bot.errors import ConfigError
-from bot.telemetry.logs import HIDDEN, redactor
 
 ID = "a4a5d4098fb4474fa22cd05f897d6b99"
 OTHER_ID = "0c7f35ad6d0b4c5b8f6e5d1c2b3a4958"
@@ -218,7 +218,7 @@ async def test_the_limit_holds_for_whoever_asks_the_cloud(read, home):
     async with httpx.AsyncClient() as http:
         cloud = Cloud.of(settings, secrets, http)
 
-    assert cloud._limiter._per_s == 0.5
+    assert cloud._limiter._all._per_s == 0.5
 
 
 def test_the_password_of_an_own_cloud_is_not_logged(read, home):

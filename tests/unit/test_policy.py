@@ -344,7 +344,7 @@ def test_approvers_are_everybody_listed_but_the_requester():
     approval = Approval(by=("@ml-oncall", "@hidden", "U0LEA"))
 
     assert {"U0BOB", "U0LEA"} == approvers(
-        approval, requester_id="U0ANN", groups=GROUPS
+        approval, requester_ids={"U0ANN"}, groups=GROUPS
     )
 
 
@@ -556,7 +556,7 @@ def test_who_breaks_the_glass_need_not_be_named_as_a_requester():
 @given(APPROVALS, st.sampled_from(PEOPLE), WORLDS)
 def test_the_requester_never_counts(approval, person, groups):
     """Nobody approves what he asked for, however he is listed."""
-    could = approvers(approval, requester_id=person, groups=groups)
+    could = approvers(approval, requester_ids={person}, groups=groups)
 
     assert voted(approval, person, person, groups).verdict is Verdict.DENY
     assert could is None or person not in could
@@ -565,7 +565,7 @@ def test_the_requester_never_counts(approval, person, groups):
 @given(APPROVALS, st.sampled_from(PEOPLE), WORLDS)
 def test_those_who_could_approve_are_those_who_may(approval, person, groups):
     """The preflight and the click agree on who approves."""
-    could = approvers(approval, requester_id="U0NEW", groups=groups)
+    could = approvers(approval, requester_ids={"U0NEW"}, groups=groups)
     may = voted(approval, person, "U0NEW", groups).verdict is Verdict.ALLOW
 
     assert may == (could is None or person in could)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.cloud.rate_limiter import RateLimiter
+from bot.cloud.rate_limiter import Rank, RateLimiter
 from tests.support.cloud_wire import Clock
 
 
@@ -21,7 +21,7 @@ async def test_a_burst_passes_at_once():
     bucket = limiter(clock)
 
     for _ in range(40):
-        await bucket.wait()
+        await bucket.wait(Rank.RESTART)
 
     assert clock.slept == []
 
@@ -33,7 +33,7 @@ async def test_a_minute_stays_within_a_hundred_calls():
     left = []
 
     for _ in range(200):
-        await bucket.wait()
+        await bucket.wait(Rank.RESTART)
         left.append(clock.at)
 
     assert sum(at < 60 for at in left) == 99
@@ -42,19 +42,18 @@ async def test_a_minute_stays_within_a_hundred_calls():
 
 async def test_waits_are_even_and_in_order_of_arrival():
     """Those who come together when it is empty leave one a second, first come first."""
-    clock = Clock()
+    clock = Clock(0.0)
     bucket = limiter(clock, burst=1)
-    await bucket.wait()
-    waits: list[float] = []
+    await bucket.wait(Rank.RESTART)
+    left: list[tuple[int, float]] = []
 
-    async def note(seconds: float) -> None:
-        waits.append(seconds)
+    async def leave(number: int) -> None:
+        await bucket.wait(Rank.RESTART)
+        left.append((number, clock.at))
 
-    bucket._sleep = note
-    for _ in range(4):
-        await bucket.wait()
+    await asyncio.gather(*map(leave, range(4)))
 
-    assert waits == [1.0, 2.0, 3.0, 4.0]
+    assert left == [(0, 1.0), (1, 2.0), (2, 3.0), (3, 4.0)]
 
 
 async def test_a_restart_never_waits_but_counts():
@@ -65,7 +64,7 @@ async def test_a_restart_never_waits_but_counts():
     bucket.take()
     bucket.take()
     assert clock.slept == []
-    await bucket.wait()
+    await bucket.wait(Rank.RESTART)
 
     assert clock.slept == [2.0]
 
@@ -77,29 +76,92 @@ async def test_a_quiet_time_saves_up_one_burst_only():
     clock.at += 3600
 
     for _ in range(3):
-        await bucket.wait()
+        await bucket.wait(Rank.RESTART)
 
     assert clock.slept == [1.0]
 
 
-async def test_who_gives_up_waiting_gives_his_token_back():
-    """A cancelled call does not make the next one wait for it."""
-    clock = Clock()
-    asleep = asyncio.Event()
+class Moment:
+    """A clock whose sleepers wake when a test moves it."""
 
-    async def for_ever(_: float) -> None:
-        asleep.set()
-        await asyncio.Event().wait()
+    def __init__(self) -> None:
+        self.at, self._changed = 0.0, asyncio.Event()
 
-    bucket = RateLimiter(60, 1, clock=clock, sleep=for_ever)
-    bucket.take()
-    waiting = asyncio.create_task(bucket.wait())
-    await asleep.wait()
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
+    def __call__(self) -> float:
+        return self.at
 
-    assert bucket.take() == 1.0
+    async def sleep(self, seconds: float) -> None:
+        until = self.at + seconds
+        while self.at < until:
+            await self._changed.wait()
+
+    async def pass_(self, seconds: float) -> None:
+        """Let so many seconds pass, a second at a time, and all who are due go on."""
+        for _ in range(round(seconds)):
+            self.at += 1
+            self._changed.set()
+            self._changed = asyncio.Event()
+            for _ in range(50):
+                await asyncio.sleep(0)
+
+
+def waiting(bucket: RateLimiter, rank: Rank, times: int) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(bucket.wait(rank)) for _ in range(times)]
+
+
+async def gone(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_a_restart_does_not_wait_for_questions():
+    """However many questions wait, what a restart hangs on goes before them all."""
+    moment = Moment()
+    bucket = RateLimiter(60, 40, clock=moment, sleep=moment.sleep)
+    questions = waiting(bucket, Rank.QUESTION, 200)
+    await moment.pass_(60)
+
+    for _ in range(5):  # its share is left to it
+        await asyncio.wait_for(bucket.wait(Rank.RESTART), 1)
+    late = waiting(bucket, Rank.RESTART, 3)
+    await moment.pass_(3)
+
+    assert all(task.done() for task in late)
+    assert not questions[-1].done()
+    await gone(questions)
+
+
+async def test_questions_leave_half_of_the_calls_to_the_looks():
+    """Whoever asks whatever, what is being restarted is looked at every two seconds."""
+    moment = Moment()
+    bucket = RateLimiter(60, 40, clock=moment, sleep=moment.sleep)
+    questions = waiting(bucket, Rank.QUESTION, 500)
+    looks = waiting(bucket, Rank.LOOK, 500)
+    await moment.pass_(60)
+    before = sum(task.done() for task in looks)
+
+    await moment.pass_(100)
+
+    assert 45 <= sum(task.done() for task in looks) - before <= 55
+    await gone(questions + looks)
+
+
+@pytest.mark.parametrize("rank", list(Rank))
+async def test_who_gives_up_waiting_frees_his_place_at_once(rank):
+    """Whoever waits behind a hundred that are cancelled is the next one."""
+    moment = Moment()
+    bucket = RateLimiter(60, 4, clock=moment, sleep=moment.sleep)
+    for _ in range(4):
+        bucket.take()
+    first = waiting(bucket, rank, 100)
+    (last,) = waiting(bucket, rank, 1)
+    await asyncio.sleep(0)
+
+    await gone(first)
+    await moment.pass_(3)
+
+    assert last.done()
 
 
 async def test_who_can_wait_leaves_a_quarter_of_the_burst():
@@ -107,13 +169,15 @@ async def test_who_can_wait_leaves_a_quarter_of_the_burst():
     clock = Clock()
     bucket = limiter(clock)
     for _ in range(30):
-        await bucket.wait_in_line()
+        await bucket.wait(Rank.LOOK)
     assert clock.slept == []
 
-    for _ in range(10):
-        await bucket.wait()
+    for _ in range(5):
+        await bucket.wait(Rank.QUESTION)
+    for _ in range(5):
+        await bucket.wait(Rank.RESTART)
     assert clock.slept == []
-    await bucket.wait_in_line()
+    await bucket.wait(Rank.LOOK)
 
     assert clock.slept == [11.0]
 
@@ -125,7 +189,7 @@ async def test_those_who_can_wait_are_served_evenly_in_their_order():
     left: list[tuple[int, float]] = []
 
     async def look(number: int) -> None:
-        await bucket.wait_in_line()
+        await bucket.wait(Rank.LOOK)
         left.append((number, clock.at))
 
     await asyncio.gather(*map(look, range(6)))
@@ -143,26 +207,11 @@ async def test_nobody_queues_behind_those_who_can_wait():
         await asyncio.Event().wait()
 
     bucket = RateLimiter(60, 40, clock=clock, sleep=for_ever)
-    looks = [asyncio.create_task(bucket.wait_in_line()) for _ in range(100)]
+    looks = [asyncio.create_task(bucket.wait(Rank.LOOK)) for _ in range(100)]
     await asleep.wait()
 
-    await asyncio.wait_for(bucket.wait(), 1)
+    await asyncio.wait_for(bucket.wait(Rank.RESTART), 1)
 
     for look in looks:
         look.cancel()
     await asyncio.wait(looks)
-
-
-async def test_who_leaves_the_line_holds_nobody_up():
-    """A look that is cancelled in line lets the next one go on."""
-    clock = Clock()
-    bucket = limiter(clock, burst=1)
-    await bucket.wait()
-    async with bucket._line:
-        first, second = (asyncio.create_task(bucket.wait_in_line()) for _ in range(2))
-        await asyncio.sleep(0)
-        first.cancel()
-
-    await asyncio.wait_for(second, 1)
-
-    assert first.cancelled()

@@ -348,11 +348,11 @@ def test_the_command_line_prints_json_for_machines(config, stories):
 
 
 def test_the_command_line_finds_the_trail_whole(config, stories):
-    """``--verify`` says how many entries there are and which hash is the newest."""
+    """``--verify`` says from where to where, and which hash is the newest."""
     code, out = history(config, "--verify")
 
     assert code == 0
-    assert out.startswith("✓ the trail is whole: 7 entries, newest hash ")
+    assert out.startswith("✓ from entry 1 to 7 nothing is missing, changed or moved; ")
 
 
 def test_the_command_line_finds_flaws(config, stories, path):

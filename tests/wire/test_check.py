@@ -87,7 +87,14 @@ class Slack:
             ]
             return {"ok": True, "usergroups": groups}
         named = {"user": "mlstudio", "team": "Acme", "team_id": "T0HOME"}
-        return {"ok": True, "url": "wss://x"} | named
+        return {"ok": True, "url": self.url.replace("http", "ws")[:-4] + "link"} | named
+
+    async def link(self, request):
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello"})
+        await socket.receive()  # closed by the other side
+        return socket
 
 
 @pytest.fixture
@@ -95,6 +102,7 @@ async def slack():
     """Return a Slack that serves on loopback."""
     slack, app = Slack(), web.Application()
     app.router.add_route("*", "/api/{method}", slack.answer)
+    app.router.add_get("/link", slack.link)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -161,6 +169,7 @@ async def test_all_is_well(run, tmp_path):
         "✓ scope usergroups:read",
         "✓ scope users:read",
         "✓ the app token opens a socket",
+        "✓ the socket opens, and Slack says hello on it",
         "✓ user U0ANN (ann)",
         "✓ user group @ml-leads has 2 members",
         "✓ user group @ml-oncall has 2 members",
@@ -263,7 +272,11 @@ async def test_slack_out_of_reach(run, slack):
 
     lines = await run()
 
-    assert "the bot token: Slack cannot be reached; nothing was sent." in _bad(lines)
+    assert any(
+        what.startswith("the bot token: Slack cannot be reached; nothing was sent. ")
+        and what.endswith("and the connection was refused.")
+        for what in _bad(lines)
+    ), lines
     assert all("copy" not in line.remedy for line in lines)
 
 
@@ -634,6 +647,7 @@ async def test_the_command_where_all_is_well(checked):
         "Slack knows the bot as",
         *(f"scope {scope}" for scope in SCOPES),
         "the app token opens a socket",
+        "the socket opens, and Slack says hello",
         "user U0BOB",
         *(f"user group @{group} has" for group in ("ml-oncall", "ml-leads", "sre")),
         "rule “gated”: 2 people could approve",

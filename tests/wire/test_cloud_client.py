@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cloud import Cloud
+from bot.cloud import Cloud, Rank
 from bot.cloud.schemas import InstanceAnswer
 from bot.errors import (
     CloudBusy,
@@ -283,12 +283,12 @@ async def test_looks_wait_their_turn(wire, clock):
     """Looks beyond the burst of 40 wait for the limit; a restart goes before them."""
     cloud = cloud_over(wire, clock, calls_per_minute=60)
     for _ in range(40):
-        await cloud.read(TRAINER)
+        await cloud.read(TRAINER, rank=Rank.RESTART)
     assert clock.slept == []
 
     await cloud.restart(TRAINER)
     assert clock.slept == []
-    await cloud.read(TRAINER)
+    await cloud.read(TRAINER, rank=Rank.RESTART)
 
     assert clock.slept == [2.0]
 
@@ -297,11 +297,13 @@ async def test_looks_of_a_watch_go_behind_those_of_people(wire, clock):
     """Watching never uses up the calls that somebody who asks now needs."""
     cloud = cloud_over(wire, clock, calls_per_minute=60)
     for _ in range(31):
-        await cloud.read(TRAINER, can_wait=True)
+        await cloud.read(TRAINER, rank=Rank.LOOK)
     assert clock.slept == [1.0]
 
-    for _ in range(10):
-        await cloud.read(TRAINER)
+    for _ in range(5):
+        await cloud.read(TRAINER, rank=Rank.QUESTION)
+    for _ in range(5):
+        await cloud.read(TRAINER, rank=Rank.RESTART)
 
     assert clock.slept == [1.0]
 

@@ -1,5 +1,6 @@
 """What may be relied on with `discover`: the names of the cloud work like aliases."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -157,8 +158,11 @@ async def test_a_slow_list_holds_no_command_up(side: Side, clock: Clock):
     settings = settings_of()
     names = Names(lambda: settings, side.cloud, clock)
     side.far.faults.plant("list", Fault(delay_s=30))
+    listing = asyncio.Event()
+    side.far.on_change.append(lambda _: side.asked("list") and listing.set())
 
     await names.fresh("ml-nb", within_s=0.05)
+    await listing.wait()
 
     with pytest.raises(UsageError, match="still being read"):
         names.settings().target("ml-nb", "nb-3")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.cloud import Cloud, Endpoint, Login, http_client
+from bot.cloud import Cloud, Endpoint, Login
 from bot.demo.aksk_verifier import AccessKey
 from bot.demo.cloud_http import FAULTS, Fault, Reply, gateway, html
 from bot.demo.instances import CANARY, ScriptedInstance
@@ -27,6 +27,7 @@ from bot.errors import (
     CloudUnknown,
 )
 from bot.model import LONGEST_MS, SHORTEST_MS, Act, AutoStop, Kind, Target
+from bot.network import http_client
 
 PROJECT = "5b1d0e6f2c8a4f7e9d3b6a0c1e8f4d27"
 HOUR = 3_600_000

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.cloud import notebook
+from bot.cloud import Rank, notebook
 from bot.demo.cloud_http import Fault, html
 from bot.errors import CloudGone, CloudUnknown
 from tests.wire.test_notebooks import TARGET, Side, many, side, uuid
@@ -21,7 +21,7 @@ def watched(number: int):
 async def look(side: Side, targets):
     """Look at all *targets* at the same time."""
     return await asyncio.gather(
-        *(side.cloud.read(target, can_wait=True) for target in targets),
+        *(side.cloud.read(target, rank=Rank.LOOK) for target in targets),
         return_exceptions=True,
     )
 
@@ -57,11 +57,11 @@ async def test_a_look_is_never_older_than_its_question(side: Side):
     side.far.faults.plant("list", Fault(delay_s=0.5))
     listing = asyncio.Event()
     side.far.on_change.append(lambda _: side.asked("list") and listing.set())
-    before = asyncio.gather(*(side.cloud.read(t, can_wait=True) for t in watched(9)))
+    before = asyncio.gather(*(side.cloud.read(t, rank=Rank.LOOK) for t in watched(9)))
     await listing.wait()
     side.far.put("box-0", "STOPPED")
 
-    after = await side.cloud.read(watched(1)[0], can_wait=True)
+    after = await side.cloud.read(watched(1)[0], rank=Rank.LOOK)
     await before
 
     assert after.status == "STOPPED"
@@ -132,7 +132,7 @@ async def test_a_fault_of_our_own_leaves_nobody_waiting(side: Side, monkeypatch)
 async def test_a_look_that_is_given_up_leaves_the_others_alone(side: Side):
     """Who stops waiting takes nothing from those who go on."""
     looks = [
-        asyncio.create_task(side.cloud.read(target, can_wait=True))
+        asyncio.create_task(side.cloud.read(target, rank=Rank.LOOK))
         for target in watched(9)
     ]
     await asyncio.sleep(0.05)

@@ -1,5 +1,6 @@
 """What the bot asks of Slack, and what each of Slack's answers means."""
 
+import os
 import socket
 import traceback
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from slack_sdk.errors import SlackObjectFormationError
 
 from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, SlackUnknown
 from bot.model import Message
+from bot.network import Network
 from bot.slack import errors
 from bot.slack.client import RETRY_AFTER_WITHIN_S, SlackClient, clients
 from bot.slack.errors import THROTTLED_S, meaning, retry_after
@@ -445,11 +447,16 @@ async def test_loopback_is_not_sent_through_a_proxy(
     """The demo works behind a company's proxy, and NO_PROXY is heeded."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("NO_PROXY", "slack.internal")
+    network = Network.of(os.environ)
     async with connected("http://127.0.0.1:1/api/") as (poster, _, session):
-        inside, _ = clients(TOKEN, "https://slack.internal/api/", session)
-        outside, _ = clients(TOKEN, "https://slack.com/api/", session)
+        local, _ = clients(TOKEN, "http://127.0.0.1:1/api/", session, network=network)
+        inside, _ = clients(
+            TOKEN, "https://slack.internal/api/", session, network=network
+        )
+        outside, _ = clients(TOKEN, "https://slack.com/api/", session, network=network)
 
     assert poster.proxy is None
+    assert local.proxy is None
     assert inside.proxy is None
     assert outside.proxy == "http://proxy.invalid:3128"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.errors import SlackRefused, SlackUnknown
+from bot.errors import SlackBusy, SlackRefused, SlackUnknown
 from bot.model import Person
 from bot.slack.users import Users
 from tests.support.tiny_slack import (
@@ -23,6 +23,7 @@ from tests.support.tiny_slack import (
 
 HOME = "T1HOME"
 LEADS = {"id": "S1", "handle": "ml-leads", "date_delete": 0, "users": ["U1", "U2"]}
+THROTTLED = reply(429, {"ok": False, "error": "ratelimited"}, Retry_After="60")
 
 
 class Clock:
@@ -104,9 +105,13 @@ async def test_slackbot_is_a_bot(users: Users) -> None:
 
 async def test_sister_workspace_on_grid(users: Users, slack: TinySlack) -> None:
     """On Enterprise Grid a member of ours may come in from a sister workspace."""
-    slack.play("users.info", user(team_id="T9", enterprise_user={"teams": [HOME]}))
-
-    assert not (await users.person("U1", team_id="T9")).is_stranger
+    grid = {"id": "W1", "enterprise_id": "E1", "teams": ["T9", HOME]}
+    for team in ("T9", None):
+        slack.play("users.info", user(team_id=team, enterprise_user=grid))
+        for clicked_from in ("T9", "T7", HOME, ""):
+            person = await users.person("U1", team_id=clicked_from, fresh=True)
+            assert (person.is_stranger, person.team_id) == (False, HOME)
+            assert (person.identity, person.ids) == ("W1", {"U1", "W1"})
 
 
 async def test_team_of_the_payload(users: Users, slack: TinySlack) -> None:
@@ -219,14 +224,14 @@ async def test_group_that_counts_for_nobody(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "kind"),
     [
-        refused("missing_scope", needed="usergroups:read"),
-        refused("plan_upgrade_required"),
-        reply(429, {"ok": False, "error": "ratelimited"}, Retry_After="60"),
-        reply(502, "bad gateway"),
-        ok(),
-        cut,
+        (refused("missing_scope", needed="usergroups:read"), type(None)),
+        (refused("plan_upgrade_required"), type(None)),
+        (THROTTLED, SlackBusy),
+        (reply(502, "bad gateway"), SlackUnknown),
+        (ok(), SlackUnknown),
+        (cut, SlackUnknown),
     ],
     ids=["scope", "plan", "throttled", "failure", "nonsense", "cut"],
 )
@@ -235,12 +240,41 @@ async def test_groups_that_cannot_be_read(
     slack: TinySlack,
     capsys: pytest.CaptureFixture[str],
     answer: Any,
+    kind: type,
 ) -> None:
-    """Groups that cannot be read name nobody, and the log says why."""
+    """Groups that cannot be read name nobody, or say that it may pass; the log too."""
     slack.play("usergroups.list", answer)
 
-    assert await users.groups(["@ml-leads"]) == {"@ml-leads": None}
+    assert isinstance((await users.groups(["@ml-leads"]))["@ml-leads"], kind)
     assert "groups_unread" in capsys.readouterr().out
+
+
+async def test_throttled_groups_are_left_alone_for_as_long_as_slack_says(
+    users: Users, slack: TinySlack, clock: Clock
+) -> None:
+    """Until the time that Slack named nobody asks again, and everybody hears it."""
+    slack.play("usergroups.list", THROTTLED, ok(usergroups=[LEADS]))
+    for _ in range(20):
+        await users.groups(["S1"], fresh=True)
+    clock.now += 59
+    late = (await users.groups(["S1"], fresh=True))["S1"]
+    assert isinstance(late, SlackBusy)
+    assert late.retry_after == 1
+    assert len(slack.calls) == 1
+
+    clock.now += 1
+    assert await users.groups(["S1"]) == {"S1": frozenset({"U1", "U2"})}
+
+
+async def test_an_id_is_no_handle(users: Users, slack: TinySlack) -> None:
+    """A group whose handle is the id of another one is not taken for that one."""
+    gone = LEADS | {"date_delete": 1700000000}
+    slack.play(
+        "usergroups.list", ok(usergroups=[gone, LEADS | {"id": "S2", "handle": "s1"}])
+    )
+
+    assert await users.groups(["S1"]) == {"S1": None}
+    assert await users.groups(["@s1"]) == {"@s1": frozenset({"U1", "U2"})}
 
 
 async def test_failed_read_is_not_kept(users: Users, slack: TinySlack) -> None:
@@ -256,7 +290,8 @@ async def test_fresh_failure_does_not_fall_back(users: Users, slack: TinySlack) 
     await users.groups(["S1"])
     slack.play("usergroups.list", refused("internal_error"))
 
-    assert await users.groups(["S1"], fresh=True) == {"S1": None}
+    unread = (await users.groups(["S1"], fresh=True))["S1"]
+    assert isinstance(unread, SlackUnknown)
 
 
 async def test_groups_are_kept_for_a_while(
@@ -373,7 +408,7 @@ async def test_members_that_cannot_be_read(users: Users, slack: TinySlack) -> No
     )
 
     assert await users.groups(["S1"]) == {"S1": None}
-    assert await users.groups(["S1"]) == {"S1": None}
+    assert isinstance((await users.groups(["S1"]))["S1"], SlackUnknown)
     assert await users.groups(["S1"]) == {"S1": frozenset({"U7"})}
 
 

@@ -6,25 +6,29 @@ It changes nothing anywhere; what it finds is lines, not exceptions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
-from pydantic import SecretStr
 
 from bot.cli.check.backends import cloud_lines, database_line
 from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.cli.check.rules import approval_lines, people_of, rule_lines
 from bot.cli.check.slack import (
-    app_token_line,
     editor_lines,
     group_line,
     home_team,
     user_line,
 )
-from bot.cloud import Cloud, http_client
+from bot.cli.check.socket_mode import socket_lines
+from bot.cli.logins import can_log_in, given
+from bot.cloud import Cloud
 from bot.config import Settings, examine
 from bot.config.error_messages import Problem
-from bot.config.secrets import VARIABLES, Secrets
+from bot.config.redaction import hider
+from bot.config.secrets import VARIABLES, Secrets, exposed
+from bot.errors import ConfigError
+from bot.network import Network, http_client
 from bot.policy import references
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.users import Users
@@ -45,19 +49,38 @@ async def check_file(
     settings, secrets = found.settings, found.secrets
     if settings is None:
         return [bad(problem, f"mend {path}") for problem in found.wrong]
-    lines = _secrets(environ, found.missing, offline=offline)
+    network = _network(environ, lines := [])
+    lines += _secrets(environ, found.missing, offline=offline)
+    clean = hider(secrets.hidden)  # the cloud and a proxy may echo what we sent
     return [
         good(
             f"{path}: {counted(len(settings.projects), 'project')},"
             f" {counted(len(settings.rules), 'rule')}"
         ),
         *lines,
-        *await check(settings, secrets, offline=offline),
+        *(
+            replace(line, what=clean(line.what), remedy=clean(line.remedy))
+            for line in await check(settings, secrets, network, offline=offline)
+        ),
     ]
 
 
-async def check(settings: Settings, secrets: Secrets, *, offline: bool) -> list[Line]:
-    """Check what *settings* and *secrets* lead to: rules, database, Slack, cloud."""
+def _network(environ: Mapping[str, str], lines: list[Line]) -> Network | None:
+    """Return the way out that *environ* describes; what is wrong goes into *lines*."""
+    try:
+        return Network.of(environ)
+    except ConfigError as error:
+        lines.append(bad(str(error), "mend or remove that environment variable"))
+        return None
+
+
+async def check(
+    settings: Settings, secrets: Secrets, network: Network | None, *, offline: bool
+) -> list[Line]:
+    """Check what *settings* and *secrets* lead to: rules, database, Slack, cloud.
+
+    Without a *network* nobody is asked over it.
+    """
     lines = list(rule_lines(settings.rules, settings.projects))
     if offline:
         lines += approval_lines(settings.rules, None)
@@ -67,8 +90,12 @@ async def check(settings: Settings, secrets: Secrets, *, offline: bool) -> list[
         ]
         return lines
     lines.append(await database_line(settings.database))
-    lines += await _slack(settings, secrets)
-    lines += await _cloud(settings, secrets)
+    if network is None:
+        mend = "mend the environment variable that is wrong above"
+        asked = ("Slack was not asked", "the cloud was not asked")
+        return lines + [skipped(what, mend) for what in asked]
+    lines += await _slack(settings, secrets, network)
+    lines += await _cloud(settings, secrets, network)
     return lines
 
 
@@ -79,8 +106,13 @@ def _secrets(
     present = {name for name in environ if environ[name]}
     given = [n for n in VARIABLES if present & {n, f"{n}_FILE"}]
     wrong = {str(problem.path[0]): problem for problem in problems}
+    files = exposed(environ)
     return [
-        *(good(f"{name} is set") for name in given if name not in wrong),
+        *(
+            good(f"{name} is set{_exposed(name, files)}")
+            for name in given
+            if name not in wrong
+        ),
         *(
             bad(str(problem), f"mend the environment variable {name}")
             for name, problem in wrong.items()
@@ -89,19 +121,30 @@ def _secrets(
     ]
 
 
-async def _slack(settings: Settings, secrets: Secrets) -> list[Line]:
+def _exposed(name: str, files: Mapping[str, str]) -> str:
+    """Return what to say of a secret whose file every user of this machine may read.
+
+    It is no ✗: in a container, where Kubernetes and Docker make such files readable for
+    all, there is nobody else.
+    """
+    said = f"; but every user here can read its file: chmod 600 {files.get(name)}"
+    return said if name in files else ""
+
+
+async def _slack(settings: Settings, secrets: Secrets, network: Network) -> list[Line]:
     """Ask Slack about the tokens, and about everybody whom the rules name."""
-    if not _given(secrets.slack_bot_token):
+    if not given(secrets.slack_bot_token):
         return [skipped("Slack was not asked", "set SLACK_BOT_TOKEN")]
     lines: list[Line] = []
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         token = secrets.slack_bot_token.get_secret_value()
         # The client that repeats nothing: somebody waits, and can run it again.
-        client, _ = clients(token, settings.slack.api_url, session)
-        team = await home_team(client, lines)
-        if settings.slack.mode == "socket" and _given(secrets.slack_app_token):
+        api_url = settings.slack.api_url
+        client, _ = clients(token, api_url, session, network=network)
+        team = await home_team(client, lines, network.way(api_url))
+        if settings.slack.mode == "socket" and given(secrets.slack_app_token):
             app_token = secrets.slack_app_token.get_secret_value()
-            lines.append(await app_token_line(client, app_token))
+            lines += await socket_lines(client, session, app_token, network)
         if team:
             users = Users(client, team)
             lines += await _users(settings, users)
@@ -128,30 +171,10 @@ async def _users(settings: Settings, users: Users) -> list[Line]:
     ]
 
 
-async def _cloud(settings: Settings, secrets: Secrets) -> list[Line]:
+async def _cloud(settings: Settings, secrets: Secrets, network: Network) -> list[Line]:
     """Log in to every project and look at every instance that has a name."""
-    # An empty password would only count as one more failed login.
-    if not all(map(_given, _needed(settings, secrets))):
+    if not can_log_in(settings, secrets):
         return [skipped("the cloud was not asked", "set the secrets of its login")]
-    async with http_client() as http:
+    async with http_client(network) as http:
         cloud = Cloud.of(settings, secrets, http)
-        return [line async for line in cloud_lines(settings, cloud)]
-
-
-def _needed(settings: Settings, secrets: Secrets) -> list[SecretStr]:
-    """Return the secrets that the logins of all projects need."""
-    of = {
-        "token": [
-            secrets.os_username,
-            secrets.os_password,
-            secrets.os_user_domain_name,
-        ],
-        "aksk": [secrets.ak, secrets.sk],
-    }
-    points = settings.endpoints.values()
-    logins = {p.auth for p in points if p.auth == "aksk" or not p.cloud}
-    return [secret for login in logins for secret in of[login]]
-
-
-def _given(secret: SecretStr) -> bool:
-    return bool(secret.get_secret_value())
+        return [line async for line in cloud_lines(settings, cloud, network)]

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.cli.check.line import Line, bad, counted, good, skipped
+from bot.cli.check.line import Line, bad, counted, failed, good, skipped
 from bot.cloud import Cloud
 from bot.config import Settings
-from bot.errors import CloudError, CloudOtherKind, CloudRefused
+from bot.errors import BotError, CloudError, CloudOtherKind, CloudRefused
+from bot.ledger.files import exposed
 from bot.ledger.migration import missing
+from bot.ledger.postgres import is_postgres
+from bot.ledger.preconditions import unmet
 from bot.ledger.schema import engine_of, url_of
+from bot.network import Network
 
 MOST_SKEW_S = 60.0  # beyond, tokens and signatures begin to be refused
 _LOGINS = {
@@ -27,16 +32,34 @@ _LOGINS = {
 
 
 async def database_line(database: str) -> Line:
-    """Return whether *database* can be reached and written."""
+    """Return whether *database* can be reached, and is all that ``run`` needs."""
+    if is_postgres(database):
+        shown = f"the database {_shown(database)}"
+        try:
+            if why := await unmet(database):
+                return bad(f"{shown}: {why.fault}", why.remedy)
+        except BotError as error:
+            return bad(f"{shown}: {error}", _remedy(error))
     return await asyncio.to_thread(_database_line, database)
 
 
+def _shown(database: str) -> str:
+    """Return an address without the password that it should not hold."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", database)
+
+
+def _remedy(error: BotError) -> str:
+    if "read-only" in str(error):  # libpq's word
+        return "name the primary, or all hosts: postgresql://user@host1,host2/database"
+    return "mend database = …, or what it points to"
+
+
 def _database_line(database: str) -> Line:
-    url = url_of(database)
-    file = Path(url.database or "")
-    if url.get_backend_name() == "sqlite" and not file.exists():
-        return _new_file(file)
-    shown = f"the database {url.render_as_string(hide_password=True)}"
+    if not is_postgres(database):
+        file = Path(url_of(database).database or "")
+        if not file.exists():
+            return _new_file(file)
+    shown = f"the database {_shown(database)}"
     engine = engine_of(database)
     try:
         with engine.connect() as connection:
@@ -47,7 +70,15 @@ def _database_line(database: str) -> Line:
     finally:
         engine.dispose()
     added = f" (the next start adds {lacking})" if lacking else ""
-    return good(f"{shown} answers{added}")
+    sqlite = not is_postgres(database)
+    return good(f"{shown} answers{added}{_exposed(file) if sqlite else ''}")
+
+
+def _exposed(file: Path) -> str:
+    """Return what to say of files that every user of this machine may read."""
+    # No ✗: it works, and who else is on this machine is for its owner to know.
+    names = " ".join(map(str, exposed(file)))
+    return f"; but every user here can read it: chmod 600 {names}" if names else ""
 
 
 def _new_file(path: Path) -> Line:
@@ -69,14 +100,17 @@ def _new_file(path: Path) -> Line:
 # --- the cloud -----------------------------------------------------------------------
 
 
-async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:
+async def cloud_lines(
+    settings: Settings, cloud: Cloud, network: Network
+) -> AsyncIterator[Line]:
     """Yield for each project its login, itself and its aliases; last, our clock."""
     owners: set[str] = set()
     for project, own in settings.projects.items():
-        line = await _login_line(settings, cloud, project)
+        line = await _login_line(settings, cloud, network, project)
         yield line
         if line.ok:
-            line = await _project_line(cloud, project)
+            way = network.way(settings.endpoint(project).modelarts_url)
+            line = await _project_line(cloud, project, way)
             yield line
         for alias in own.instances:
             if line.ok:
@@ -92,16 +126,21 @@ async def cloud_lines(settings: Settings, cloud: Cloud) -> AsyncIterator[Line]:
         yield _clock_line(skew)
 
 
-async def _login_line(settings: Settings, cloud: Cloud, project: str) -> Line:
+async def _login_line(
+    settings: Settings, cloud: Cloud, network: Network, project: str
+) -> Line:
+    point = settings.endpoint(project)
     try:
         await cloud.log_in(project)
     except CloudError as error:
-        mend = f"set {_LOGINS[settings.endpoint(project).auth]} right"
-        return bad(f"{project}: the login failed: {error}", _mending(error, mend))
+        mend = _mending(error, f"set {_LOGINS[point.auth]} right")
+        asked = point.iam_url if point.auth == "token" else point.modelarts_url
+        what = f"{project}: the login failed"
+        return failed(what, error, mend, network.way(asked))
     return good(f"{project}: the login works")
 
 
-async def _project_line(cloud: Cloud, project: str) -> Line:
+async def _project_line(cloud: Cloud, project: str, way: str) -> Line:
     try:
         await cloud.prove(project)
     except CloudError as error:
@@ -109,7 +148,7 @@ async def _project_line(cloud: Cloud, project: str) -> Line:
             f"mend projects.{project}.id or modelarts_url, or give the bot's user the"
             " permission modelarts:notebook:get"
         )
-        return bad(f"{project}: {error}", _mending(error, mend))
+        return failed(project, error, _mending(error, mend), way)
     return good(f"{project}: ModelArts answers")
 
 
@@ -124,7 +163,7 @@ async def _alias_line(
         return bad(f"{project}/{alias}: {error}", mend)
     except CloudError as error:
         mend = f"mend or remove the id at projects.{project}.instances.{alias}"
-        return bad(f"{project}/{alias}: {error}", _mending(error, mend))
+        return failed(f"{project}/{alias}", error, _mending(error, mend))
     owners.add(instance.owner)
     return good(f"{project}/{alias} is {instance.status} (kind {instance.kind})")
 
@@ -138,7 +177,7 @@ async def _names_line(cloud: Cloud, project: str, owners: set[str]) -> Line:
             "give the bot's user the permission modelarts:notebook:listAllNotebooks, or"
             f" set discover = false in projects.{project}"
         )
-        return bad(f"{project}: {error}", _mending(error, mend))
+        return failed(project, error, _mending(error, mend))
     owners.update(one.owner for one in found)
     return good(f"{project}: {counted(len(found), 'notebook')} can be named")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.errors import BotError
+
 _MARKS = {True: "✓", False: "✗", None: "–"}
 
 
@@ -31,6 +33,17 @@ def good(what: str) -> Line:
 def bad(what: str, remedy: str) -> Line:
     """Return the line of something that has to be mended."""
     return Line(ok=False, what=what, remedy=remedy)
+
+
+def failed(what: str, error: BotError, remedy: str, way: str = "") -> Line:
+    """Return the line of a call that ended in *error*.
+
+    What the network or the far side said is added, and whom the call asked (*way*);
+    what *error* itself knows of a remedy counts more than *remedy*.
+    """
+    asked = f"asked was {way}, and " if way else ""
+    why = f" To be exact: {asked}{error.why}." if error.why else ""
+    return bad(f"{what}: {error}{why}", error.remedy or remedy)
 
 
 def skipped(what: str, remedy: str) -> Line:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.model import Approval, Rule
-from bot.policy import EVERYBODY, Groups, approvers
+from bot.policy import EVERYBODY, Groups, approvers, members
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 _ADD_APPROVERS = "name more people in its approval.by, or lower approval.needed"
@@ -73,7 +73,7 @@ def approval_lines(
 def _approval_line(
     rule: Rule, approval: Approval, groups: Groups, unfit: Collection[str]
 ) -> Line:
-    could = approvers(approval, requester_id="", groups=groups)
+    could = approvers(approval, requester_ids=(), groups=groups)
     named = f"rule “{rule.name}”"
     if could is None:
         return good(f"{named}: every full member could approve")
@@ -98,7 +98,7 @@ def _too_few(approval: Approval, could: frozenset[str], requester: str) -> bool:
 def _requesters(rule: Rule, groups: Groups) -> set[str]:
     """Return who can ask by *rule*, as far as it names them."""
     users = {entry for entry in rule.who if _USER_ID.fullmatch(entry)}
-    return users.union(*(groups.get(entry) or () for entry in rule.who))
+    return users.union(*(members(groups, entry) for entry in rule.who))
 
 
 def _approvers_of(rule: Rule) -> tuple[str, ...]:

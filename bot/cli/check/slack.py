@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.cli.check.line import Line, bad, counted, good, skipped
+from bot.cli.check.line import Line, bad, counted, failed, good, skipped
 from bot.errors import SlackError, SlackRefused, SlackShut
 from bot.slack.errors import translated
 from bot.slack.users import Users
@@ -38,17 +38,18 @@ _ADD_SCOPE = (
 )
 
 
-async def home_team(client: AsyncWebClient, lines: list[Line]) -> str:
+async def home_team(client: AsyncWebClient, lines: list[Line], way: str) -> str:
     """Return the workspace of the bot token, "" if Slack refuses it.
 
-    A line about the token and one for each scope go into *lines*.
+    A line about the token and one for each scope go into *lines*; *way* is whom the
+    client asks.
     """
     try:
         with translated("auth.test"):
             answer = await client.auth_test()
     except SlackError as error:
         remedy = "install the app and copy its Bot User OAuth Token (xoxb-…)"
-        lines.append(bad(f"the bot token: {error}", _mending(error, remedy)))
+        lines.append(failed("the bot token", error, mending(error, remedy), way))
         return ""
     name, team = answer.get("user", "?"), answer.get("team", "?")
     lines.append(good(f"Slack knows the bot as {name} in {team}"))
@@ -73,32 +74,13 @@ def _spare_line(scope: str) -> Line:
     )
 
 
-async def app_token_line(client: AsyncWebClient, token: str) -> Line:
-    """Return whether the app token opens a socket; the ticket is not used."""
-    try:
-        with translated("apps.connections.open"):
-            await client.apps_connections_open(app_token=token)
-    except SlackError as error:
-        remedy = (
-            "make one under Basic Information > App-Level Tokens with the scope"
-            " connections:write, and switch on Socket Mode"
-        )
-        # Of a refused token Slack's table of errors speaks as of the bot's.
-        refused = isinstance(error, SlackRefused | SlackShut)
-        why = f"Slack refuses SLACK_APP_TOKEN ({error.code})" if refused else error
-        return bad(
-            f"the app token: {why}", remedy if refused else _mending(error, remedy)
-        )
-    return good("the app token opens a socket")
-
-
 async def user_line(users: Users, user_id: str, rules: Collection[str]) -> Line:
     """Return whether *user_id*, whom *rules* name, is somebody who may act."""
     where = f"remove it from {_listed(rules)}, or name the right one"
     try:
         person = await users.person(user_id, fresh=True)
     except SlackError as error:
-        return bad(f"user {user_id}: {error}", _mending(error, where))
+        return failed(f"user {user_id}", error, mending(error, where))
     faults = {
         "is deactivated": person.deleted,
         "is a bot": person.is_bot,
@@ -112,8 +94,10 @@ async def user_line(users: Users, user_id: str, rules: Collection[str]) -> Line:
     return good(shown)
 
 
-def group_line(reference: str, members: Collection[str] | None) -> Line:
+def group_line(reference: str, members: Collection[str] | SlackError | None) -> Line:
     """Return whether the user group *reference* has *members* that Slack names."""
+    if isinstance(members, SlackError):
+        return bad(f"user group {reference}: {members}", _AGAIN)
     if members:
         return good(f"user group {reference} has {counted(len(members), 'member')}")
     return bad(
@@ -164,7 +148,7 @@ def _editable_line(reference: str, editor: str) -> Line:
     )
 
 
-def _mending(error: SlackError, remedy: str) -> str:
+def mending(error: SlackError, remedy: str) -> str:
     """Return *remedy* where Slack refused, patience where it was not well."""
     if error.code == "missing_scope":
         return _ADD_SCOPE

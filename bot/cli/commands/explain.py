@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.common import Config, Json, configured, print_json, wait_for
+from bot.cli.common import Config, Json, complain, configured, print_json, wait_for
 
 
 def explain(
@@ -24,9 +24,12 @@ def explain(
 ) -> None:
     """Say which rule decides for somebody, what it decides, and who may approve."""
     from bot.cli.explain import explain as explained
+    from bot.cli.explain import not_asked
 
-    settings, secrets = configured(config)
+    settings, secrets = configured(config, needed={"SLACK_BOT_TOKEN"})
     found = wait_for(explained(settings, secrets, user, project, instance, channel))
+    for sentence in not_asked(settings, secrets):
+        complain(sentence)
     if as_json:
         print_json(found.as_json())
     else:

@@ -10,6 +10,8 @@ import typer
 from bot.cli.common import FAILED, Config, Json, print_json, settings_of, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from bot.config import Settings
 
 
@@ -28,17 +30,23 @@ def history(
     begin = _begin(since)
     settings = settings_of(config)
     if verify:
-        _verify(settings)
+        _verify(settings, as_json=as_json)
         return
-    from bot.cli.history import broken_glass, entries, line
+    from bot.cli.history import entries, lines
 
-    found = wait_for(entries(settings, begin, project, instance))
     if as_json:
-        print_json(found)
-    else:
-        lines = [*map(line, found), broken_glass(found)]
-        said = "\n".join(filter(None, lines))
-        print(said or f"Nothing on record in the last {since}.")
+        print_json(wait_for(entries(settings, begin, project, instance)))
+    elif not wait_for(_print(lines(settings, begin, project, instance))):
+        print(f"Nothing on record in the last {since}.")
+
+
+async def _print(lines: AsyncIterator[str]) -> bool:
+    """Print *lines* as they come; say whether there were any."""
+    any_of_them = False
+    async for line in lines:
+        print(line)
+        any_of_them = True
+    return any_of_them
 
 
 def _begin(since: str) -> datetime:
@@ -55,13 +63,14 @@ def _begin(since: str) -> datetime:
         raise typer.BadParameter(str(error), param_hint="--since") from error
 
 
-def _verify(settings: Settings) -> None:
-    from bot.cli.history import verified
+def _verify(settings: Settings, *, as_json: bool) -> None:
+    """Print what was proven and what cannot be; fail if anything is amiss."""
+    from bot.cli.history import as_object, proof_lines, proven
 
-    flaws, count, newest = wait_for(verified(settings))
-    for flaw in flaws:
-        print(f"✗ {flaw}")
-    if flaws:
-        print(f"The trail has {count} entries, newest hash {newest or 'none'}.")
+    proof = wait_for(proven(settings))
+    if as_json:
+        print_json(as_object(proof))
+    else:
+        print("\n".join(proof_lines(proof)))
+    if proof.flaws:
         raise typer.Exit(FAILED)
-    print(f"✓ the trail is whole: {count} entries, newest hash {newest or 'none'}")

@@ -5,15 +5,24 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.common import FAILED, WRONG, Config, configured, found, wait_for
+from bot.cli.common import (
+    FAILED,
+    WRONG,
+    Config,
+    complain,
+    configured,
+    flush,
+    found,
+    said,
+    wait_for,
+)
 from bot.errors import BotError, ConfigError
 
 if TYPE_CHECKING:
@@ -51,10 +60,10 @@ def _serve(make: Callable[[], Bot]) -> None:
     try:
         wait_for(_until_signal(make))
     except BotError as error:
-        print(f"mlstudio-bot: {error}", file=sys.stderr)
+        complain(said(error))
         code = WRONG if isinstance(error, ConfigError) else FAILED
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):
+        flush()
     # Threads of the engine may sleep for a minute before they try a lost database
     # again. All that matters is durable, so nobody waits for them.
     os._exit(code)

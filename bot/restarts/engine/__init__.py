@@ -18,7 +18,10 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 
+from bot.errors import LedgerError
+from bot.ledger.postgres import is_postgres, postgres_engine
 from bot.ledger.schema import drop_read_only, url_of
 from bot.restarts.engine.identity import FileIdentity, Identity
 from bot.restarts.engine.replicas import SessionIdentity
@@ -40,22 +43,21 @@ class Engine:
     """DBOS on *database*; *poll_s* is how often it looks for news on SQLite."""
 
     def __init__(self, database: str, *, poll_s: float = 0.25) -> None:
-        self._url = url_of(database)
+        self._database = database
         self._poll_s = poll_s
-        sqlite = self._url.get_backend_name() == "sqlite"
-        # Few writers at once: who meets SQLite's lock sleeps, and acks wait behind it.
-        self._pool_size = 2 if sqlite else 5
         self.identity: Identity = (
-            FileIdentity(Path(self._url.database or ""))
-            if sqlite
-            else SessionIdentity(self._url)
+            SessionIdentity(database)
+            if is_postgres(database)
+            else FileIdentity(Path(url_of(database).database or ""))
         )
+        self._sql: sa.Engine | None = None  # on PostgreSQL it is ours, not the engine's
         self._nurse: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Become an executor and configure DBOS; register the workflows after this.
 
-        Raises ConfigError when another process already uses a SQLite database.
+        Raises ConfigError when another process already uses a SQLite database, or when
+        a PostgreSQL will not do; LedgerError when it cannot be reached.
         """
         await self.identity.take()
         if sqlite3.sqlite_version_info < UNIXEPOCH_SINCE:
@@ -66,20 +68,32 @@ class Engine:
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         config: DBOSConfig = {
             "name": "mlstudio-bot",
-            "system_database_url": self._url.render_as_string(hide_password=False),
             "application_version": WORKFLOW_VERSION,
             "executor_id": self.identity.executor_id,
             "serializer": DBOSPortableJSONSerializer(),
             "max_executor_threads": 16,
-            "sys_db_pool_size": self._pool_size,
             "notification_listener_polling_interval_sec": self._poll_s,
             "log_level": "WARNING",
         }
+        if is_postgres(self._database):
+            self._sql = _sessions(self._database)
+            config["system_database_engine"] = self._sql
+        else:
+            config["system_database_url"] = self._database
+            # Who meets SQLite's lock sleeps, and acknowledgements wait behind it.
+            config["sys_db_pool_size"] = 2
         DBOS(config=config)
 
     def launch(self) -> None:
-        """Start the engine in the running loop: recorded workflows go on from here."""
-        DBOS.launch()
+        """Start the engine in the running loop: recorded workflows go on from here.
+
+        Raises LedgerError where the database does not let it.
+        """
+        try:
+            DBOS.launch()
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise LedgerError(f"the engine cannot use the database: {cause}") from error
         self._nurse = asyncio.create_task(self.identity.look_after_peers())
 
     async def stop(self) -> None:
@@ -99,6 +113,8 @@ class Engine:
     async def release(self) -> None:
         """Be nobody again; the last thing, when nothing of ours acts any more."""
         await self.identity.give_back()
+        if self._sql is not None:
+            self._sql.dispose()
 
     async def prune(self, *, before: datetime) -> None:
         """Forget finished workflows that ended before a time."""
@@ -120,6 +136,17 @@ class Engine:
         while may have been succeeded by another one.
         """
         await self.identity.right_to_act(story_id)
+
+
+def _sessions(database: str) -> sa.Engine:
+    """Return what DBOS reaches PostgreSQL with: as its own would be, but durable."""
+    return postgres_engine(
+        database,
+        "idle_in_transaction_session_timeout = '60s'",
+        pool_size=3,
+        max_overflow=0,
+        pool_timeout=30,
+    )
 
 
 def _teach_unixepoch(connection: object, _record: object) -> None:

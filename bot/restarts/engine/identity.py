@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.errors import ConfigError
+from bot.ledger.files import make_private
 
 
 class Identity(Protocol):
@@ -36,6 +37,7 @@ class FileIdentity:
     def __init__(self, database: Path) -> None:
         # By whatever name it is called: a link is no other database.
         real = database.resolve()
+        self._database = real
         self._path = real.with_name(real.name + ".lock")
         self._file: int | None = None
 
@@ -44,6 +46,7 @@ class FileIdentity:
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            make_private(self._database)  # before anything else makes it
         except BlockingIOError:
             raise ConfigError(
                 f"another mlstudio-bot already uses this database ({self._path} is"

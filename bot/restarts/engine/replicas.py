@@ -14,7 +14,9 @@ import structlog
 from dbos import DBOS
 from psycopg import AsyncConnection
 
-from bot.errors import LedgerError
+from bot.errors import BotError, ConfigError, LedgerError
+from bot.ledger.postgres import connect_args
+from bot.ledger.preconditions import unmet
 
 log = structlog.get_logger()
 
@@ -28,24 +30,22 @@ class SessionIdentity:
     that the peer is gone; a frozen one keeps its lock.
     """
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, database: str) -> None:
         self.executor_id = uuid.uuid4().hex
-        self._dsn = url.set(drivername="postgresql").render_as_string(
-            hide_password=False
-        )
+        self._database = database
         self._connection: AsyncConnection | None = None
         self._held = asyncio.Event()
 
     async def take(self) -> None:
-        """Connect and take our own lock; raise LedgerError if that cannot be done."""
+        """Connect and take our own lock; raise LedgerError if that cannot be done.
+
+        Raises ConfigError where the database will not do for the bot.
+        """
+        if (why := await unmet(self._database)) is not None:
+            raise ConfigError(str(why))
         try:
             self._connection = await AsyncConnection.connect(
-                self._dsn,
-                autocommit=True,
-                connect_timeout=5,
-                keepalives_idle=5,
-                keepalives_interval=2,
-                keepalives_count=3,
+                autocommit=True, **connect_args(self._database)
             )
             if not await self._lock(self.executor_id):
                 raise LedgerError("a peer is just taking over what this replica left")
@@ -84,7 +84,7 @@ class SessionIdentity:
                 await self._keep_lock()
                 for peer in await self._peers():
                     await self._take_over(peer)
-            except (psycopg.Error, LedgerError, sa.exc.SQLAlchemyError) as error:
+            except (psycopg.Error, BotError, sa.exc.SQLAlchemyError) as error:
                 self._held.clear()
                 log.warning("replica lock lost", error=str(error))
                 await _quietly(self.give_back)
@@ -92,9 +92,14 @@ class SessionIdentity:
                 log.exception("peers not looked after")
 
     async def _keep_lock(self) -> None:
-        """Prove that our connection lives, or take the lock again."""
+        """Prove that our connection leads to the primary, or take the lock again.
+
+        A lock that is held on a primary that was demoted keeps nobody out.
+        """
         if self._held.is_set() and self._connection is not None:
-            await self._connection.execute("SELECT 1")
+            cursor = await self._connection.execute("SHOW transaction_read_only")
+            if await cursor.fetchone() != ("off",):
+                raise LedgerError("the database can only be read: it is no primary")
         else:
             await self.take()
             log.info("replica lock held again")

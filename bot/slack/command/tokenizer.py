@@ -13,7 +13,14 @@ _DASHES = "-‐‑‒–—―−﹘﹣－"
 _DOUBLE = '"“”„‟«»＂'
 _SINGLE = "'`´‘’‚‛‹›＇"
 _TO_HYPHEN = str.maketrans(dict.fromkeys(_DASHES, "-"))
-# Joiners are dropped from names; in a reason they are part of emoji and of Persian.
+# Default_Ignorable_Code_Point, all of it: variation selectors, joiners, fillers, tags.
+# https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt
+# Names have none of them; in a reason they are part of emoji and of Persian.
+_IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _JOINERS = "\u200c\u200d"
 
 WORD = re.compile(r"(?:<[^<>]*>|\S)+")  # a mention is one word, whatever its label
@@ -50,7 +57,8 @@ def _in_words(match: re.Match[str]) -> str:
 
 def cleaned(text: str) -> str:
     """Return *text* on one line, without characters that cannot be seen."""
-    return " ".join("".join(map(_visible, text)).split())
+    words = "".join(map(_visible, text)).split()
+    return " ".join(word for word in words if _IGNORABLE.sub("", word))
 
 
 def _visible(char: str) -> str:
@@ -64,7 +72,7 @@ def _visible(char: str) -> str:
 
 def ascii_name(word: str) -> str:
     """Return a *word* with the characters that a keyboard has."""
-    visible = "".join(char for char in word if char not in _JOINERS)
+    visible = _IGNORABLE.sub("", word)
     return unicodedata.normalize("NFKC", plain(visible)).translate(_TO_HYPHEN)
 
 

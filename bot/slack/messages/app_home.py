@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from bot.model import Record, Target
 from bot.slack.messages import blocks as b
@@ -11,7 +12,17 @@ from bot.slack.messages.approval import asks, losses, verdict_buttons
 from bot.slack.messages.blocks import View
 from bot.slack.messages.buttons import restart_button
 
-_ROWS = 10  # of each list: a home page has 100 blocks
+ROWS = 10  # of each list: a home page has 100 blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """An instance and the status that was last seen of it, *age_s* seconds ago."""
+
+    target: Target
+    status: str = ""  # nobody has looked yet
+    age_s: float = 0.0
+
 
 Waiting = Sequence[tuple[Record, Sequence[str]]]
 
@@ -23,7 +34,7 @@ def home_view(
     rebooting: Sequence[Record] = (),
     down: Sequence[Record] = (),
     last: Sequence[Record] = (),
-    may_restart: Sequence[Target] = (),
+    may_restart: Sequence[Glance] = (),
 ) -> View:
     """Return the home page of one person.
 
@@ -31,16 +42,16 @@ def home_view(
     mentions; *mine* the person's own open ones; *last* the last restarts.
     """
     decide = [
-        part for together in _together(waiting)[:_ROWS] for part in _decidable(together)
+        part for together in _together(waiting)[:ROWS] for part in _decidable(together)
     ]
-    boxes = [b.beside(b.words(t.spot(x)), restart_button(x)) for x in may_restart]
+    boxes = [b.beside(_glance(one), restart_button(one.target)) for one in may_restart]
     parts = [
         *_listed("Waiting for your decision", decide),
-        *_listed("Your open requests", list(map(_line, mine))[:_ROWS]),
-        *_listed("Restarting now", list(map(_line, rebooting))[:_ROWS]),
-        *(_listed("Down", list(map(_line, down))[:_ROWS]) if down else ()),
-        *_listed("You may restart", boxes[:_ROWS]),
-        *_listed("Last restarts", list(map(_line, last))[:_ROWS]),
+        *_listed("Your open requests", list(map(_line, mine))[:ROWS]),
+        *_listed("Restarting now", list(map(_line, rebooting))[:ROWS]),
+        *(_listed("Down", list(map(_line, down))[:ROWS]) if down else ()),
+        *_listed("You may restart", boxes[:ROWS]),
+        *_listed("Last restarts", list(map(_line, last))[:ROWS]),
         b.note(f"Type {t.COMMAND} help for all commands."),
     ]
     return {"type": "home", "blocks": b.drawn(parts, limit=100)}
@@ -68,6 +79,14 @@ def _decidable(waiting: Waiting) -> Iterator[b.Part]:
     ids = ", ".join(target.instance_id for target in targets)
     yield b.note(f"Instance id {ids}. {losses(None)}")
     yield verdict_buttons(record, ", ".join(map(t.spot, targets)))
+
+
+def _glance(glance: Glance) -> b.Part:
+    """Return an instance with what was last seen of it."""
+    what = t.spot(glance.target)
+    if not glance.status:
+        return b.words(what)
+    return b.words(f"{what}: {t.status(glance.status)} {t.duration(glance.age_s)} ago")
 
 
 def _line(record: Record) -> b.Part:

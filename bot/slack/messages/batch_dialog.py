@@ -35,6 +35,7 @@ class Confirmed:
     reason: str = ""
     break_glass: bool = False
     go_on: bool = False
+    private: bool = False  # whether only its members see that channel
 
 
 def confirm_view(
@@ -85,6 +86,7 @@ def confirmed(view: Mapping[str, Any]) -> Confirmed:
         reason=filled(view).reason,
         break_glass=bool(known.get("glass")),
         go_on=bool(chosen.get("selected_options")),
+        private=known.get("private") is True,
     )
 
 
@@ -96,6 +98,7 @@ def _metadata(asked: Confirmed) -> str:
             "instances": asked.instances,
             "channel": asked.channel,
             "glass": asked.break_glass,
+            "private": asked.private,
         }
     )
 

@@ -36,6 +36,7 @@ class Opened:
     channel: str = ""  # "" = from nowhere, so where to speak has to be chosen
     thread: str = ""
     break_glass: bool = False
+    private: bool = False  # whether only its members see that channel
 
     @property
     def metadata(self) -> str:
@@ -53,6 +54,7 @@ def opened(view: Mapping[str, Any]) -> Opened:
         channel=str(known.get("channel") or ""),
         thread=str(known.get("thread") or ""),
         break_glass=known.get("break_glass") is True,
+        private=known.get("private") is True,
     )
 
 
@@ -170,14 +172,19 @@ def _instance_input(project: str, chosen: str) -> b.Block:
 
 
 def _channel_input() -> b.Block:
-    """Return the field for the channel that the restart is shown in."""
+    """Return the field for the channel that the restart is shown in: a public one.
+
+    What was chosen comes back as an id, which does not tell a private one; the app
+    would need more scopes to ask.
+    """
     select: b.Block = {
         "type": "conversations_select",
         "action_id": CHANNEL,
         "default_to_current_conversation": True,
-        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+        "filter": {"include": ["public"], "exclude_bot_users": True},
     }
-    return labelled(CHANNEL, "Channel to show it in", select)
+    hint = b.plain_text("A public one. In a private one, type the command there.", 2000)
+    return labelled(CHANNEL, "Channel to show it in", select) | {"hint": hint}
 
 
 def reason_input(reason: str, *, required: bool) -> b.Block:

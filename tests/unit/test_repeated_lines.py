@@ -1,0 +1,96 @@
+"""A log line that repeats is counted, so that nobody can fill the log with it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from bot.telemetry import logs, repeats
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
+    """Let the process log, and return what reads it."""
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    stream = io.StringIO()
+    logs.configure(stream=stream, secrets=["s3cret-word"])
+    monkeypatch.setattr(repeats, "WITHIN_S", 1.0)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers = before
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+def counted(lines: Lines) -> dict[str, Any]:
+    """Return the line that tells how many were left out."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        for line in lines():
+            if "left_out" in line or "left out" in line["event"]:
+                return line
+        time.sleep(0.01)
+    raise AssertionError("it was not told")
+
+
+def test_a_line_of_a_library_is_counted(lines: Lines) -> None:
+    """Of 2,000 that differ only in whom they are about, a few are written."""
+    log = logging.getLogger("aiohttp.server")
+    for number in range(2000):
+        log.error("Error handling request from %s", f"10.0.0.{number}")
+
+    assert f"(left out: {2000 - repeats.MOST})" in counted(lines)["event"]
+    assert len(lines()) == repeats.MOST + 1
+
+
+def test_a_line_of_the_bot_is_counted_with_its_fields(lines: Lines) -> None:
+    """How often it was left out stands in one line, a moment later, without secrets."""
+    log = structlog.get_logger("bot.some")
+    for _ in range(100):
+        log.warning("refused too often", user="U1", why="s3cret-word")
+
+    told = counted(lines)
+
+    assert (told["left_out"], told["user"]) == (100 - repeats.MOST, "U1")
+    assert told["why"] == "[hidden]"
+    assert len(lines()) == repeats.MOST + 1
+
+
+def test_lines_that_differ_are_all_written(lines: Lines) -> None:
+    """What happens to another request, or another person, is another line."""
+    log = structlog.get_logger("bot.some")
+    for number in range(200):
+        log.warning("asked", request=f"r{number}")
+
+    assert len({line["request"] for line in lines()}) == 200
+
+
+def test_a_line_that_comes_again_later_is_written_again(lines: Lines) -> None:
+    """What is told now and then is never left out."""
+    log = structlog.get_logger("bot.some")
+    for _ in range(2):
+        for _ in range(repeats.MOST):
+            log.warning("slow")
+        time.sleep(1.05)
+
+    assert len(lines()) == 2 * repeats.MOST
+
+
+def test_many_different_lines_are_not_remembered_for_ever(lines: Lines) -> None:
+    """What it takes to count them is bounded."""
+    log = structlog.get_logger("bot.some")
+    for number in range(5000):
+        log.warning("line", number=number)
+
+    filters = [one for each in logging.getLogger().handlers for one in each.filters]
+    (counts,) = [one for one in filters if isinstance(one, repeats.Repeats)]
+    assert len(counts._seen) <= 500
