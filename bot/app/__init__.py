@@ -115,6 +115,7 @@ class Bot:
         self._reloaded = lambda: self._use(services, me)
         closing.push_async_callback(services.wakeups.close)
         await services.wakeups.start()
+        await restarts.look_ahead()
         clients.engine.launch()  # resumes what was recorded
         closing.push_async_callback(self._tasks.finish, LISTENERS_WITHIN_S)
         maintenance = Maintenance(

@@ -17,6 +17,7 @@ from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.cancellations import Cancellations
 from bot.listeners.commands import Commands
 from bot.listeners.freezes import FreezeListeners
+from bot.listeners.offers import Offers
 from bot.listeners.queries import QueryListeners
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.requests import RequestListeners
@@ -92,6 +93,7 @@ def listeners_of(
         ),
         restart_dialog=restart_dialog,
         batch_dialog=batch_dialog,
+        offers=Offers(services, requests, responses, tasks),
         app_home=AppHome(services, tasks, freezes, home_team),
         freezes=freezes,
     )

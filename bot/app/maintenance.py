@@ -18,6 +18,7 @@ from bot.errors import BotError
 from bot.listeners.app_home import AppHome
 from bot.listeners.freezes import FreezeListeners
 from bot.restarts import Restarts
+from bot.restarts.down import Down
 from bot.restarts.engine import Engine
 from bot.restarts.services import Services
 
@@ -28,6 +29,7 @@ Work = Callable[[], Awaitable[None]]
 REVIVE_EVERY_S = 2.0
 FREEZES_EVERY_S = 2.0
 HOME_EVERY_S = 5.0
+DOWN_EVERY_S = 30.0
 HASH_EVERY_S = 3600.0
 PRUNE_EVERY_S = 3600.0
 
@@ -44,6 +46,10 @@ class Maintenance:
     _retention_s: float
     # The last entry of the trail, and what was frozen, at the last look.
     _newest: tuple[int, list[str]] = attrs.field(factory=lambda: (0, []), init=False)
+    _down: Down = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Down(self._services), takes_self=True),
+    )
     _loops: list[asyncio.Task[None]] = attrs.field(factory=list, init=False)
 
     def start(self) -> None:
@@ -51,6 +57,7 @@ class Maintenance:
         works: dict[str, tuple[Work, float]] = {
             "revive": (self.revive, REVIVE_EVERY_S),
             "freezes": (self.watch_freezes, FREEZES_EVERY_S),
+            "look at what is down": (self._down.look, DOWN_EVERY_S),
             "refresh home": (self.refresh_home, HOME_EVERY_S),
             "log hash": (self.log_hash, HASH_EVERY_S),
             "prune": (self.prune, PRUNE_EVERY_S),

@@ -14,6 +14,7 @@ from bot.ledger import (
     queries,
     requests,
     send_claim,
+    start_claim,
     transitions,
     votes,
 )
@@ -73,6 +74,9 @@ class Ledger:
     take_send = send_claim.take_send
     give_back_send = send_claim.give_back_send
     answered = send_claim.answered
+    take_start = start_claim.take_start
+    start_answered = start_claim.start_answered
+    came_back = start_claim.came_back
 
     get = queries.get
     existing = queries.existing
@@ -82,6 +86,7 @@ class Ledger:
     recent = queries.recent
     open_requests = queries.open_requests
     in_flight = queries.in_flight
+    down = queries.down
     joined = queries.joined
     batch = queries.batch
     known = queries.known

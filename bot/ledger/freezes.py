@@ -142,7 +142,7 @@ def told_of(database: Database, /, freeze_id: str, **flags: bool) -> None:
 def forbid_frozen(connection: sa.Connection, request: Request, now: datetime) -> None:
     """Raise FrozenNow if a freeze forbids *request* its call, in this transaction."""
     freeze = frozen_by(_in_force(connection, now), request.target.project, now)
-    if freeze is not None and not request.break_glass:
+    if freeze is not None and not request.passes_freezes:
         raise FrozenNow(freeze)
 
 

@@ -15,6 +15,7 @@ from bot.ledger.schema import (
     FREEZE,
     HAS_JOINED,
     IN_BATCH,
+    IS_DOWN,
     IS_ENDED,
     IS_OPEN,
     IS_RESTART,
@@ -70,16 +71,18 @@ def last_restart(
 
 
 @in_thread
-def durations(database: Database, instance_key: str) -> tuple[float, ...]:
+def durations(
+    database: Database, instance_key: str, wants: str = ""
+) -> tuple[float, ...]:
     """Return how long the last restarts took until ready, in seconds, newest first.
 
-    Only restarts that became ready count.
+    Only restarts that became ready count; *wants* "start": starts.
     """
     query = (
         sa.select(requests.c.duration_s)
         .where(requests.c.instance_key == instance_key)
         .where(WAS_SENT, requests.c.state == State.READY)
-        .where(requests.c.duration_s.is_not(None))
+        .where(requests.c.duration_s.is_not(None), requests.c.wants == wants)
         .order_by(requests.c.sent_at.desc())
         .limit(ENOUGH)
     )
@@ -108,6 +111,17 @@ def open_requests(database: Database, instance_key: str = "") -> list[Record]:
     The oldest is the first.
     """
     where: list[sa.ColumnElement[bool]] = [IS_OPEN]
+    where += [requests.c.instance_key == instance_key] if instance_key else []
+    return _select(database, *where)
+
+
+@in_thread
+def down(database: Database, instance_key: str = "") -> list[Record]:
+    """Return what was left down, or whether an instance was, and is not up again.
+
+    Of several requests that left the same instance down, the latest.
+    """
+    where = [IS_DOWN, requests.c.up_again.is_(False)]
     where += [requests.c.instance_key == instance_key] if instance_key else []
     return _select(database, *where)
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bot.errors import LedgerError
 from bot.ledger.schema import IN_BATCH, requests, votes
-from bot.model import Instance, Kind, Lease, Record, Request, State, Vote, utc
+from bot.model import Act, Instance, Kind, Lease, Record, Request, State, Vote, utc
 
 
 def row_of(request: Request, state: State, now: datetime) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def row_of(request: Request, state: State, now: datetime) -> dict[str, Any]:
         "changed_at": now.timestamp(),
         "request": request.to_json(),
         "batch": request.batch,
+        "wants": "start" if request.wants is Act.START else "",
     }
 
 
@@ -62,10 +63,11 @@ def _votes(
     return found
 
 
+_TIMES = ("sent_at", "ended_at", "changed_at", "stopped_at", "start_at")
 # Fields of a Record that a row holds under the same name, as they are.
 _SAME = frozenset(column.name for column in requests.c) & frozenset(
     field.name for field in fields(Record)
-) - {"request", "state", "baseline", "sent_at", "ended_at", "changed_at"}
+) - {"request", "state", "baseline", "path", *_TIMES}
 
 
 def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
@@ -74,9 +76,8 @@ def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
         state=State(row["state"]),
         votes=cast,
         baseline=_instance(row["baseline"]) if row["baseline"] else None,
-        sent_at=_time(row["sent_at"]),
-        ended_at=_time(row["ended_at"]),
-        changed_at=_time(row["changed_at"]),
+        path=tuple(row["path"] or ()),
+        **_times(row),
         **{name: row[name] for name in _SAME},
     )
 
@@ -93,6 +94,10 @@ def _instance(written: dict[str, Any]) -> Instance:
 def _known(noun: type[Instance | Lease], written: dict[str, Any]) -> dict[str, Any]:
     """Return those of the *written* values that *noun* has a field for."""
     return {f.name: written[f.name] for f in fields(noun) if f.name in written}
+
+
+def _times(row: sa.RowMapping) -> dict[str, Any]:
+    return {name: _time(row[name]) for name in _TIMES}
 
 
 def _time(timestamp: float | None) -> datetime | None:

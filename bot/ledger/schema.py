@@ -26,6 +26,10 @@ def _flag(name: str) -> sa.Column[bool]:
     )
 
 
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, default=0, server_default="0")
+
+
 requests = sa.Table(
     "mlstudio_requests",
     metadata,
@@ -58,6 +62,20 @@ requests = sa.Table(
     sa.Column("duration_s", sa.Float, nullable=True),
     _text("batch", 32),
     _flag("summed"),
+    _text("wants", 16),  # "start", or nothing: a restart
+    _count("done"),
+    sa.Column("path", sa.JSON, nullable=True),
+    sa.Column("stopped_at", sa.Float, nullable=True),
+    _text("start_by", 64),
+    _count("starts"),
+    sa.Column("start_at", sa.Float, nullable=True),
+    _text("start_answered", 16),
+    _flag("came_up"),
+    _text("trouble"),
+    _flag("trouble_told"),
+    _flag("doubt_told"),
+    _flag("up_again"),
+    _count("owner_told"),
     sa.Index("mlstudio_requests_by_instance", "instance_key", "asked_at"),
     sa.Index("mlstudio_requests_by_project", "project", "asked_at"),
 )
@@ -92,11 +110,17 @@ _partial(
 )
 
 IS_ENDED = _in_state(*ENDS)
-_partial("mlstudio_requests_ended", IS_ENDED, requests.c.changed_at)
+_partial("mlstudio_requests_over", IS_ENDED, requests.c.changed_at)
 
 # What was restarted, or may be: neither refused nor come to nothing else.
-IS_RESTART = _in_state(*OPEN, State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN)
-_partial("mlstudio_requests_restarts", IS_RESTART, requests.c.asked_at)
+IS_RESTART = _in_state(
+    *OPEN, State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN, State.DOWN
+)
+_partial("mlstudio_requests_acted", IS_RESTART, requests.c.asked_at)
+
+# What was left down, whether it has come up again since or not.
+IS_DOWN = _in_state(State.DOWN)
+_partial("mlstudio_requests_down", IS_DOWN, requests.c.instance_key)
 
 # Whose restart call was answered, or whose answer was lost.
 WAS_SENT = requests.c.answered != _word("")

@@ -23,12 +23,18 @@ from bot.listeners.approval_buttons import ApprovalButtons
 from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.commands import Commands
 from bot.listeners.freezes import FreezeListeners
+from bot.listeners.offers import Offers
 from bot.listeners.responses import ephemeral
 from bot.listeners.restart_dialog import RestartDialog
 from bot.restarts.services import Services
 from bot.slack.messages import batch_dialog, dialogs, replies
 from bot.slack.messages.approval import APPROVE, DENY
-from bot.slack.messages.buttons import RESTART_DIALOG
+from bot.slack.messages.buttons import (
+    RESTART_ANYWAY,
+    RESTART_DIALOG,
+    START_IT,
+    START_NOW,
+)
 from bot.slack.users import Users
 from bot.telemetry.metrics import Metrics
 
@@ -51,6 +57,7 @@ class Listeners:
     approval_buttons: ApprovalButtons
     restart_dialog: RestartDialog
     batch_dialog: BatchDialog
+    offers: Offers
     app_home: AppHome
     freezes: FreezeListeners
 
@@ -66,6 +73,8 @@ def register(app: AsyncApp, listeners: Listeners, services: Services) -> None:
     app.action(DENY)(clicks.on_click)
     app.view(dialogs.DENY)(clicks.on_reason)
     app.action(RESTART_DIALOG)(dialog.on_button)
+    for offered in (START_IT, START_NOW, RESTART_ANYWAY):
+        app.action(offered)(listeners.offers.on_click)
     app.action(dialogs.PROJECT)(dialog.on_change)
     app.action(dialogs.INSTANCE)(dialog.on_change)
     app.options(dialogs.INSTANCE)(dialog.on_options)

@@ -81,6 +81,7 @@ class AppHome:
             ],
             mine=[one for one in records if one.request.user_id == user_id],
             rebooting=[one for one in records if one.state in UNDER_WAY],
+            down=await self._services.ledger.down(),
             last=await self._services.ledger.recent(limit=LAST),
             may_restart=may,
             later=later,

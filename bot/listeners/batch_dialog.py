@@ -14,6 +14,7 @@ from bot.listeners.payloads import Actor, who_submitted
 from bot.listeners.requests import RequestListeners
 from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
+from bot.listeners.wish import Wish
 from bot.model import Message, Target
 from bot.restarts.services import Services
 from bot.slack import command as words
@@ -38,10 +39,8 @@ class BatchDialog:
         """Open the confirmation; the trigger lives 3 s. One alone needs none."""
         targets = self._services.settings().several(command.project, command.instances)
         if len(targets) == 1 and len(command.instances) > 1:
-            asked = await self._requests.ask(
-                actor, targets, reason=command.reason, break_glass=command.break_glass
-            )
-            return asked.answer
+            wish = Wish(reason=command.reason, break_glass=command.break_glass)
+            return (await self._requests.ask(actor, targets, wish)).answer
         view = await self._view(
             actor,
             targets,
@@ -91,11 +90,7 @@ class BatchDialog:
             targets = [settings.target(asked.project, one) for one in asked.instances]
         except UsageError as error:
             return Submitted.wrong(REASON, str(error))
-        return await self._requests.ask(
-            actor,
-            targets,
-            reason=asked.reason,
-            break_glass=asked.break_glass,
-            go_on=asked.go_on,
-            in_dialog=True,
+        wish = Wish(
+            reason=asked.reason, break_glass=asked.break_glass, go_on=asked.go_on
         )
+        return await self._requests.ask(actor, targets, wish, in_dialog=True)

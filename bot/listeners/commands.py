@@ -86,13 +86,15 @@ class Commands:
                 return refusal
         try:
             if isinstance(command, words.Restart) and command.is_whole:
-                return await self._requests.restart(actor, command)
+                return await self._requests.typed(actor, command)
+            if isinstance(command, words.Start):
+                return await self._requests.typed(actor, command)
             return await self._carry_out(actor, command, trigger_id)
         except UsageError as error:
             return replies.mistake(str(error))
 
     async def _carry_out(
-        self, actor: Actor, command: words.Command, trigger_id: str
+        self, actor: Actor, command: words.Question, trigger_id: str
     ) -> Message | None:
         """Open a dialog, answer a question, withdraw a request, freeze or thaw."""
         match command:

@@ -11,7 +11,16 @@ from bot.errors import CloudError
 from bot.listeners.freezes import FreezeListeners
 from bot.listeners.payloads import Actor
 from bot.listeners.status_cache import StatusCache
-from bot.model import Decision, Instance, Message, Target, Verdict
+from bot.model import (
+    Decision,
+    Instance,
+    Message,
+    Record,
+    StatusClass,
+    Target,
+    Verdict,
+    class_of,
+)
 from bot.policy import Question
 from bot.restarts.services import Services
 from bot.slack import command as words
@@ -49,6 +58,7 @@ class QueryListeners:
             problem=problem,
             who=await self._services.authorizer.mentions(who),
             frozen=await self._freezes.in_words(target.project),
+            down=await self._down(target, instance),
         )
 
     async def listing(self, command: words.List) -> Message:
@@ -59,7 +69,8 @@ class QueryListeners:
         async def row(target: Target) -> queries.Row:
             async with gate:
                 instance, problem = await self._read(target)
-            return queries.Row(target, instance, problem)
+            down = await self._down(target, instance)
+            return queries.Row(target, instance, problem, down)
 
         shown = targets[: queries.MOST_ROWS]
         rows = await asyncio.gather(*map(row, shown))
@@ -99,6 +110,13 @@ class QueryListeners:
             person=mention(user_id),
             approvers=await self._approvers(decision),
         )
+
+    async def _down(self, target: Target, now: Instance | None) -> Record | None:
+        """Return the request that has left it down, unless it is seen up."""
+        if now is not None and class_of(now.status) is StatusClass.READY:
+            return None
+        left = await self._services.ledger.down(target.key)
+        return left[-1] if left else None
 
     async def _would(self, actor: Actor, user_id: str, target: Target) -> Decision:
         """Return what a restart by *user_id* would be told, asked for from here."""

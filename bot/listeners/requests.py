@@ -20,7 +20,9 @@ from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.responses import Submitted, wait_of
 from bot.listeners.tasks import Tasks
+from bot.listeners.wish import Wish
 from bot.model import (
+    Act,
     Decision,
     Message,
     Record,
@@ -56,28 +58,30 @@ class RequestListeners:
     _tasks: Tasks
     _refusals: RefusalLimit
 
-    async def restart(self, actor: Actor, command: words.Restart) -> Message:
+    async def typed(
+        self, actor: Actor, command: words.Restart | words.Start
+    ) -> Message:
         """Ask for what was typed; raise UsageError for names that mean nothing."""
         target = self._services.settings().target(command.project, command.instance)
-        asked = await self.ask(
-            actor, [target], reason=command.reason, break_glass=command.break_glass
+        starts = isinstance(command, words.Start)
+        wish = Wish(
+            reason=command.reason,
+            break_glass=command.break_glass,
+            wants=Act.START if starts else Act.RESTART,
         )
-        return asked.answer
+        return (await self.ask(actor, [target], wish)).answer
 
     async def ask(
         self,
         actor: Actor,
         targets: Sequence[Target],
+        wish: Wish,
         *,
-        reason: str = "",
-        break_glass: bool = False,
-        go_on: bool = False,
         in_dialog: bool = False,
     ) -> Submitted:
         """Decide on each of *targets*, record all or none, and begin their stories.
 
-        *go_on* restarts the others even if one fails; *in_dialog*, a reason that is
-        missing can still be given.
+        *in_dialog*, a reason that is missing can still be given.
         """
         template = Request(
             id=request_id(actor.delivery),
@@ -86,11 +90,9 @@ class RequestListeners:
             target=targets[0],
             channel_id=actor.channel_id,
             asked_at=self._services.now(),
-            reason=explained(reason),
-            break_glass=break_glass,
             thread_ts=actor.thread_ts,
             response_url=actor.response_url,
-            go_on=go_on,
+            **{**attrs.asdict(wish), "reason": explained(wish.reason)},
         )
         requests = _for_each(template, targets, actor.delivery)
         with structlog.contextvars.bound_contextvars(

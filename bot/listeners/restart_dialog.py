@@ -16,7 +16,8 @@ from bot.listeners.requests import DECIDE_WITHIN_S, RequestListeners
 from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
-from bot.model import Target
+from bot.listeners.wish import Wish
+from bot.model import Kind, Target
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import dialogs, queries, replies
@@ -169,21 +170,19 @@ class RestartDialog:
         except UsageError as error:
             block = dialogs.instance_block(fields.project)
             return Submitted.wrong(block, str(error))
-        return await self._requests.ask(
-            actor,
-            [target],
-            reason=fields.reason,
-            break_glass=opened(view).break_glass,
-            in_dialog=True,
-        )
+        wish = Wish(reason=fields.reason, break_glass=opened(view).break_glass)
+        return await self._requests.ask(actor, [target], wish, in_dialog=True)
 
     async def _view(self, actor: Actor, fields: dialogs.Filled, where: Opened) -> View:
         """Return the dialog with the rule that will decide as its hint."""
         settings, instance = self._services.settings(), fields.instance
         hint, required = "", False
+        own = settings.projects.get(fields.project)
+        kind = own.kind if own else Kind.STUDIO
         if fields.project and instance:
             try:
                 target = settings.target(fields.project, instance)
+                kind = target.kind
                 decision = await self._requests.outlook(
                     actor, target, break_glass=where.break_glass
                 )
@@ -198,6 +197,7 @@ class RestartDialog:
             reason_required=required,
             hint=hint,
             where=where,
+            kind=kind,
         )
 
 

@@ -20,6 +20,7 @@ from bot.model.instance import (
 )
 from bot.model.message import Message
 from bot.model.person import Person
+from bot.model.plan import REPEATABLE, can_start, gives_back, is_stopping, plan_of
 from bot.model.request import (
     ENDS,
     REASON_LIMIT,
@@ -44,6 +45,7 @@ __all__ = [
     "LONGEST_MS",
     "NO_AUTO_STOP",
     "REASON_LIMIT",
+    "REPEATABLE",
     "SHORTEST_MS",
     "STATUS_CLASSES",
     "TRANSITIONS",
@@ -69,11 +71,15 @@ __all__ = [
     "Verdict",
     "Vote",
     "asked_of",
+    "can_start",
     "canonical",
     "class_of",
     "digest",
     "frozen_by",
+    "gives_back",
+    "is_stopping",
     "may_move",
+    "plan_of",
     "request_id",
     "seconds",
     "utc",

@@ -150,6 +150,7 @@ class Instance:
     volume_status: str = ""  # of a notebook's disk, such as RESIZING
     pool: str = ""  # the name or id of its own pool; "" = the public one
     read_ms: int | None = None
+    sold_out: bool = False  # all machines like its own are taken
 
     @property
     def volume_busy(self) -> bool:

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from bot.model.duration import utc
-from bot.model.instance import Instance, Kind, Target, class_of
+from bot.model.instance import Act, Instance, Kind, StatusClass, Target, class_of
+from bot.model.plan import plan_of
 from bot.model.rule import Approval, Decision
 
 
@@ -28,6 +29,7 @@ class State(StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed out"
     UNKNOWN = "unknown"
+    DOWN = "down"  # stopped by us, and not up again
     NOT_RESTARTED = "not restarted"
     REFUSED = "refused"
     DENIED = "denied"
@@ -38,7 +40,14 @@ class State(StrEnum):
 
 
 _ENDS_OF_WATCH = frozenset(
-    {State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN, State.NOT_RESTARTED}
+    {
+        State.READY,
+        State.FAILED,
+        State.TIMED_OUT,
+        State.UNKNOWN,
+        State.DOWN,
+        State.NOT_RESTARTED,
+    }
 )
 _ACTS = frozenset(
     {
@@ -92,8 +101,21 @@ class Request:
     batch: str = ""  # asked for with others: the id of the one that speaks for all
     place: int = 0  # ... and its turn among them
     go_on: bool = False  # ... even if one before it failed
-    passes: str = ""  # the freeze that break-glass goes past, in words
+    passes: str = ""  # the freeze that it goes past, in words
     pinned: tuple[tuple[str, str], ...] = ()  # @handles of approvers, and their ids
+    wants: Act = Act.RESTART  # or START
+    anyway: bool = False  # though its machine type is sold out
+    urgent: bool = False  # starts one that we have left down: "Start now"
+
+    @property
+    def passes_freezes(self) -> bool:
+        """Whether no freeze holds it up: break-glass, or the start of one left down."""
+        return self.break_glass or self.urgent
+
+    @property
+    def plan(self) -> tuple[Act, ...]:
+        """The acts that it takes, in their order."""
+        return plan_of(self.target.kind, self.wants)
 
     @property
     def speaks(self) -> str:
@@ -129,9 +151,12 @@ class Request:
         data = asdict(replace(self, approval=None))
         data["asked_at"] = self.asked_at.isoformat()
         data["approval"] = self.approval and self.approval.model_dump(mode="json")
-        if not self.passes:
-            del data["passes"]  # a replica of the version before does not know it
-        return data
+        return {
+            # A replica of the version before does not know what came later.
+            name: value
+            for name, value in data.items()
+            if name not in _LATER or value != _LATER[name]
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -145,9 +170,15 @@ class Request:
                 "target": Target(**target),
                 "asked_at": datetime.fromisoformat(data["asked_at"]),
                 "approval": data["approval"] and Approval(**data["approval"]),
+                "wants": Act(data.get("wants", Act.RESTART)),
                 "pinned": tuple(map(tuple, data.get("pinned", ()))),
             }
         )
+
+
+_LATER: Mapping[str, Any] = MappingProxyType(
+    {"passes": "", "wants": Act.RESTART, "anyway": False, "urgent": False}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +221,31 @@ class Record:
     reminded: bool = False  # the approvers were reminded at half of the time
     changed_at: datetime | None = None  # since when it stands where it does
     summed: bool = False  # the end of all that were asked for together has been said
+    # Of a plan of several acts, or of a start:
+    done: int = 0  # acts of the plan whose effect was seen
+    path: tuple[str, ...] = ()  # the statuses seen since, as the cloud gave them
+    stopped_at: datetime | None = None  # when it was first seen stopped by us
+    starts: int = 0  # how often the start was sent
+    start_at: datetime | None = None  # ... the last time
+    start_answered: str = ""  # ... "accepted", "refused" or "lost"
+    came_up: bool = False  # seen on its way up since the last start
+    trouble: str = ""  # why the last start did not work
+    trouble_told: bool = False
+    doubt_told: bool = False  # it was said that nobody knows whether it is stopped
+    up_again: bool = False  # it was down, and was seen up since
+    owner_told: int = 0  # 1: that it is about to happen, 2: and how it ended
+
+    @property
+    def act(self) -> Act | None:
+        """The act of the plan that it stands at; None when all have been seen."""
+        plan = self.request.plan
+        return plan[self.done] if self.done < len(plan) else None
+
+    @property
+    def kept_down(self) -> bool:
+        """Whether somebody else has stopped what was started."""
+        stopped = class_of(self.last_status) is StatusClass.STOPPED
+        return self.state is State.FAILED and self.came_up and stopped
 
     @property
     def is_approved(self) -> bool:
@@ -243,6 +299,8 @@ def digest(request: Request, status: str) -> str:
     ]
     if target.kind is not Kind.STUDIO:  # what was approved before there were kinds
         what.append(target.kind)
+    if request.wants is not Act.RESTART:
+        what.append(request.wants)
     return hashlib.sha256(canonical(what).encode()).hexdigest()
 
 

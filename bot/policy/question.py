@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from bot.model import Freeze, Person, Request, Target
+from bot.model import Act, Freeze, Person, Request, Target
 from bot.policy.subjects import Groups
 
 
@@ -27,6 +27,8 @@ class Question:
     reason: str | None = ""
     break_glass: bool = False
     private: bool = False
+    wants: Act = Act.RESTART
+    urgent: bool = False  # starts one that a restart has left down
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -38,6 +40,8 @@ class Question:
             request.channel_id,
             request.reason,
             request.break_glass,
+            wants=request.wants,
+            urgent=request.urgent,
         )
 
 

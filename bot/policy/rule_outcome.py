@@ -6,7 +6,7 @@ import math
 import unicodedata
 from dataclasses import dataclass, replace
 
-from bot.model import Approval, Decision, Rule, Verdict
+from bot.model import Act, Approval, Decision, Rule, Verdict
 from bot.model.reason_pattern import fits
 from bot.model.wall_clock import shown
 from bot.model.window import closing
@@ -179,6 +179,8 @@ def _unseen(case: Case) -> Decision | None:
 def _cooling(case: Case) -> Decision | None:
     cooldown = case.rule.cooldown
     if cooldown is None or case.facts.last_restart is None:
+        return None
+    if case.question.wants is Act.START:  # what is down need not stay so
         return None
     # Another replica's clock may run ahead of ours.
     since = max(0.0, (case.facts.now - case.facts.last_restart).total_seconds())

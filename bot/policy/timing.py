@@ -64,14 +64,15 @@ def shut(rules: Sequence[Rule], now: datetime) -> Decision:
 def within_freezes(decision: Decision, question: Question, facts: Facts) -> Decision:
     """Return what is left of *decision* while a freeze is in force.
 
-    Break-glass passes it, where the rule grants it, and says so.
+    Break-glass passes it, where the rule grants it, and says so; so does the start of
+    one that a restart has left down.
     """
     freeze = frozen_by(facts.freezes, question.target.project, facts.now)
     if freeze is None:
         return decision
     refusal = frozen(freeze, facts.now)
     denied = decision.verdict is Verdict.DENY
-    if decision.break_glass and not denied:
+    if (decision.break_glass or question.urgent) and not denied:
         return replace(
             decision,
             why=f"{decision.why} It passes the freeze.",
@@ -109,7 +110,7 @@ def not_now(
 ) -> Decision | None:
     """Return why what *request* asks for must wait: a freeze, or its rule's window."""
     freeze = frozen_by(freezes, request.target.project, now)
-    if freeze is not None and not request.break_glass:
+    if freeze is not None and not request.passes_freezes:
         return frozen(freeze, now)
     named = next((rule for rule in rules if rule.name == request.rule), None)
     return None if named is None or holds(named, now) else shut([named], now)

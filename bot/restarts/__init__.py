@@ -7,10 +7,13 @@ from typing import Self
 
 import attrs
 
+from bot.ledger import Ledger
+from bot.model import gives_back
 from bot.restarts.approval import Approvals
 from bot.restarts.engine import StepRunner, Workflows
 from bot.restarts.message import Messages
 from bot.restarts.notifications import Notifications
+from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
 from bot.restarts.schedule import Schedule
 from bot.restarts.send import Sender
@@ -26,6 +29,7 @@ NAME = "restart"  # of the workflow: recorded ones are found by it
 class Restarts:
     """Begins, wakes and revives workflows; ``register`` before the engine launches."""
 
+    _ledger: Ledger
     _wakeups: Wakeups
     _workflows: Workflows
     _workflow: RestartWorkflow
@@ -45,21 +49,34 @@ class Restarts:
             traces=services.traces,
             slack_back=services.wakeups.slack_back,
         )
+        owners = Owners(services)
         messages, pulse, preflight = Messages(services), Pulse(), Preflight(services)
         workflow = RestartWorkflow(
             runner,
             services,
             approvals,
             Schedule(services, preflight, pulse),
-            Sender(services, preflight),
+            Sender(services, preflight, owners),
             Watcher(services, messages),
-            Notifications(services, messages, approvals, pulse),
+            Notifications(services, messages, approvals, pulse, owners),
         )
-        return cls(services.wakeups, Workflows(runner), workflow)
+        return cls(services.ledger, services.wakeups, Workflows(runner), workflow)
 
     def register(self) -> None:
         """Make the workflow known to the engine."""
         self._workflows.register(NAME, self._workflow.tell)
+
+    async def look_ahead(self) -> None:
+        """See which workflows are not to wait for others when they go on.
+
+        What was stopped, or may have been, is looked after before all else.
+        """
+        open_ones = await self._ledger.open_requests()
+        self._workflows.urgent = frozenset(
+            one.request.id
+            for one in open_ones
+            if one.sent_at and gives_back(one.request.plan)
+        )
 
     async def begin(self, request_id: str) -> None:
         """Begin the workflow of a recorded request; one that exists goes on."""

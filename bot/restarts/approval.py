@@ -18,6 +18,7 @@ import structlog
 from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, StateConflict
 from bot.model import Message, Record, State
 from bot.restarts.batch import Batch
+from bot.restarts.owners import Owners
 from bot.restarts.retry import pause
 from bot.restarts.services import Services
 from bot.slack.errors import DELETED
@@ -240,8 +241,9 @@ class Approvals:
         record = batch.asked
         who, key = await self._mentions(record), record.request.target.key
         closed = await self._services.authorizer.not_now(record.request)
+        owners = Owners(self._services).among(batch.records)
         if not batch.alone:
-            return say.card(batch.records, approvers=who, closed=closed)
+            return say.card(batch.records, approvers=who, closed=closed, owners=owners)
         others = [
             other
             for other in await self._services.ledger.open_requests(key)
@@ -249,7 +251,12 @@ class Approvals:
         ]
         last = await self._services.ledger.last_restart(key)
         return say.card(
-            batch.records, approvers=who, last=last, others=others, closed=closed
+            batch.records,
+            approvers=who,
+            last=last,
+            others=others,
+            closed=closed,
+            owners=owners,
         )
 
     async def _mentions(self, record: Record) -> list[str]:

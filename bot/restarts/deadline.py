@@ -18,6 +18,7 @@ _WERE_UNDER_WAY = UNDER_WAY | {
     State.FAILED,
     State.TIMED_OUT,
     State.UNKNOWN,
+    State.DOWN,
 }
 
 

@@ -18,6 +18,7 @@ from bot.errors import SlackError, SlackRefused
 from bot.ledger.retry import patiently
 from bot.model import ENDS, Message, Record
 from bot.restarts.batch import Batch
+from bot.restarts.owners import Owners
 from bot.restarts.services import Services
 from bot.slack.errors import DELETED
 from bot.slack.messages import restart
@@ -76,7 +77,8 @@ class Messages:
             )
         ]
         seen = self._drawn[batch.id].seen if batch.id in self._drawn else {}
-        return restart.message(batch.records, seen, mentions=told)
+        owners = Owners(self._services).among(batch.records)
+        return restart.message(batch.records, seen, mentions=told, owners=owners)
 
     async def _edit(self, batch: Batch, message: Message) -> None:
         drawn = self._of(batch.id)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import attrs
 import structlog
 
 from bot.errors import SlackError, SlackRefused
 from bot.ledger.retry import patiently
-from bot.model import ENDS, UNDER_WAY, Message, Record, State
+from bot.model import ENDS, UNDER_WAY, Act, Message, Record, State, utc
 from bot.restarts.approval import Approvals
 from bot.restarts.batch import Batch
+from bot.restarts.lifecycle import GIVE_UP_S, LATE_STOP
 from bot.restarts.message import Messages
-from bot.restarts.retry import pause
+from bot.restarts.owners import Owners
+from bot.restarts.retry import few_times, pause
 from bot.restarts.services import Services
 from bot.restarts.wakeups import Pulse
 from bot.slack.messages import approval, replies
@@ -40,6 +43,7 @@ class Notifications:
     _messages: Messages
     _approvals: Approvals
     _pulse: Pulse
+    _owners: Owners
 
     # --- before the restart ---------------------------------------------------------
 
@@ -84,6 +88,43 @@ class Notifications:
         self._pulse.beat()
         return await self._batch(batch.record.request.id)
 
+    # --- while it is under way --------------------------------------------------------
+
+    async def interim(self, request_id: str) -> None:
+        """Say in the thread what cannot wait for the end: a doubt, or a trouble.
+
+        A Slack that is away holds up nothing: what is stopped has to be started.
+        """
+        batch = await self._batch(request_id)
+        record = batch.record
+        doubt = not record.done and record.request.plan[0] is Act.STOP
+        told = record.doubt_told if doubt else record.trouble_told
+        if told or record.state is not State.RESTARTING:
+            return
+        kept: dict[str, Any] = {"doubt_told" if doubt else "trouble_told": True}
+        try:
+            await few_times(lambda: self._say_between(batch, doubt=doubt))
+        except SlackError as error:
+            log.warning("not said in between", error=str(error))
+            kept |= {"unsaid": str(error)} if doubt else {}
+        await patiently(lambda: self._services.ledger.update(request_id, **kept))
+
+    async def _say_between(self, batch: Batch, *, doubt: bool) -> None:
+        record, request = batch.record, batch.record.request
+        since = (record.sent_at or self._services.now()).timestamp()
+        if doubt:
+            message = say.doubt(
+                record, LATE_STOP * self._services.settings().watch.lost
+            )
+        else:
+            message = say.trouble(record, t.date(utc(since + GIVE_UP_S)))
+        await self._services.slack.post(
+            request.channel_id,
+            message,
+            thread_ts=request.thread_ts or batch.message_ts,
+            broadcast=doubt,
+        )
+
     async def _end_all(self, batch: Batch, why: str) -> None:
         """End all that has not been sent and now will not be."""
         for record in batch.records:
@@ -124,7 +165,11 @@ class Notifications:
         record, ledger = batch.record, self._services.ledger
         single = batch.alone and record.state is not State.JOINED
         guests = await ledger.joined(request_id) if single else []
-        if not record.summed:
+        doubted = record.doubt_told and not record.unsaid
+        if single and doubted and record.state is State.UNKNOWN:
+            # It was said to all when nobody knew; nothing has come of it since.
+            await self._told(record, summed=True)
+        elif not record.summed:
             here = [one for one in guests if _same_channel(one, record)]
             wait = await self._tell(batch, here)
             if wait is not None:
@@ -138,6 +183,7 @@ class Notifications:
     async def show_end(self, request_id: str) -> float | None:
         """Edit the message and the card into what became of it all."""
         batch = await self._batch(request_id)
+        await self._owners.after(batch.records)
         card = await self._approvals.close_card(request_id)
         return longest([card, await self._draw(batch)])
 
@@ -179,7 +225,17 @@ class Notifications:
         joined = [one.joined for one in batch.records if one.joined]
         found = await self._services.ledger.known(joined) if joined else []
         hosts = {one.request.id: one for one in found}
-        return say.followup(batch.records, followers=followers, hosts=hosts)
+        down = [one for one in batch.records if one.state is State.DOWN]
+        approvers = await self._approvers(down)
+        return say.followup(
+            batch.records, followers=followers, hosts=hosts, approvers=approvers
+        )
+
+    async def _approvers(self, records: Sequence[Record]) -> list[str]:
+        """Return the mentions of those who could approve any of *records*."""
+        asked = [one.request.approval for one in records]
+        by = [who for approval in asked if approval for who in approval.by]
+        return await self._services.authorizer.mentions(by)
 
     async def _say_joined(self, record: Record) -> float | None:
         """Name the request that was joined; its workflow will tell the end of both."""

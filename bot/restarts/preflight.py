@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import attrs
 import structlog
@@ -27,7 +28,6 @@ from bot.errors import (
 )
 from bot.ledger.retry import growing
 from bot.model import (
-    HOPELESS,
     UNDER_WAY,
     Decision,
     Instance,
@@ -40,8 +40,10 @@ from bot.model import (
 )
 from bot.policy import Question
 from bot.restarts.batch import Batch
+from bot.restarts.capacity import Capacity, refusal
 from bot.restarts.retry import few_times, wait_after
 from bot.restarts.services import Services
+from bot.restarts.suitability import unsuitable
 from bot.slack.messages.formatting import status as shown
 
 log = structlog.get_logger()
@@ -59,6 +61,10 @@ class Preflight:
     """Checks a request against what is true now; every no is recorded with its why."""
 
     _services: Services
+    _capacity: Capacity = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Capacity(self._services), takes_self=True),
+    )
     _claimed: set[str] = attrs.field(factory=set, init=False)  # by this process life
 
     def has_just_claimed(self, request_id: str) -> bool:
@@ -125,7 +131,11 @@ class Preflight:
         while True:
             try:
                 await self._services.ledger.move(
-                    record.request.id, state, baseline=baseline, last_status=status
+                    record.request.id,
+                    state,
+                    baseline=baseline,
+                    last_status=status,
+                    path=(status,),
                 )
             except InstanceBusy as busy_error:
                 host = busy_error.record.request.id
@@ -137,7 +147,7 @@ class Preflight:
 
     async def _read(self, record: Record) -> Instance | None:
         """Return the instance if a restart makes sense, else end the request."""
-        target = record.request.target
+        target, instance = record.request.target, None
         try:
             instance = await few_times(
                 lambda: self._services.cloud.read(target, rank=Rank.RESTART)
@@ -148,11 +158,17 @@ class Preflight:
             tell("the instance could not be read", error=why)
         else:
             self._services.authorizer.saw(target, instance)
-            why = _pointless(target.instance, instance.status)
+            why = unsuitable(record.request, instance)
+            if not why:
+                instance = await self._capacity.warned(record.request, instance)
+                why = refusal(record.request, instance)
         if not why:
             return instance
+        known: dict[str, Any] = {}
+        if instance is not None:
+            known = {"baseline": instance, "last_status": instance.status}
         await self._services.ledger.move(
-            record.request.id, State.NOT_RESTARTED, detail=why
+            record.request.id, State.NOT_RESTARTED, detail=why, **known
         )
         return None
 
@@ -296,15 +312,6 @@ class Preflight:
         }:
             return "What is on record is no longer what was approved; ask again."
         return ""
-
-
-def _pointless(name: str, status: str) -> str:
-    """Return why a restart in this *status* is pointless, or nothing."""
-    if class_of(status) is StatusClass.STOPPED:
-        return f"{name} is stopped: it has to be started, not restarted."
-    if status in HOPELESS:
-        return f"{name} is {shown(status)} and cannot be restarted."
-    return ""
 
 
 def _other_status(record: Record, now: Instance) -> str:

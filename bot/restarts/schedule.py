@@ -32,6 +32,7 @@ FAILURES = frozenset(
         State.FAILED,
         State.TIMED_OUT,
         State.UNKNOWN,
+        State.DOWN,
         State.NOT_RESTARTED,
         State.VOIDED,
     }

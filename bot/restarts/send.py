@@ -1,8 +1,9 @@
-"""The one restart call of a request: claimed, sent once, and its answer kept.
+"""The next act of a request: claimed, sent once, and its answer kept.
 
 The claim is a compare-and-set in the ledger right before the call. Whoever finds it
 taken, after a crash or in another replica, knows that the call may have been made,
-and never makes it again ("The engine" in bot/README.md).
+and never makes it again ("The engine" in bot/README.md). A start alone may be made
+again, after a read: ``bot.restarts.start``.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from bot.errors import (
     FrozenNow,
 )
 from bot.ledger.retry import patiently
-from bot.model import Answer, Record, State
+from bot.model import Act, Answer, Record, State
 from bot.restarts.batch import Batch
+from bot.restarts.lifecycle import seen
+from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
+from bot.restarts.start import Starter
 
 log = structlog.get_logger()
 
@@ -39,19 +43,28 @@ class Sender:
 
     _services: Services
     _preflight: Preflight
+    _owners: Owners
     _life: str = attrs.field(factory=lambda: uuid.uuid4().hex, init=False)
 
     async def send(self, request_id: str, attempt: int) -> float | None:
-        """Send the restart; return seconds until it may be tried again, or None.
+        """Send what is due; return seconds until it may be tried again, or None.
 
         It is tried again only when it was surely not carried out. What was checked a
         while ago, before that, before a slow announcement, or by another life of the
         process, is checked again.
         """
         record = await self._services.ledger.existing(request_id)
-        if record.state is not State.RESTARTING or record.answered:
+        act = record.act
+        if record.state is not State.RESTARTING or act is None:
             return None
+        if record.sent_at is None:
+            await self._owners.before([record])
         if record.sent_at is None and not await self._may_go(record, attempt):
+            return None
+        if act is Act.START:
+            await Starter(self._services, self._life).start(record)
+            return None
+        if record.answered:
             return None
         try:
             ours = await self._services.ledger.take_send(request_id, self._life)
@@ -60,10 +73,10 @@ class Sender:
             await self._preflight.refuse(record, why)
             return None
         if not ours:
-            log.warning("the restart may have been sent before; it is not sent again")
+            log.warning("it may have been sent before; it is not sent again", act=act)
             await self._services.ledger.answered(request_id, "lost")
             return None
-        return await self._call(record, attempt)
+        return await self._call(record, act, attempt)
 
     async def _may_go(self, record: Record, attempt: int) -> bool:
         """Say whether what was checked still holds; else it is ended or followed."""
@@ -77,11 +90,11 @@ class Sender:
         stale = attempt > 0 or not ours or self._is_old(record)
         return not stale or await self._preflight.still_right(record)
 
-    async def _call(self, record: Record, attempt: int) -> float | None:
+    async def _call(self, record: Record, act: Act, attempt: int) -> float | None:
         """Make the call. From here on only the ledger may keep us waiting."""
         request_id = record.request.id
         try:
-            answer = await self._services.cloud.restart(record.request.target)
+            answer = await self._services.cloud.act(record.request.target, act)
         except CloudBusy as error:
             return await self._not_sent(record, error, attempt)
         except CloudFollow as error:
@@ -100,6 +113,7 @@ class Sender:
 
     async def _accepted(self, record: Record, answer: Answer) -> None:
         known = record.baseline.status if record.baseline else ""
+        path = seen(record.path, known, answer.previous or known, answer.current)
         await patiently(
             lambda: self._services.ledger.answered(
                 record.request.id,
@@ -107,6 +121,7 @@ class Sender:
                 previous=answer.previous or known,
                 current=answer.current,
                 ref=answer.ref,
+                path=path,
             )
         )
 

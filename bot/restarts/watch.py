@@ -1,4 +1,4 @@
-"""Watching an instance until its restart has ended.
+"""Watching an instance until its restart has ended, or its next act is due.
 
 One request at a time is under way for an instance, so one watch looks at it, however
 many people wait. ``polling`` says when to look, ``readiness`` what has been seen; here
@@ -16,8 +16,9 @@ import attrs
 import structlog
 
 from bot.cloud import Rank
-from bot.errors import CloudBusy, CloudError, CloudRefused
-from bot.model import Instance, Record, State, class_of
+from bot.errors import CloudBusy, CloudError, CloudGone
+from bot.model import Act, Instance, Record, State, class_of
+from bot.restarts.cycle import CycleWatch, Next
 from bot.restarts.message import Messages
 from bot.restarts.polling import next_look
 from bot.restarts.progress import Progress
@@ -29,7 +30,6 @@ from bot.slack.messages.formatting import duration, sentence
 log = structlog.get_logger()
 
 GONE_AFTER = 3  # looks in a row that found no such instance
-NO_SUCH_INSTANCE = ".6309"
 
 ENDS = {
     Phase.READY: State.READY,
@@ -49,13 +49,22 @@ class Watcher:
     _messages: Messages
     _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def until_end(self, record: Record) -> None:
-        """Watch until the restart has ended, then move its record to that end."""
-        services = self._services
-        durations = await services.ledger.durations(record.request.target.key)
+    async def until_next(self, record: Record) -> Next | None:
+        """Watch until something has to be sent or said next; return what.
+
+        None: it has ended, and its record was moved to that end.
+        """
+        services, request = self._services, record.request
+        wants = "start" if request.wants is Act.START else ""
+        durations = await services.ledger.durations(request.target.key, wants)
         progress = Progress(self._messages, durations, services.settings().watch.poll)
+        watch: _Watch | CycleWatch
+        if record.state is State.FOLLOWING or record.act is Act.RESTART:
+            watch = _Watch(services, self._sleep, record, progress, durations)
+        else:
+            watch = CycleWatch(services, self._sleep, record, progress, durations)
         try:
-            await _Watch(services, self._sleep, record, progress, durations).run()
+            return await watch.run()
         finally:
             await progress.close()
 
@@ -89,7 +98,7 @@ class _Watch:
         self._resumed = passed > self._settings.poll
         self._begun = time.monotonic()
 
-    async def run(self) -> None:
+    async def run(self) -> Next | None:
         """Look again and again until it has ended; record the end."""
         phase = Phase.GOING_ON
         wait_s = 0.0 if self._resumed else self._wait_s()
@@ -106,6 +115,7 @@ class _Watch:
             duration_s=self._at_s(),
             detail=self._with_refusal(self._detail(phase)),
         )
+        return None
 
     def _at_s(self) -> float:
         """Return the seconds since the restart call."""
@@ -231,4 +241,4 @@ def evidence_of(record: Record) -> Evidence:
 
 def _is_gone(error: CloudError) -> bool:
     """Say whether the cloud says for certain that there is no such instance."""
-    return isinstance(error, CloudRefused) and error.code.endswith(NO_SUCH_INSTANCE)
+    return isinstance(error, CloudGone)

@@ -20,6 +20,7 @@ import attrs
 
 from bot.model import UNDER_WAY
 from bot.restarts.approval import Approvals
+from bot.restarts.cycle import Next
 from bot.restarts.engine import StepRunner
 from bot.restarts.notifications import Notifications
 from bot.restarts.schedule import Schedule
@@ -39,6 +40,7 @@ Step = Literal[
     "announce",
     "send",
     "watch",
+    "interim",
     "fault",
     "say_end",
     "rest",
@@ -93,24 +95,33 @@ class RestartWorkflow:
         if speaks:
             await run.until_done("announce", say.announce, request_id)
         if ours:
-            await self._restart(request_id)
+            await self._carry_out(request_id)
 
-    async def _restart(self, request_id: str) -> None:
-        """Send the restart, once, and watch what becomes of it."""
+    async def _carry_out(self, request_id: str) -> None:
+        """Send each act of the plan when it is due, and watch what becomes of it."""
+        run = self._runner
+        await self._send(request_id)
+        while (due := await run.step("watch", self._watch, request_id)) is not None:
+            if due == "say":
+                await run.step("interim", self._say.interim, request_id)
+            else:
+                await self._send(request_id)
+
+    async def _send(self, request_id: str) -> None:
         for attempt in range(SEND_TRIES):
             send = partial(self._sender.send, attempt=attempt)
             wait_s = await self._runner.step("send", send, request_id)
             if wait_s is None:
                 break
             await self._runner.sleep(wait_s)
-        await self._runner.step("watch", self._watch, request_id)
 
     # --- steps that are nobody else's -------------------------------------------------
 
-    async def _watch(self, request_id: str) -> None:
+    async def _watch(self, request_id: str) -> Next | None:
         record = await self._services.ledger.existing(request_id)
-        if record.state in UNDER_WAY:
-            await self._watcher.until_end(record)
+        if record.state not in UNDER_WAY:
+            return None
+        return await self._watcher.until_next(record)
 
     async def _fault(self, request_id: str) -> None:
         await self._schedule.fault(request_id, FAULT)

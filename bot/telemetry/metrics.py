@@ -34,6 +34,7 @@ _SENT = (
     State.FAILED,
     State.TIMED_OUT,
     State.UNKNOWN,
+    State.DOWN,
     State.NOT_RESTARTED,
 )
 
@@ -97,6 +98,10 @@ class Metrics:
         self.freezes = gauge(
             "mlstudio_freezes_in_force",
             "Freezes that are in force: of a project, or of all.",
+        )
+        self.down = gauge(
+            "mlstudio_instances_down",
+            "Instances that were stopped for a restart and are not up again.",
         )
         self.cloud_calls = counter(
             "mlstudio_cloud_calls_total",

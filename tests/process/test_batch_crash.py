@@ -64,8 +64,8 @@ def cases() -> Iterator[Case]:
     for moment in MOMENTS:
         # Which one the fault meets, and how many have begun, is a matter of luck.
         unknown = (State.UNKNOWN,)
-        yield Case(f"{moment}:fault", states=unknown, fault="Watcher.until_end")
-    yield Case("after:Cloud.restart")
+        yield Case(f"{moment}:fault", states=unknown, fault="Watcher.until_next")
+    yield Case("after:Cloud.act")
     yield Case("after:Ledger.record_all")
     yield Case("after:Ledger.vote")
     # Posted, and that it was died with the process: it is posted again.

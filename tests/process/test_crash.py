@@ -21,6 +21,7 @@ from bot.demo.cloud_http import Fault
 from bot.model import State
 from bot.restarts.workflow import STEPS, Step
 from tests.process.test_batch_crash import CASES as BATCH_CASES
+from tests.process.test_notebook_crash import CASES as NOTEBOOK_CASES
 from tests.support.processes import Count, Running, Site, count, until
 
 pytestmark = pytest.mark.process
@@ -86,11 +87,11 @@ def cases() -> Iterator[Case]:
             yield Case(f"{moment}:{step}")
         for step in (*APPROVED, *PLAIN):
             yield Case(f"{moment}:{step}", GATED)
-        yield Case(f"{moment}:fault", state=State.UNKNOWN, fault="Watcher.until_end")
+        yield Case(f"{moment}:fault", state=State.UNKNOWN, fault="Watcher.until_next")
     # Claimed and not sent: nobody can know that it was not, so it is never sent.
-    yield Case("before:Cloud.restart", state=State.UNKNOWN, posts=0)
+    yield Case("before:Cloud.act", state=State.UNKNOWN, posts=0)
     # Sent, and the answer died with the process: it is watched, not sent again.
-    yield Case("after:Cloud.restart")
+    yield Case("after:Cloud.act")
     # Posted, and that it was died with the process: it is posted again.
     yield Case("after:SlackClient.post#1", doubled=1)
     yield Case("after:SlackClient.post#2", doubled=1)
@@ -108,7 +109,7 @@ CASES = tuple(cases())
 
 def test_every_step_of_the_story_has_its_crashes():
     """Whoever adds a step to the story cannot forget to crash the bot there."""
-    crashed = {case.point for case in (*CASES, *BATCH_CASES)}
+    crashed = {case.point for case in (*CASES, *BATCH_CASES, *NOTEBOOK_CASES)}
     assert crashed >= {f"{moment}:{step}" for moment in MOMENTS for step in STEPS}
 
 

@@ -44,6 +44,7 @@ from bot.model import (
 )
 from bot.policy.authorizer import Authorizer
 from bot.restarts.approval import Approvals
+from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
 from bot.restarts.send import Sender
 from bot.restarts.services import Services
@@ -162,7 +163,7 @@ class FarCloud:
         await asyncio.sleep(0)
         return Instance(target.instance_id, self.world.status)
 
-    async def restart(self, target: Any) -> Answer:
+    async def act(self, target: Any, _act: Any) -> Answer:
         self.restarts += 1
         await asyncio.sleep(0)
         return Answer(self.world.status, "REBOOTING")
@@ -230,7 +231,9 @@ class Stage:
         self.approvals = Approvals(services)
         self.preflight = Preflight(services)
         spied: Any = Spied(self)
-        self.sending = Sender(attrs.evolve(services, ledger=spied), self.preflight)
+        self.sending = Sender(
+            attrs.evolve(services, ledger=spied), self.preflight, Owners(services)
+        )
         self.requests = RequestListeners(services, quiet, self.tasks, refusals)
         self.cancellations = Cancellations(services, quiet, refusals)
         self.freezes = FreezeListeners(services, self.tasks, refusals)
@@ -256,7 +259,7 @@ class Stage:
         self.asked.append(request_id(actor.delivery))
         box = self.world.instance_id
         command = words.Restart(PROJECT, box, "it burns", break_glass)
-        await self.requests.restart(actor, command)
+        await self.requests.typed(actor, command)
         return self.asked[-1]
 
     async def click(self, user_id: str, story: str, *, approve: bool) -> None:

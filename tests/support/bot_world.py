@@ -385,6 +385,10 @@ def _settings(
         lines += [f"[projects.{project.name}.instances]"]
         named = [box for box in project.instances if box.id != NAMELESS]
         lines += [f'{box.name} = "{box.id}"' for box in named]
+        lines += [
+            f'{box.name} = {{ id = "{box.id}", kind = "notebook" }}'
+            for box in project.notebooks
+        ]
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import bot.restarts.engine.steps
+import bot.restarts.lifecycle
 import bot.restarts.retry
 from bot.cli.main import main
 from bot.cloud import Cloud
@@ -113,6 +114,7 @@ def arm() -> None:
     if os.environ.get("HURRY"):
         bot.restarts.engine.steps.STEP_WAITS_S = (0.05, 0.05)
         bot.restarts.retry.AGAIN_AFTER_S = 0.05
+        bot.restarts.lifecycle.FIRST_WAIT_S = 0.5
 
 
 if __name__ == "__main__":

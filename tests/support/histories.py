@@ -30,7 +30,7 @@ WATCHING, WAITING = "watching", "waiting"
 POINTS = (
     *((BOX, f"after:{step}") for step in ("examine", "prepare", "announce", "send")),
     (BOX, "before:send"),
-    (BOX, "after:Cloud.restart"),
+    (BOX, "after:Cloud.act"),
     (BOX, WATCHING),
     *((BOX, f"after:{step}") for step in ("watch", "follow_up", "show_end")),
     (GATED, "after:card"),

@@ -266,6 +266,10 @@ class Site:
             f'id = "{PROJECT_ID}"',
             "[projects.ml-prod.instances]",
             *(f'{box.name} = "{box.id}"' for box in self.cloud.world.instances),
+            *(
+                f'{box.name} = {{ id = "{box.id}", kind = "notebook" }}'
+                for box in self.cloud.world.notebooks
+            ),
         ]
         return "\n".join([*lines, self._rules])
 

@@ -585,7 +585,7 @@ def test_followup_failed_without_a_reason() -> None:
     text = restart.followup([record]).text
 
     assert "The cloud gave no reason." in text
-    assert "Start it in the ModelArts console" in text
+    assert "Start it with /mlstudio start" in text
 
 
 def test_followup_timed_out() -> None:

@@ -394,5 +394,5 @@ async def _command(stage: Stage, actor: Actor, reason: str) -> tuple[Decision, R
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Authorizer, "decide", kept)
         command = Restart(PROJECT, stage.world.instance_id, reason)
-        await stage.requests.restart(actor, command)
+        await stage.requests.typed(actor, command)
     return decided[0], await stage.ledger.existing(request_id(actor.delivery))

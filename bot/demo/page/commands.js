@@ -10,6 +10,7 @@ const COMMANDS = [
     "<project> <instance> [reason …]",
     "restart it, and hear when it is ready",
   ],
+  ["start", INSTANCE, "<project> <instance> [reason …]", "start one that is stopped"],
   ["status", INSTANCE, "<project> <instance>", "how it is, and who may restart it"],
   ["list", ["project"], "<project>", "the instances of a project"],
   ["history", INSTANCE, "[project] [instance]", "the last restarts"],

@@ -33,6 +33,17 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Start an instance that is stopped."""
+
+    project: str
+    instance: str
+    reason: str = ""
+    break_glass: bool = False
+    is_whole = True  # other than a restart, it has no dialog
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Say how an instance is and who may restart it."""
 
@@ -107,7 +118,7 @@ class Mistake:
     lost: bool = field(default=False, compare=False)
 
 
-Command = (
+Question = (
     Restart
     | Several
     | Status
@@ -120,6 +131,7 @@ Command = (
     | Help
     | Mistake
 )
+Command = Question | Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,13 @@ FORMS = (
         flag=BREAK_GLASS,
     ),
     Form(Restart, "restart", "", "open a dialog with project, instance and reason"),
+    Form(
+        Start,
+        "start",
+        "<project> <instance> [reason …]",
+        "start an instance that is stopped, under the same rules as a restart",
+        flag=BREAK_GLASS,
+    ),
     Form(
         Status,
         "status",

@@ -22,6 +22,7 @@ from bot.slack.command.commands import (
     Mistake,
     Restart,
     Several,
+    Start,
     Status,
     Thaw,
     usage,
@@ -52,6 +53,8 @@ def parse(text: str) -> Command:
         return _flag_misplaced() if broken else Help()
     if name == "restart":
         return _restart(rest, break_glass=broken)
+    if name == "start":
+        return _start(rest, break_glass=broken)
     if name not in {"freeze", *_PARSERS}:
         return _unknown(word)
     if broken:
@@ -79,17 +82,34 @@ def _restart(text: str, *, break_glass: bool) -> Restart | Several | Mistake:
     project, rest = take(text)
     instances, rest = _take_list(rest)
     reason = " ".join(plain(rest).split())
-    wrong = _wrong_name((project, *instances)) or _wrong_flag(rest)
+    wrong = _wrong_name((project, *instances)) or _wrong_reason(rest, reason)
     if wrong:
         return wrong
-    if len(reason) > REASON_LIMIT:
-        return Mistake(
-            f"The reason has {len(reason)} characters, and at most {REASON_LIMIT} are"
-            " possible: shorten it and send the command again."
-        )
     if len(instances) > 1 or PATTERN & set("".join(instances)):
         return Several(project, instances, reason, break_glass)
     return Restart(project, "".join(instances), reason, break_glass)
+
+
+def _start(text: str, *, break_glass: bool) -> Start | Mistake:
+    """Return the start, of one instance, that *text* asks for."""
+    project, rest = take(text)
+    instance, rest = take(rest)
+    reason = " ".join(plain(rest).split())
+    wrong = _wrong("start", [one for one in (project, instance) if one], 2, 2)
+    wrong = wrong or _wrong_reason(rest, reason)
+    return wrong or Start(project, instance, reason, break_glass)
+
+
+def _wrong_reason(rest: str, reason: str) -> Mistake | None:
+    """Return what is wrong with the *reason*, typed as *rest*, if anything."""
+    if wrong := _wrong_flag(rest):
+        return wrong
+    if len(reason) <= REASON_LIMIT:
+        return None
+    return Mistake(
+        f"The reason has {len(reason)} characters, and at most {REASON_LIMIT} are"
+        " possible: shorten it and send the command again."
+    )
 
 
 def _take_list(text: str) -> tuple[tuple[str, ...], str]:

@@ -10,9 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.model import Decision, Instance, Message, Record, State, asked_of
+from bot.model import (
+    Act,
+    Decision,
+    Instance,
+    Message,
+    Record,
+    State,
+    asked_of,
+    gives_back,
+)
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages.buttons import offer
 from bot.slack.messages.outcome import standing
 
 APPROVE, DENY = "approve", "deny"
@@ -27,22 +37,25 @@ def card(
     last: Record | None = None,
     others: Sequence[Record] = (),
     closed: Decision | None = None,
+    owners: Sequence[str] = (),
 ) -> Message:
     """Ask the *approvers* (ready mentions) whether all of *records* may be restarted.
 
     What the cloud says of each is its baseline. Of one asked for by itself, *last* is
-    its last restart and *others* are its other open requests. *closed* is why none
-    of it may be approved now: a freeze, or the window of the rule.
+    its last restart and *others* are its other open requests. *owners* are the user
+    ids of those whose instances they are. *closed* is why none of it may be approved
+    now: a freeze, or the window of the rule.
     """
     record = asked_of(records)
     alone, target = len(records) == 1, record.request.target
     name = target.instance if alone else t.count_of(records)
     return b.message(
-        b.title(f"May {name} be restarted?"),
+        b.title(f"May {name} be {t.verb(record.request)}ed?"),
         *asks(record, approvers, t.what_of(records)),
         *((_facts(record),) if alone else map(_row, records)),
-        b.words(losses(record.baseline if alone else None)),
+        _costs(record, alone=alone),
         *(_warning(one, "it" if alone else "") for one in records),
+        owned(owners),
         _history(last) if alone else None,
         *(b.marked_note(_other(other)) for other in others[:5]),
         _votes(record),
@@ -61,7 +74,7 @@ def asks(record: Record, approvers: Sequence[str], what: str) -> tuple[b.Part, .
     count = "one approval is" if needed == 1 else f"{needed} approvals are"
     return (
         b.marked(
-            f"{t.mention(request.user_id)} asks to restart"
+            f"{t.mention(request.user_id)} asks to {t.verb(request)}"
             f" {what}. {count.capitalize()} needed from {t.together(approvers, 'or')}."
         ),
         b.marked(_deadline(record)),
@@ -74,7 +87,8 @@ def _deadline(record: Record) -> str:
     expires = record.request.expires_at
     if expires is None:
         return "It does not expire."
-    return f"It expires {t.date(expires)}; without a decision nothing is restarted."
+    done = f"{t.verb(record.request)}ed"
+    return f"It expires {t.date(expires)}; without a decision nothing is {done}."
 
 
 def _facts(record: Record) -> b.Part:
@@ -108,6 +122,25 @@ def _row(record: Record) -> b.Part:
     return b.row(t.code(target.instance), line)
 
 
+def _costs(record: Record, *, alone: bool) -> b.Part | None:
+    """Return what it costs the owner; a start costs nothing."""
+    if record.request.wants is Act.START:
+        return None
+    instance = record.baseline if alone else None
+    if gives_back(record.request.plan):
+        return b.words(f"{losses(instance)} {given_back(record.baseline)}")
+    return b.words(losses(instance))
+
+
+def given_back(instance: Instance | None) -> str:
+    """Return, raw, that a notebook has no machine between its stop and its start."""
+    flavor = f" ({instance.flavor})" if instance and instance.flavor else ""
+    return (
+        "It is stopped and started: the machine is given back in between, and if all"
+        f" like it{flavor} are taken meanwhile, it stays down."
+    )
+
+
 def losses(instance: Instance | None) -> str:
     """Return, raw, what a restart costs the owner."""
     kept = (instance and instance.kept_path) or _WORK
@@ -115,6 +148,13 @@ def losses(instance: Instance | None) -> str:
         "What a restart loses: running jobs, kernels and everything outside the work"
         f" directory, /cache included. What it keeps: {kept}. The SSH host key changes."
     )
+
+
+def owned(owners: Sequence[str]) -> b.Part | None:
+    """Return whose it is, as mentions, where that is known."""
+    if not owners:
+        return None
+    return b.marked_note(f"Owner: {t.together([t.mention(one) for one in owners])}.")
 
 
 def _warning(record: Record, name: str = "") -> b.Part | None:
@@ -169,9 +209,10 @@ def card_closed(records: Sequence[Record]) -> Message:
         record = replace(record, state=State.APPROVED)
     name = request.target.instance if alone else t.count_of(records)
     return b.message(
-        b.title(f"Restart of {name}: {closing(record)}"),
+        b.title(f"{t.verb(request).capitalize()} of {name}: {closing(record)}"),
         b.marked(
-            f"{t.mention(request.user_id)} asked to restart {t.what_of(records)}"
+            f"{t.mention(request.user_id)} asked to {t.verb(request)}"
+            f" {t.what_of(records)}"
             f" {t.date(request.asked_at)}."
         ),
         b.marked(decision(record)),
@@ -285,6 +326,6 @@ def notice(record: Record, user_ids: Sequence[str], what: str = "") -> Message:
     """
     people = t.together([t.mention(user_id) for user_id in user_ids])
     what = what or t.place(record.request.target)
-    ended = f"the request to restart {what} has ended."
+    ended = f"the request to {t.verb(record.request)} {what} has ended."
     told = b.marked(f"{people}: {ended} {decision(record)}")
-    return b.message(told, *notes(record))
+    return b.message(told, *notes(record), offer(record))

@@ -66,7 +66,7 @@ def confirm_view(
             *b.drawn(_outlooks(targets, decisions)),
             reason_input(asked.reason, required=needs_reason),
             _go_on(),
-            *b.drawn(warnings(asked.break_glass)),
+            *b.drawn(warnings(asked.break_glass, {one.kind for one in targets})),
         ],
     }
 

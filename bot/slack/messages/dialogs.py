@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.model import REASON_LIMIT, Record, canonical
+from bot.model import (
+    REASON_LIMIT,
+    Act,
+    Kind,
+    Record,
+    canonical,
+    gives_back,
+    plan_of,
+)
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
-from bot.slack.messages.approval import losses
+from bot.slack.messages.approval import given_back, losses
 from bot.slack.messages.blocks import View
 
 RESTART, DENY = "restart", "deny"  # callback ids
@@ -81,10 +89,11 @@ def restart_view(
     reason_required: bool = False,
     hint: str = "",
     where: Opened,
+    kind: Kind = Kind.STUDIO,
 ) -> View:
     """Return the restart dialog with what is known filled in already.
 
-    *hint* says what the rule asks for.
+    *hint* says what the rule asks for; *kind* is that of the instance.
     """
     return {
         "type": "modal",
@@ -98,15 +107,28 @@ def restart_view(
             _instance_input(fields.project, fields.instance),
             *([] if where.channel else [_channel_input()]),
             reason_input(fields.reason, required=reason_required),
-            *b.drawn([b.note(hint) if hint else None, *warnings(where.break_glass)]),
+            *b.drawn(
+                [b.note(hint) if hint else None, *warnings(where.break_glass, [kind])]
+            ),
         ],
     }
 
 
-def warnings(break_glass: bool) -> list[b.Part | None]:  # noqa: FBT001
-    """Return what whoever submits a dialog has to know: what is skipped and lost."""
+def warnings(
+    break_glass: bool,  # noqa: FBT001
+    kinds: Collection[Kind] = (),
+) -> list[b.Part | None]:
+    """Return what whoever submits a dialog has to know: what is skipped and lost.
+
+    *kinds* are those of the instances, as far as they are known.
+    """
     glass = "Break-glass: approval is skipped, and everybody sees it."
-    return [b.words(glass) if break_glass else None, b.note(losses(None))]
+    between = any(gives_back(plan_of(kind, Act.RESTART)) for kind in kinds)
+    return [
+        b.words(glass) if break_glass else None,
+        b.note(losses(None)),
+        b.note(given_back(None)) if between else None,
+    ]
 
 
 def instance_block(project: str) -> str:

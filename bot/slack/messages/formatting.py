@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 
-from bot.model import Record, Request, State, StatusClass, Target, class_of
+from bot.model import Act, Record, Request, State, StatusClass, Target, class_of
 
 COMMAND = "/mlstudio"
 STATUS_LIMIT = 40  # characters shown of a status word, which the cloud may make up
 FIELD_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
 MENTIONS_LIMIT = 50
+_MOST_WORDS, _FIRST_WORDS = 9, 4  # of a transition
 NAMES_LIMIT = 3  # of instances in one sentence
 
 _USER = re.compile(r"[UW][A-Z0-9]+")
@@ -159,8 +160,27 @@ def status(word: str | None) -> str:
 
 def arrow(record: Record) -> str:
     """Return the transition in the cloud's own words, raw: "ACTIVE → REBOOTING"."""
-    before, after = clean(record.previous), clean(record.current)
-    return f"{_short(before, STATUS_LIMIT)} → {_short(after, STATUS_LIMIT)}"
+    words = [_short(clean(one), STATUS_LIMIT) for one in transition(record)]
+    if len(words) > _MOST_WORDS:
+        words[_FIRST_WORDS : _FIRST_WORDS - _MOST_WORDS] = ["…"]
+    return " → ".join(words)
+
+
+def has_moved(record: Record) -> bool:
+    """Say whether there is a transition to show."""
+    return len(transition(record)) > 1
+
+
+def transition(record: Record) -> tuple[str, ...]:
+    """Return the statuses, in order; of a restart in one call the two of its answer."""
+    if record.request.plan != (Act.RESTART,):
+        return record.path
+    return (record.previous, record.current) if record.current else ()
+
+
+def verb(request: Request) -> str:
+    """Return what was asked for, as a verb or a noun: "restart" or "start"."""
+    return str(request.wants)
 
 
 def took(record: Record) -> str:
@@ -193,6 +213,7 @@ _OUTCOMES = {
     State.RESTARTING: "restarting",
     State.FOLLOWING: "was busy already, being followed",
     State.UNKNOWN: "outcome unknown",
+    State.DOWN: "down",
     State.NOT_RESTARTED: "not restarted",
     State.REFUSED: "refused",
     State.DENIED: "denied",
@@ -213,4 +234,6 @@ def outcome(record: Record) -> str:
         case State.TIMED_OUT:
             return f"still {status(record.last_status)}{took(record)}"
         case state:
-            return _OUTCOMES[state]
+            said = _OUTCOMES[state]
+            starts = record.request.wants is Act.START
+            return said.replace("restart", "start") if starts else said

@@ -10,7 +10,7 @@ from bot.slack.messages import formatting as t
 NOT_RESTARTED = "not restarted"
 LINE_LIMIT = 160  # characters of what a line says about an end
 # Ends of a restart that may have been sent and has not become ready.
-ACTED = frozenset({State.FAILED, State.TIMED_OUT, State.UNKNOWN})
+ACTED = frozenset({State.FAILED, State.TIMED_OUT, State.UNKNOWN, State.DOWN})
 _DECIDED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.REFUSED})
 
 
@@ -37,8 +37,9 @@ def standing(record: Record, seen: Seen | None = None) -> str:
     if record.state is State.FOLLOWING:
         now = seen.status if seen else record.last_status
         return f"busy already, nothing is sent: {t.status(now)}{_passed(seen)}"
-    if record.current:
-        moved = seen.status if seen and seen.status != record.current else ""
+    if t.has_moved(record):
+        last = t.transition(record)[-1]
+        moved = seen.status if seen and seen.status != last else ""
         now = f", now {t.status(moved)}" if moved else ""
         return f"{t.arrow(record)}{now}{_passed(seen)}"
     if record.answered:
@@ -55,7 +56,7 @@ def is_to_come(record: Record) -> bool:
 def ending(record: Record, limit: int = LINE_LIMIT) -> str:
     """Return how a request ended, raw, with a mark; *limit* is in characters."""
     if record.state is State.READY:
-        arrow = f" ({t.arrow(record)})" if record.current else ""
+        arrow = f" ({t.arrow(record)})" if t.has_moved(record) else ""
         said = f": {t.sentence(t.clean(record.detail))}" if record.detail else ""
         return f"✓ {t.outcome(record)}{arrow}{said}"
     if record.state is State.JOINED:
@@ -80,10 +81,18 @@ def verdict(record: Record) -> tuple[str, ...]:
     now, took = t.status(record.last_status), t.took(record)
     match record.state:
         case State.READY:
-            said = t.sentence(record.detail)  # by the cloud, of one that was followed
-            return (f"Ready{took}.", untouched(record), said)
+            return (f"Ready{took}.", untouched(record), t.sentence(record.detail))
+        case State.DOWN:
+            since = record.stopped_at or record.sent_at
+            when = f" since {since:%H:%M} UTC" if since else ""
+            return (
+                f"It is down{when}: it was stopped for this restart and is {now}.",
+                t.sentence(record.detail),
+                "Nothing starts it unasked any more.",
+            )
         case State.FAILED:
-            failed = f"The restart failed: it reached {now}{took}."
+            verb = t.verb(record.request)
+            failed = f"The {verb} failed: it reached {now}{took}."
             return (failed, _reason(record), _mend(record))
         case State.TIMED_OUT:
             return (
@@ -94,7 +103,7 @@ def verdict(record: Record) -> tuple[str, ...]:
         case State.UNKNOWN:
             return (
                 f"The outcome is unknown. {t.sentence(record.detail)}",
-                f"The last status seen was {now}. I do not send the restart again.",
+                f"The last status seen was {now}. I do not send {_call(record)} again.",
                 f"Look at it with {_look(record)}, and ask again only if it needs it.",
             )
         case _:
@@ -105,7 +114,12 @@ def untouched(record: Record) -> str:
     """Return that nothing was sent, where the instance was only watched."""
     if record.sent_at is not None or record.current:
         return ""
-    return "It was busy already, so no restart was sent."
+    return f"It was busy already, so no {t.verb(record.request)} was sent."
+
+
+def _call(record: Record) -> str:
+    """Return what was sent, and nobody knows whether it came through."""
+    return f"the {record.request.plan[0]}"
 
 
 def _reason(record: Record) -> str:
@@ -114,14 +128,22 @@ def _reason(record: Record) -> str:
         return record.detail
     if not record.detail:
         return "The cloud gave no reason."
+    if record.kept_down:
+        return record.detail
     return f"The cloud's reason: {t.sentence(record.detail)}"
 
 
 def _mend(record: Record) -> str:
     """Return what to do about a restart that failed."""
     if class_of(record.last_status) is StatusClass.STOPPED:
-        return "Start it in the ModelArts console: a restart does not start it."
+        return f"Start it with {_start(record)}: a restart does not start it."
     return "Look at it in the ModelArts console before you restart it again."
+
+
+def _start(record: Record) -> str:
+    """Return the command that starts the instance, raw."""
+    target = record.request.target
+    return f"{t.COMMAND} start {target.project} {target.instance}"
 
 
 def _look(record: Record) -> str:

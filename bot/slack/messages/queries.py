@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.model import Decision, Instance, Message, Record, Target, Verdict
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
-from bot.slack.messages.buttons import restart_button
+from bot.slack.messages.buttons import offer, restart_button, start_now_button
 from bot.slack.messages.replies import rule_note
 
 MOST_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
@@ -36,8 +36,11 @@ def status(
     who: Sequence[str] = (),
     problem: str = "",
     frozen: Sequence[str] = (),
+    down: Record | None = None,
 ) -> Message:
     """Answer ``status``: *instance* now (None: *problem* says why not), *records*.
+
+    *down* is the request that has left it down, if it still is.
 
     *decision* is what policy says to the person who asks, *who* are the mentions of
     those who may restart it, *frozen* the freezes in force for it, in words.
@@ -45,6 +48,7 @@ def status(
     return b.message(
         b.title(f"{target.instance}: {_status_now(instance)}"),
         b.words(problem) if problem else None,
+        *is_down(down),
         *freeze_lines(frozen),
         b.facts(*_about(target, instance)),
         b.marked(f"Who may restart it: {t.together(who)}.") if who else None,
@@ -56,6 +60,18 @@ def status(
 def freeze_lines(frozen: Sequence[str]) -> list[b.Part]:
     """Return a line for each freeze in force; what is *frozen* is in words."""
     return [b.ruling(t.sentence(freeze)) for freeze in frozen]
+
+
+def is_down(down: Record | None) -> tuple[b.Part | None, ...]:
+    """Return since when it is down and why, with the button that starts it."""
+    if down is None:
+        return ()
+    since = down.stopped_at or down.sent_at
+    when = f" since {t.date(since)}" if since else ""
+    who = t.mention(down.request.user_id)
+    line = f"It is down{when}, stopped for a restart that {who} asked for."
+    why = b.words(t.sentence(down.detail)) if down.detail else None
+    return (b.marked(line), why, offer(down))
 
 
 def _status_now(instance: Instance | None) -> str:
@@ -119,6 +135,7 @@ class Row:
     target: Target
     instance: Instance | None
     problem: str = ""
+    down: Record | None = None
 
 
 def listing(
@@ -141,7 +158,11 @@ def listing(
 def _listed(row: Row) -> b.Part:
     """Return one instance with its status and its button."""
     problem = f" ({row.problem})" if row.problem else ""
-    line = f"{row.target.instance}: {_status_now(row.instance)}{problem}"
+    since = row.down and (row.down.stopped_at or row.down.sent_at)
+    down = f", down since {since:%Y-%m-%d %H:%M} UTC" if since else ""
+    line = f"{row.target.instance}: {_status_now(row.instance)}{down}{problem}"
+    if row.down:
+        return b.beside(b.words(line), start_now_button(row.down))
     return b.beside(b.words(line), restart_button(row.target))
 
 

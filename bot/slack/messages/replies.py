@@ -77,13 +77,14 @@ def accepted(record: Record) -> Message:
     where, passes = t.place(record.request.target), record.request.passes
     if record.request.waits:
         line = (
-            f"Recorded: your request to restart {where}. It needs approval first;"
+            f"Recorded: your request to {t.verb(record.request)} {where}."
+            " It needs approval first;"
             " I ask for it in the channel and tell you what is decided."
         )
     else:
         line = (
-            f"Recorded: your request to restart {where}. I show it in the channel and"
-            " mention you there when it has ended."
+            f"Recorded: your request to {t.verb(record.request)} {where}."
+            " I show it in the channel and mention you there when it has ended."
         )
     freeze = b.ruling(f"It passes a freeze: {passes}.") if passes else None
     return b.message(b.marked(line), freeze)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bot.model import ENDS, UNDER_WAY, Message, Record, State
+from bot.model import ENDS, UNDER_WAY, Message, Record, State, gives_back
 from bot.slack.messages import approval
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages.buttons import offer
 from bot.slack.messages.outcome import (
     ACTED,
     NOT_RESTARTED,
@@ -35,6 +36,7 @@ _GROUPS: Mapping[str, frozenset[State]] = {
     "failed": frozenset({State.FAILED}),
     "still not ready": frozenset({State.TIMED_OUT}),
     "unknown": frozenset({State.UNKNOWN}),
+    "down": frozenset({State.DOWN}),
     "restarted by somebody else": frozenset({State.JOINED}),
     NOT_RESTARTED: frozenset(),  # all the rest
 }
@@ -48,10 +50,12 @@ def message(
     seen: Mapping[str, Seen] | None = None,
     *,
     mentions: Sequence[str] = (),
+    owners: Sequence[str] = (),
 ) -> Message:
     """Show where *records* stand; *seen* has the last look by request id.
 
-    *mentions* are those of the approvers, who are told about a break-glass restart.
+    *mentions* are those of the approvers, who are told about a break-glass restart,
+    *owners* the user ids of those whose instances they are.
     """
     looks = seen or {}
     if len(records) == 1:
@@ -60,11 +64,11 @@ def message(
     else:
         heading = f"Restart of {t.count_of(records)}: {_counts(records)}"
         body = _lines(records, looks)
-    return b.message(b.title(heading), *_asked(records, mentions), *body)
+    return b.message(b.title(heading), *_asked(records, mentions, owners), *body)
 
 
 def _asked(
-    records: Sequence[Record], mentions: Sequence[str]
+    records: Sequence[Record], mentions: Sequence[str], owners: Sequence[str]
 ) -> tuple[b.Part | None, ...]:
     """Return who asked for what and why, who agreed, and who has to know."""
     request = records[0].request
@@ -78,6 +82,7 @@ def _asked(
         ),
         _glass_line(mentions) if glass else None,
         b.ruling(f"It passes a freeze: {request.passes}.") if request.passes else None,
+        approval.owned(owners),
         b.words(t.reason(request)),
     )
 
@@ -100,34 +105,47 @@ def _heading(record: Record) -> str:
         return f"{name}: {t.status(_found(record))} already"
     if state in ENDS - {State.READY, *ACTED}:
         return f"{name}: {NOT_RESTARTED}"
-    if record.current:
+    if t.has_moved(record):
         return f"{name}: {t.arrow(record)}"
     if state in ENDS:
         return f"{name}: {t.outcome(record)}"
-    return f"{name}: answer lost, checking" if record.answered else f"Restarting {name}"
+    if record.answered:
+        return f"{name}: answer lost, checking"
+    return f"{t.verb(record.request).capitalize()}ing {name}"
 
 
 def _body(record: Record, seen: Seen | None) -> tuple[b.Part | None, ...]:
     """Return how far the restart is, or how it ended."""
     if record.state in ENDS:
-        return (*_paragraphs(*verdict(record)), _trace(record))
+        return (*_paragraphs(*verdict(record)), _trace(record), offer(record))
     if record.state is State.FOLLOWING:
-        status = record.last_status or _found(record)
-        busy = "It was busy already, so no restart was sent. I say how it ends."
+        status, verb = record.last_status or _found(record), t.verb(record.request)
+        busy = f"It was busy already, so no {verb} was sent. I say how it ends."
         said = _paragraphs(t.sentence(record.detail))
         return (b.words(busy), *said, _progress(seen, status))
-    if record.current:
-        return (_progress(seen, record.current), _trace(record))
+    if t.has_moved(record):
+        status = record.last_status or record.current
+        return (*_between(record), _progress(seen, status), _trace(record))
     if record.answered:
         return (
             b.words(
-                "The restart was sent, but the cloud's answer was lost, so nobody knows"
-                " yet whether it happens. I do not send it again; I watch the instance"
-                " and say what I see."
+                f"The {record.request.plan[0]} was sent, but the cloud's answer was"
+                " lost, so nobody knows yet whether it happens. I do not send it again;"
+                " I watch the instance and say what I see."
             ),
         )
     sent = "The channel is the record: nothing has been sent to the cloud yet."
-    return (b.note(sent),)
+    return (*_between(record), b.note(sent))
+
+
+def _between(record: Record) -> tuple[b.Part | None, ...]:
+    """Return what is given up between a stop and a start, and why it takes so long."""
+    if not gives_back(record.request.plan):
+        return ()
+    lost = approval.given_back(record.baseline)
+    trouble = f"Not started yet: {t.sentence(record.trouble)} I try again."
+    waits = record.trouble and not record.came_up
+    return (b.note(lost), b.words(trouble) if waits else None)
 
 
 def _name(record: Record) -> str:
@@ -208,6 +226,43 @@ def _lines(
     return (*rows, None if over else b.note(plan))
 
 
+# --- what is said in between ----------------------------------------------------------
+
+
+def trouble(record: Record, until: str) -> Message:
+    """Say that what is stopped could not be started yet; *until* is a date (markup)."""
+    name = t.code(record.request.target.instance)
+    return b.message(
+        b.marked(f"{name} could not be started yet. I try again until {until}."),
+        b.words(t.sentence(record.trouble)),
+    )
+
+
+def doubt(record: Record, more_s: float) -> Message:
+    """Say that nobody knows whether the stop was carried out.
+
+    *more_s* is for how many seconds more it is looked at.
+    """
+    request = record.request
+    who, name = t.mention(request.user_id), t.code(request.target.instance)
+    now = t.status(record.last_status)
+    return b.message(
+        b.marked(f"{who}: the outcome of the stop of {name} is unknown."),
+        b.words(
+            f"Its status still stands at {now}: the stop was not seen. Nothing more was"
+            f" sent. I look at it for {t.duration(more_s)} more; if it does stop, I"
+            " start it."
+        ),
+    )
+
+
+def up_again(record: Record, status: str) -> Message:
+    """Say in its thread that what was down is so no longer."""
+    name = t.code(record.request.target.instance)
+    who = t.mention(record.request.user_id)
+    return b.message(b.marked(f"{who}: {name} is not down any more: it is {status}."))
+
+
 # --- the reply below it ---------------------------------------------------------------
 
 
@@ -216,15 +271,17 @@ def followup(
     *,
     followers: Sequence[str] = (),
     hosts: Mapping[str, Record] | None = None,
+    approvers: Sequence[str] = (),
 ) -> Message:
-    """Tell the requester how all of it ended.
+    """Tell the requester how all of it ended, and the *approvers* (mentions) if it is
+    down.
 
     *followers* are the user ids of those who joined the one that was asked for; *hosts*
     are the requests that some of several have joined, by their id.
     """
     request = records[0].request
     if len(records) == 1:
-        return _told(records[0], (request.user_id, *followers))
+        return _told(records[0], (request.user_id, *followers), approvers)
     ready = [record for record in records if record.state is State.READY]
     who, project = t.mention(request.user_id), t.code(request.target.project)
     if len(ready) == len(records):
@@ -235,6 +292,8 @@ def followup(
     return b.message(
         b.marked(line + _longest(ready)),
         *(_one_of(record, (hosts or {}).get(record.joined)) for record in records),
+        b.marked(f"{t.together(approvers)}: one is down.") if approvers else None,
+        *(offer(record) for record in records),
     )
 
 
@@ -245,20 +304,31 @@ def joined_end(host: Record, user_id: str) -> Message:
     return _told(host, (user_id,))
 
 
-def _told(record: Record, user_ids: Sequence[str]) -> Message:
-    """Tell *user_ids* how the restart ended."""
-    who = t.together([t.mention(user_id) for user_id in user_ids])
+def _told(
+    record: Record, user_ids: Sequence[str], approvers: Sequence[str] = ()
+) -> Message:
+    """Tell *user_ids* and *approvers* (mentions) how the restart ended."""
+    who = t.together([*(t.mention(user_id) for user_id in user_ids), *approvers])
     name = t.code(record.request.target.instance)
     if record.state is State.READY:
-        line = b.marked(f"{who}: {name} is ready. {_spent(record)}")
-        return b.message(line, *_paragraphs(t.sentence(record.detail)))
+        ready = b.marked(f"{who}: {name} is ready. {_spent(record)}")
+        return b.message(ready, *_paragraphs(t.sentence(record.detail)))
+    verb = t.verb(record.request)
     opening = {
+        State.DOWN: f"{name} is down{_since(record)}.",
         State.FAILED: f"{name} has not come back.",
         State.TIMED_OUT: f"{name} has not come back in time.",
-        State.UNKNOWN: f"I cannot say how the restart of {name} ended.",
-        State.REFUSED: f"the restart of {name} was refused; nothing was restarted.",
-    }.get(record.state, f"{name} was not restarted.")
-    return b.message(b.marked(f"{who}: {opening}"), *_paragraphs(*verdict(record)))
+        State.UNKNOWN: f"I cannot say how the {verb} of {name} ended.",
+        State.REFUSED: f"the {verb} of {name} was refused; nothing was {verb}ed.",
+    }.get(record.state, f"{name} was not {verb}ed.")
+    said = _paragraphs(*verdict(record))
+    return b.message(b.marked(f"{who}: {opening}"), *said, offer(record))
+
+
+def _since(record: Record) -> str:
+    """Return since when it is down, as our own markup."""
+    since = record.stopped_at or record.sent_at
+    return f" since {t.date(since)}" if since else ""
 
 
 def _spent(record: Record) -> str:
@@ -268,8 +338,8 @@ def _spent(record: Record) -> str:
         lasted = "" if spent is None else f" for {t.duration(spent)}"
         return f"{untouched(record)} I watched it in {project}{lasted}."
     if spent is None:
-        return f"It was restarted in {project}."
-    return f"Its restart in {project} took {t.duration(spent)}."
+        return f"It was {t.verb(record.request)}ed in {project}."
+    return f"Its {t.verb(record.request)} in {project} took {t.duration(spent)}."
 
 
 def _longest(ready: Sequence[Record]) -> str:
