@@ -13,6 +13,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -207,6 +208,8 @@ class LocalModelArts:
             self.calls.append(call)
             self._tell(call)
             await self.clock.sleep(call.fault.delay_s)
+            if request.transport is None:  # who asked has gone before it got through
+                return web.Response(status=HTTPStatus.GATEWAY_TIMEOUT)
             reply = await _carry_out(act, request, call)
             response = self._render(reply, request, call)
             call.status = 0 if call.fault.cut else response.status

@@ -78,7 +78,7 @@ class ApprovalButtons:
         self, actor: Actor, request_id: str, action_id: str, body: dict[str, Any]
     ) -> Message | None:
         try:
-            if refusal := await self._turned_away(actor, request_id):
+            if refusal := await self._turned_away(actor, request_id, action_id):
                 return refusal
             record = await self._services.ledger.get(request_id)
             if record is None or record.request.approval is None:
@@ -108,7 +108,9 @@ class ApprovalButtons:
                 f"Click again in {wait_of(error)}.",
             )
 
-    async def _turned_away(self, actor: Actor, request_id: str) -> Message | None:
+    async def _turned_away(
+        self, actor: Actor, request_id: str, action_id: str
+    ) -> Message | None:
         """Refuse somebody whom no rule can let in, before anything is looked up."""
         decision = await self._services.authorizer.outsider(
             actor.user_id, actor.team_id
@@ -117,7 +119,7 @@ class ApprovalButtons:
             return None
         entry = Entry("click refused", request_id[:32], detail=decision.why)
         self._vain.use(actor.user_id)
-        if self._once.use(f"{actor.user_id} {entry.kind} {entry.request_id}"):
+        if self._once.use(f"{actor.user_id} {action_id} {entry.request_id}"):
             await self._refusals.note(actor, decision, "click", entry)
         return replies.click_refused(decision)
 

@@ -35,6 +35,7 @@ INCIDENTS, LEADS = "C0INCIDENTS", "C0LEADS"
 ANN, BOB, CAROL, GINA = "<@U0ANN>", "<@U0BOB>", "<@U0CAROL>", "<@U0GINA>"
 TRAINER = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 GATED = "f7a1c6d0-3e84-4b29-a5c7-9d0b8e2f4163"
+UNNAMED = "unnamed"  # a notebook of this name has no alias
 NAMELESS = "b6d1f0a4-7c3e-4d58-9a21-0e8f5c7b3d16"  # has no alias
 STORY_WITHIN_S = 60.0
 EVERY = "calls_per_minute = 6000"
@@ -388,6 +389,7 @@ def _settings(
         lines += [
             f'{box.name} = {{ id = "{box.id}", kind = "notebook" }}'
             for box in project.notebooks
+            if box.name != UNNAMED
         ]
     return "\n".join(lines)
 

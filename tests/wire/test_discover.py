@@ -11,7 +11,15 @@ from bot.demo.instances import CANARY
 from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.seed_world import Project
 from tests.conftest import MakeBench
-from tests.support.bot_world import GATES, OPEN, TRAINER, Bench, small_world, text_of
+from tests.support.bot_world import (
+    GATES,
+    OPEN,
+    TRAINER,
+    UNNAMED,
+    Bench,
+    small_world,
+    text_of,
+)
 
 PLAIN = "3f0c9a52-71de-4b86-a4e3-5d28c7b1f690"
 
@@ -118,7 +126,8 @@ async def test_an_id_of_the_other_kind_is_explained_at_the_command(
     """Who types the id of a notebook where ML Studio is expected reads what to do."""
     world = small_world()
     first = world.projects[0]
-    mixed = replace(first, notebooks=(ScriptedNotebook(id=PLAIN, name="x", owner="a"),))
+    unnamed = ScriptedNotebook(id=PLAIN, name=UNNAMED, owner="a")
+    mixed = replace(first, notebooks=(unnamed,))
     bench = await make_bench(world=replace(world, projects=(mixed,)), rules=OPEN)
     bench.write(OPEN)
 

@@ -11,7 +11,7 @@ from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.posts import Post
 from bot.model import State
 from tests.conftest import MakeBench
-from tests.support.bot_world import Bench, buttons, text_of
+from tests.support.bot_world import OPEN, Bench, buttons, text_of
 from tests.support.notebook_world import (
     FULL,
     NB,
@@ -94,3 +94,23 @@ async def test_start_now_asks_for_the_right_anew(make_bench: MakeBench, often: N
 
     await bench.wait_for(lambda: bench.whispers("dave", "I did not restart"))
     assert sent(bench) == tries
+
+
+async def test_start_now_passes_a_freeze_and_says_so(
+    make_bench: MakeBench, often: None
+):
+    """What a restart has left down is started in a freeze, too; a restart is not."""
+    bench, box, told = await down(make_bench)
+    bench.write(f'{OPEN}\n[freeze]\nby = ["@ml-leads"]')
+    bench.bot.reload()
+    await bench.ask("freeze ml-nb 2h release weekend", user="bob")
+    assert "release weekend" in (await bench.ask(f"restart ml-nb {NB}")).text
+    box.start_refusals.clear()
+
+    await bench.slack.click("ann", told, "start_now")
+
+    started = await bench.wait_for(
+        lambda: [p for p in bench.posts() if "passes a freeze" in text_of(p)]
+    )
+    await bench.wait_for(lambda: replies(bench, "is ready"))
+    assert "release weekend" in text_of(started[0])

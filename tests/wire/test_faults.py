@@ -111,7 +111,8 @@ async def test_a_lost_answer_is_resolved_by_looking_never_by_sending(
     assert bench.sent == 1
     if row.state is State.READY:
         assert "ACTIVE → REBOOTING" in shown.text
-    assert any("answer lost" in edit.text for edit in shown.history)
+    else:  # a reboot that is seen at once leaves no time to say so
+        assert any("answer lost" in edit.text for edit in shown.history)
 
 
 @pytest.mark.parametrize(
