@@ -518,7 +518,7 @@ async def test_invite(page: Page, server: PageServer):
 async def test_completion(page: Page):
     """Tab completes the command, the project and the instance with its status."""
     await box(page).fill("")
-    await box(page).press_sequentially("/mlstudio st")
+    await box(page).press_sequentially("/mlstudio stat")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Tab")
     await page.keyboard.type("note")

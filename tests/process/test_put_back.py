@@ -101,7 +101,7 @@ async def test_a_file_put_back_at_once_sends_nothing_again(site: Site) -> None:
     """Nor does it where the copy is a moment old: this life has checked nothing."""
     delivery = await killed(site, BOX, "before:send")
     files = {file: file.read_bytes() for file in site.folder.glob("bot.db*")}
-    bot = await site.start(module="tests.support.crashing", CRASH="after:Cloud.restart")
+    bot = await site.start(module="tests.support.crashing", CRASH="after:Cloud.act")
     assert await bot.ended() == -signal.SIGKILL
     site.finish_reboot(BOX)
     for file in site.folder.glob("bot.db*"):
