@@ -6,6 +6,7 @@ Commands and dialogs come here with the same facts and get the same answers.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +45,7 @@ log = structlog.get_logger()
 # Together less than the 3 s that Slack waits for an acknowledgement:
 # https://docs.slack.dev/interactivity/implementing-slash-commands
 DECIDE_WITHIN_S = 1.4
-RECORD_WITHIN_S = 0.9
+RECORD_WITHIN_S = 2.3  # what a quick decision has left over is for the database
 
 Decided = list[tuple[Request, Decision]]
 
@@ -114,7 +115,7 @@ class RequestListeners:
         )
         decided = list(zip(requests, decisions, strict=True))
         denied = [(r, d) for r, d in decided if d.verdict is Verdict.DENY]
-        async with asyncio.timeout(RECORD_WITHIN_S + 0.2):
+        async with asyncio.timeout_at(actor.since + RECORD_WITHIN_S + 0.2):
             if known:  # the same delivery again
                 return Submitted(await self._begin(known))
             for request, decision in decided:
@@ -123,10 +124,12 @@ class RequestListeners:
             if in_dialog and any(decision.wants_reason for _, decision in denied):
                 return await self._ask_reason(actor, denied)
             if denied:
-                return Submitted(await self._refuse(denied, len(decided) - len(denied)))
+                return Submitted(
+                    await self._refuse(actor, denied, len(decided) - len(denied))
+                )
             if apart := _apart(decided):
                 return Submitted(batch_dialog.apart(apart))
-            return Submitted(await self._take_on(decided))
+            return Submitted(await self._take_on(actor, decided))
 
     async def _known(self, requests: Sequence[Request]) -> list[Record]:
         """Return what is on record of *requests*: their delivery has come before."""
@@ -157,14 +160,14 @@ class RequestListeners:
         wanting = next(decision for _, decision in denied if decision.wants_reason)
         return Submitted.wrong(REASON, f"{wanting.why} {wanting.remedy}".strip())
 
-    async def _refuse(self, denied: Decided, rest: int) -> Message:
+    async def _refuse(self, actor: Actor, denied: Decided, rest: int) -> Message:
         """Refuse all of it, each on record; *rest* is how many would have passed."""
         ledger, news = self._services.ledger, 0
         for request, decision in denied:
             record, new = await ledger.record(
                 request.ruled_by(decision),
                 refusal=decision.why,
-                deadline=self._deadline(),
+                deadline=self._deadline(actor),
             )
             if record.state is not State.REFUSED:  # the same delivery was quicker
                 return await self._begin([record])
@@ -181,15 +184,19 @@ class RequestListeners:
         ]
         return batch_dialog.refusals(named, rest)
 
-    async def _take_on(self, decided: Decided) -> Message:
+    async def _take_on(self, actor: Actor, decided: Decided) -> Message:
         """Record all of it, more than one as one batch, and begin."""
         ledger = self._services.ledger
         requests = [request.ruled_by(decision) for request, decision in decided]
         if len(requests) == 1:
-            record, new = await ledger.record(requests[0], deadline=self._deadline())
+            record, new = await ledger.record(
+                requests[0], deadline=self._deadline(actor)
+            )
             records = [record]
         else:
-            records, new = await ledger.record_all(requests, deadline=self._deadline())
+            records, new = await ledger.record_all(
+                requests, deadline=self._deadline(actor)
+            )
         glass = sum(one.request.break_glass for one in records)
         if new and glass:
             self._services.metrics.break_glass.inc(glass)
@@ -213,9 +220,10 @@ class RequestListeners:
             return batch_dialog.refusals(named, len(records) - len(refused))
         return batch_dialog.accepted(records, {host.request.id: host for host in hosts})
 
-    def _deadline(self) -> datetime:
+    def _deadline(self, actor: Actor) -> datetime:
         """Return until when it has to be recorded."""
-        return self._services.now() + timedelta(seconds=RECORD_WITHIN_S)
+        left_s = actor.since + RECORD_WITHIN_S - time.monotonic()
+        return self._services.now() + timedelta(seconds=left_s)
 
     async def is_outside(self, actor: Actor) -> bool:
         """Say whether no name of ours may be told to somebody."""
