@@ -54,10 +54,11 @@ def dying(work: Work, moment: str, act: Act, number: int = 1) -> Work:
     async def wrapped(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == number and moment == "before":
+        ours = calls == number  # others may begin while this one is under way
+        if ours and moment == "before":
             act()
         result = await work(*args, **kwargs)
-        if calls == number and moment == "after":
+        if ours and moment == "after":
             act()
         return result
 
