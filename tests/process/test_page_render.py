@@ -808,3 +808,29 @@ async def test_quiet_for_whom_motion_disturbs(opened: Opened, server: PageServer
     row = "document.querySelector('#feed .row')"
 
     assert await page.evaluate(f"getComputedStyle({row}).animationName") == "none"
+
+
+# --- letters -------------------------------------------------------------------------
+
+WIDTH = """family => {
+  const line = document.createElement("span");
+  line.textContent = "0123456789 0123456789";
+  line.style = `position: absolute; font: 16px ${family}`;
+  document.body.append(line);
+  const { width } = line.getBoundingClientRect();
+  line.remove();
+  return width;
+}"""
+
+
+async def test_digits_are_letters_where_an_emoji_font_is_installed(page: Page):
+    """Digits and blanks come from the text's font, not from one of emoji."""
+    emoji = await page.evaluate(WIDTH, '"Noto Color Emoji", monospace')
+    if emoji == await page.evaluate(WIDTH, "monospace"):
+        pytest.skip("fonts-noto-color-emoji is not installed")
+    family = await page.evaluate("getComputedStyle(document.body).fontFamily")
+
+    width = await page.evaluate(WIDTH, family)
+
+    assert width == await page.evaluate(WIDTH, "system-ui")
+    assert width < emoji
