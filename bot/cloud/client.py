@@ -201,10 +201,6 @@ class Cloud:
             response = await self._send(call, url, auth, asked)
             return self._accepted(response, target, asked)
 
-    async def restart(self, target: Target) -> Answer:
-        """Restart an instance of ML Studio."""
-        return await self.act(target, Act.RESTART)
-
     async def lease(self, target: Target) -> Lease:
         """Return when a notebook stops by itself."""
         return await self._notebooks.lease(target)
