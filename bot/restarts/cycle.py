@@ -194,6 +194,8 @@ class CycleWatch:
             return min(FREQUENT_S, watch.poll)
         at_s = self._at_s(self._record.sent_at)
         wait = next_look(at_s, self._durations, watch.poll)
+        lag_s = self._services.cloud.lag_s(self._record.request.target)
+        wait = max(min(wait, FREQUENT_S), wait - lag_s)
         if isinstance(self._seen, CloudBusy):
             wait = max(wait, wait_after(self._seen, 0.0))
         return wait
