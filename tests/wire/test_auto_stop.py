@@ -55,6 +55,21 @@ async def test_an_end_that_the_start_has_lost_is_set_again(make_bench: MakeBench
     assert len(bench.looks("lease")) == 1
 
 
+async def test_an_end_stays_where_it_was_by_the_clock_of_the_cloud(
+    make_bench: MakeBench,
+):
+    """Where the cloud's clock is ahead of the bot's it is the cloud's that counts."""
+    box = notebook(lease=in_hours(8))
+    planned = box.lease.ends_at
+    bench = await make_bench(world=notebooks(box))
+    bench.cloud.clock.advance(3 * 3600)
+
+    await ended(bench)
+
+    assert box.lease.ends_at == pytest.approx(planned, abs=60)
+    assert not bench.looks("lease")
+
+
 async def test_an_end_that_cannot_be_set_again_is_told(make_bench: MakeBench):
     """Who waits reads when it stops now, why that is so, and which right is lacking."""
     bench, _, _ = await one_that_ends(make_bench)
