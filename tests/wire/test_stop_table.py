@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.demo.cloud_http import FAULTS, gateway
+from bot.ledger import Ledger
 from bot.model import State
 from bot.restarts.start import Starter
 from tests.conftest import MakeBench
@@ -90,6 +91,52 @@ async def test_what_the_cloud_restarts_itself_is_not_stopped(make_bench: MakeBen
     record = await bench.story(delivery)
     assert (record.state, sent(bench)) == (State.READY, (1, 0))
     assert not bench.cloud.notebooks.stops
+
+
+@pytest.mark.parametrize(
+    ("method", "limit"),
+    [
+        ("take_send", "bot.restarts.send.CLAIM_WITHIN_S"),
+        ("take_start", "bot.restarts.start.READ_HOLDS_S"),
+    ],
+)
+async def test_who_was_held_up_before_a_call_looks_again(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, method: str, limit: str
+):
+    """A process that freezes between its checks and its call wakes to check anew.
+
+    In between somebody may have stopped or started it.
+    """
+    in_a_hurry(monkeypatch)
+    bench = await make_bench(world=notebooks())
+    claim, claims = getattr(Ledger, method), 0
+
+    async def late_at_first(*words: Any) -> bool:
+        nonlocal claims
+        claims += 1
+        monkeypatch.setattr(limit, -1.0 if claims == 1 else 10.0)
+        return await claim(*words)
+
+    monkeypatch.setattr(Ledger, method, late_at_first)
+
+    record, _ = await ended(bench)
+
+    assert record.state is State.READY
+    assert (claims, sent(bench)) == (2, (1, 1))
+    (told,) = replies(bench)
+    assert "is ready" in told
+
+
+async def test_a_lost_answer_to_a_start_is_no_failure_yet(make_bench: MakeBench):
+    """A start whose answer was cut off is looked after before anything is said."""
+    bench = await make_bench(world=notebooks())
+    bench.fail("start", cut=True, acts=True)
+
+    record, _ = await ended(bench)
+
+    assert (record.state, sent(bench)) == (State.READY, (1, 1))
+    (told,) = replies(bench)
+    assert "is ready" in told
 
 
 async def test_a_stop_that_nobody_could_look_at_is_unknown(make_bench: MakeBench):
