@@ -20,6 +20,9 @@ from bot.model import Kind, Seconds
 from bot.model.rule import USER_ID, References
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
+# What the cloud takes as the name of a notebook:
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateNotebook.html
+CLOUD_NAME = re.compile(r"\w[\w.-]{0,127}")
 ID_SHAPE = re.compile(r"(?i)(DE-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 # Both kinds that ModelArts writes: a UUID, and one that begins with DE-.
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")

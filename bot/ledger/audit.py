@@ -18,6 +18,7 @@ from bot.ledger.schema import IS_BREAK_GLASS, requests, trail
 from bot.model import Person, Request
 
 PAGE = 500  # entries that are read at once
+NAME_LIMIT = 64  # characters of an instance's name: the cloud's may be longer
 # Any fixed number: the key of the lock that puts the writers of all replicas in a row.
 _LOCK = 0x6D6C7374
 
@@ -56,7 +57,7 @@ def entry_of(request: Request, kind: str, **more: str) -> Entry:
             "team_id": request.team_id,
             "user_id": request.user_id,
             "project": request.target.project,
-            "instance": request.target.instance,
+            "instance": request.target.instance[:NAME_LIMIT],
             "instance_id": request.target.instance_id,
             "rule": request.rule,
             "rule_version": request.rule_version,
@@ -204,5 +205,5 @@ def _narrowed(
         where.append(trail.c.project == project)
     if instance:
         its_id = sa.func.lower(trail.c.instance_id) == instance.lower()
-        where.append((trail.c.instance == instance) | its_id)
+        where.append((trail.c.instance == instance[:NAME_LIMIT]) | its_id)
     return where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from datetime import timedelta
 
 import attrs
@@ -14,6 +15,7 @@ from bot.listeners.status_cache import StatusCache
 from bot.model import (
     Decision,
     Instance,
+    Kind,
     Message,
     Record,
     StatusClass,
@@ -67,7 +69,8 @@ class QueryListeners:
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def row(target: Target) -> queries.Row:
-            async with gate:
+            listed = target.kind is Kind.NOTEBOOK  # by one list, asked for together
+            async with nullcontext() if listed else gate:
                 instance, problem = await self._read(target)
             down = await self._down(target, instance)
             return queries.Row(target, instance, problem, down)

@@ -20,7 +20,14 @@ from bot.model.instance import (
 )
 from bot.model.message import Message
 from bot.model.person import Person
-from bot.model.plan import REPEATABLE, can_start, gives_back, is_stopping, plan_of
+from bot.model.plan import (
+    REPEATABLE,
+    can_start,
+    gives_back,
+    is_starting,
+    is_stopping,
+    plan_of,
+)
 from bot.model.request import (
     ENDS,
     REASON_LIMIT,
@@ -77,6 +84,7 @@ __all__ = [
     "digest",
     "frozen_by",
     "gives_back",
+    "is_starting",
     "is_stopping",
     "may_move",
     "plan_of",

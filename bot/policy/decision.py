@@ -55,13 +55,14 @@ def _ruled(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
             return case.refused(unread, MEND_GROUP)
     if closed:
         return shut(closed, facts.now)
-    return _uncovered(rules, target, name)
+    return _uncovered(rules, question, name)
 
 
-def _uncovered(rules: Iterable[Rule], target: Target, name: str | None) -> Decision:
+def _uncovered(rules: Iterable[Rule], question: Question, name: str | None) -> Decision:
     """Refuse because no rule matched, and say which rules are about the target."""
+    target, verb = question.target, question.verb
     hints = [
-        f"Rule “{rule.name}” lets {in_words(rule.who)} restart it"
+        f"Rule “{rule.name}” lets {in_words(rule.who)} {verb} it"
         + (f" in {in_words(rule.channels)}" if rule.channels else "")
         + (f", {rule.when}." if rule.when else ".")
         for rule in rules
@@ -69,7 +70,7 @@ def _uncovered(rules: Iterable[Rule], target: Target, name: str | None) -> Decis
     ]
     return Decision(
         Verdict.DENY,
-        f"No rule allows this restart of {target.instance} in {target.project}.",
+        f"No rule allows this {verb} of {target.instance} in {target.project}.",
         " ".join(hints[:_SHOWN_RULES]) or f"No rule lets anybody. {MEND_RULES}",
     )
 

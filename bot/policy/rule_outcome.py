@@ -96,7 +96,8 @@ def ruling(case: Case) -> Decision:
         or _cooling(case)
         or _asking(case)
         or case.decided(
-            Verdict.ALLOW, f"{case.named} lets {in_words(case.rule.who)} restart it."
+            Verdict.ALLOW,
+            f"{case.named} lets {in_words(case.rule.who)} {case.question.verb} it.",
         )
     )
 
@@ -104,7 +105,7 @@ def ruling(case: Case) -> Decision:
 def _forbidden(case: Case) -> Decision | None:
     if not case.rule.deny:
         return None
-    why = f"{case.named} forbids restarting {case.instance}."
+    why = f"{case.named} forbids {case.question.verb}ing {case.instance}."
     end = closing(case.rule.windows, case.facts.now) if case.rule.when else None
     if end is None:
         return case.refused(why, MEND_RULES)
@@ -207,7 +208,7 @@ def _asking(case: Case) -> Decision | None:
         )
     return _unseen(case) or case.decided(
         Verdict.ASK,
-        f"{case.named} lets {in_words(case.rule.who)} restart it after"
+        f"{case.named} lets {in_words(case.rule.who)} {case.question.verb} it after"
         f" {approval.needed} of {in_words(approval.by)} approved.",
         f"The request waits {_span(approval.expires)} for that.",
         approval=approval,

@@ -128,6 +128,7 @@ class Preflight:
         busy = class_of(instance.status) is StatusClass.BUSY
         state = State.FOLLOWING if busy else State.RESTARTING
         status, baseline = instance.status, _newest(record.baseline, instance)
+        baseline = await self._as_before_the_stop(record, baseline)
         while True:
             try:
                 await self._services.ledger.move(
@@ -144,6 +145,14 @@ class Preflight:
             else:
                 self._claimed.add(record.request.id)
                 return True
+
+    async def _as_before_the_stop(self, record: Record, now: Instance) -> Instance:
+        """Return *now*; if a restart has left it down, with the lease of before."""
+        if not record.request.urgent:
+            return now
+        left = await self._services.ledger.down(record.request.target.key)
+        before = left[-1].baseline if left else None
+        return replace(now, lease=before.lease) if before and before.lease else now
 
     async def _read(self, record: Record) -> Instance | None:
         """Return the instance if a restart makes sense, else end the request."""

@@ -234,7 +234,10 @@ def card_elsewhere(record: Record) -> Message:
     """Draw a copy of the card that stands by mistake: where to decide, no buttons."""
     request = record.request
     return b.message(
-        b.title(f"Restart of {request.target.instance}: asked again below"),
+        b.title(
+            f"{t.verb(request).capitalize()} of {request.target.instance}:"
+            " asked again below"
+        ),
         b.words(
             "This message was posted twice. The other one shows how the request stands;"
             " decide there."
@@ -254,6 +257,11 @@ def closing(record: Record) -> str:
 
 def decision(record: Record) -> str:
     """Return who or what decided, as our own markup."""
+    starts, said = record.request.wants is Act.START, _decision(record)
+    return said.replace("restarted", "started") if starts else said
+
+
+def _decision(record: Record) -> str:
     who = t.mention(record.decided_by) if record.decided_by else ""
     by, when = f" by {who}" if who else "", _when(record)
     match record.state:

@@ -51,13 +51,28 @@ def _offered(record: Record) -> tuple[str, str] | None:
 
 def restart_button(target: Target) -> b.Block:
     """Return the button that opens the restart dialog for *target*."""
-    value = canonical({"project": target.project, "instance": target.instance_id})
     about = f"Restart {t.spot(target)}"
-    return b.button("Restart", RESTART_DIALOG, value, about=about)
+    return b.button("Restart", RESTART_DIALOG, _names(target), about=about)
+
+
+def start_button(target: Target) -> b.Block:
+    """Return the button that asks for the start of *target*, which is stopped."""
+    about = f"Start {t.spot(target)}"
+    return b.button("Start it", START_IT, _names(target), about=about)
+
+
+def _names(target: Target) -> str:
+    """Return the value of a button that belongs to no request."""
+    return canonical({"project": target.project, "instance": target.instance_id})
+
+
+def names_target(value: str) -> bool:
+    """Say whether a button's *value* names an instance, and no request."""
+    return value.startswith("{")
 
 
 def target_names(value: str) -> tuple[str, str]:
-    """Return project and instance id of a restart button's *value*.
+    """Return project and instance id of the *value* of a button without a request.
 
     Raises UsageError for a value that this bot did not make.
     """

@@ -243,8 +243,8 @@ def deny_view(record: Record, what: str = "") -> View:
     """
     request = record.request
     asked = (
-        f"You have denied what {t.mention(request.user_id)} asked for, to restart"
-        f" {what or t.place(request.target)}."
+        f"You have denied what {t.mention(request.user_id)} asked for, to"
+        f" {t.verb(request)} {what or t.place(request.target)}."
     )
     return {
         "type": "modal",
