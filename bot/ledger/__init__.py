@@ -11,6 +11,7 @@ from bot.ledger import (
     audit,
     database,
     freezes,
+    mentions,
     queries,
     requests,
     send_claim,
@@ -60,8 +61,12 @@ class Ledger:
     update = transitions.update
 
     vote = votes.vote
+    take_off = votes.take_off
     explain_denial = votes.explain_denial
     approvers_on_trail = votes.approvers_on_trail
+
+    mentioned = mentions.mentioned
+    note_mention = mentions.note_mention
 
     freeze = freezes.freeze
     thaw = freezes.thaw

@@ -145,20 +145,15 @@ class Authorizer:
         (decision,) = (await self._verdicts(request, {user_id: team_id})).values()
         return decision
 
-    async def agreeing(
+    async def verdicts(
         self, request: Request, user_ids: Iterable[str]
-    ) -> frozenset[str]:
-        """Return, each once, those of *user_ids* whose approval counts now.
+    ) -> dict[Person, Decision]:
+        """Return whether the approval of each of *user_ids* counts now.
 
         All is read anew, their groups in one call. Raises SlackError as ``decide``.
         """
         people = dict.fromkeys(user_ids, request.team_id)
-        verdicts = await self._verdicts(request, people) if people else {}
-        return frozenset(
-            who.identity
-            for who, one in verdicts.items()
-            if one.verdict is Verdict.ALLOW
-        )
+        return await self._verdicts(request, people) if people else {}
 
     async def _verdicts(
         self, request: Request, people: Mapping[str, str]

@@ -147,14 +147,15 @@ class Approvals:
         return every_s
 
     async def _news(self, batch: Batch) -> tuple[int, str]:
-        """Return how many have voted, or have asked for the same meanwhile.
+        """Return how many have voted, lost their vote, or joined it meanwhile.
 
         Then why it may not be approved now, or nothing.
         """
         ids = [one.request.id for one in batch.records]
         joined = [await self._services.ledger.joined(one) for one in ids]
         closed = await self._services.authorizer.not_now(batch.asked.request)
-        count = len(batch.asked.votes) + sum(map(len, joined))
+        asked = batch.asked
+        count = len(asked.votes) + 2 * len(asked.taken_off) + sum(map(len, joined))
         return count, closed.why if closed else ""
 
     async def close_card(self, request_id: str) -> float | None:

@@ -59,6 +59,7 @@ def card(
         _history(last) if alone else None,
         *(b.marked_note(_other(other)) for other in others[:5]),
         _votes(record),
+        *taken_off(record),
         b.ruling(f"Not now: {closed.why} {_UNTIL_THEN}") if closed else None,
         verdict_buttons(
             record,
@@ -189,6 +190,17 @@ def _votes(record: Record) -> b.Part | None:
     return b.marked_note(f"Approved so far ({count}): {t.together(agreed)}.")
 
 
+def taken_off(record: Record) -> list[b.Part]:
+    """Return whose approvals count no more, each with why."""
+    return [
+        b.marked(
+            f"Taken off: the approval of {t.mention(vote.user_id)}."
+            f" {t.named(t.sentence(vote.note))}"
+        )
+        for vote in record.taken_off
+    ]
+
+
 def verdict_buttons(record: Record, place: str) -> b.Part:
     """Return the two buttons; their value is the request's id and nothing else.
 
@@ -217,6 +229,7 @@ def card_closed(records: Sequence[Record]) -> Message:
         ),
         b.marked(decision(record)),
         b.words(t.reason(request)),
+        *taken_off(record),
         *notes(record),
         *(_id(one, alone=alone) for one in records),
     )
