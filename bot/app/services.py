@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from bot.app.clients import BotIdentity, Clients
 from bot.cloud import Names
-from bot.config import Settings
+from bot.config import Secrets, Settings
+from bot.oncall import Rotas
 from bot.policy.authorizer import Authorizer
 from bot.restarts.services import Services
 from bot.restarts.wakeups import Wakeups
@@ -18,6 +19,7 @@ def services_of(
     clients: Clients,
     me: BotIdentity,
     settings: Callable[[], Settings],
+    secrets: Secrets,
     metrics: Metrics,
     *,
     poll_s: float,
@@ -28,6 +30,9 @@ def services_of(
     return Services(
         settings=names.settings,
         names=names,
+        rotas=Rotas.of(
+            settings, secrets, clients.http, home_team=me.team_id, now=clients.now
+        ),
         ledger=clients.ledger,
         cloud=clients.cloud,
         slack=clients.slack,

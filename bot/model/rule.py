@@ -31,7 +31,8 @@ from bot.model.window import Window, windows_of
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 USER_ID = re.compile(r"[UW][A-Z0-9]+")
-_REFERENCE = re.compile(r"[UWS][A-Z0-9]+|@[\w.-]{1,80}|\*")
+_ON_CALL = re.compile(r"oncall:(\w[\w.-]{0,63})")
+_REFERENCE = re.compile(rf"[UWS][A-Z0-9]+|@[\w.-]{{1,80}}|\*|{_ON_CALL.pattern}")
 CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
 
@@ -39,15 +40,22 @@ CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
 
 def _reference(text: str) -> str:
-    """Check a mention of people: a user, a user group, or everybody."""
+    """Check a mention of people: a user, a user group, who is on call, everybody."""
     if not _REFERENCE.fullmatch(text):
         handle = f"@{text}"
         near = f'; did you mean "{handle}"?' if _REFERENCE.fullmatch(handle) else ""
         raise ValueError(
             "names nobody; write a user id (U… or W…), the id (S…) or @handle of a"
-            f' user group, or "*" for every full member{near}'
+            ' user group, "oncall:" and the name of a line, or "*" for every full'
+            f" member{near}"
         )
     return text
+
+
+def line_of(reference: str) -> str:
+    """Return which line's people on call *reference* means, "" for all others."""
+    found = _ON_CALL.fullmatch(reference)
+    return found[1] if found else ""
 
 
 def _channel(text: str) -> str:
@@ -83,7 +91,7 @@ def _some(items: tuple[str, ...]) -> tuple[str, ...]:
 _AsTuple = Field(strict=False)  # TOML and JSON have lists
 _Some = AfterValidator(_some)
 _Reference = Annotated[str, AfterValidator(_reference)]
-# Whom a list of the file names: users, user groups, everybody.
+# Whom a list of the file names: users, user groups, lines of on-call, everybody.
 References = Annotated[tuple[_Reference, ...], _AsTuple]
 _Channel = Annotated[str, AfterValidator(_channel)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
