@@ -27,12 +27,13 @@ def services_of(
     """Return what all share; *poll_s* is how soon a waiting story notices its news."""
     users = Users(clients.idem, me.team_id, on_call=metrics.slack_called)
     names = Names(settings, clients.cloud)
+    rotas = Rotas.of(
+        settings, secrets, clients.http, home_team=me.team_id, now=clients.now
+    )
     return Services(
         settings=names.settings,
         names=names,
-        rotas=Rotas.of(
-            settings, secrets, clients.http, home_team=me.team_id, now=clients.now
-        ),
+        rotas=rotas,
         ledger=clients.ledger,
         cloud=clients.cloud,
         slack=clients.slack,
@@ -43,6 +44,7 @@ def services_of(
             ledger=clients.ledger,
             cloud=clients.cloud,
             home_team=me.team_id,
+            rotas=rotas,
             now=clients.now,
         ),
         metrics=metrics,

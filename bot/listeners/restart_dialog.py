@@ -24,6 +24,7 @@ from bot.slack.messages import dialogs, queries, replies
 from bot.slack.messages.blocks import View
 from bot.slack.messages.buttons import target_names
 from bot.slack.messages.dialogs import Opened, opened
+from bot.slack.messages.formatting import said
 
 log = structlog.get_logger()
 
@@ -187,9 +188,10 @@ class RestartDialog:
                     actor, target, break_glass=where.break_glass
                 )
             except BotError as error:
-                hint, instance = str(error), ""
+                hint, instance = said(str(error)), ""
             else:
-                hint = queries.outlook(decision)
+                asked = await self._requests.would_ask(actor, decision)
+                hint = queries.asked_now(decision, asked)
                 required = decision.wants_reason
         return dialogs.restart_view(
             sorted(settings.projects),

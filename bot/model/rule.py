@@ -274,3 +274,4 @@ class Decision:
     passes: str = ""
     until: datetime | None = None
     pinned: tuple[tuple[str, str], ...] = ()
+    doubt: bool = False  # who is on call could not be read, which may pass

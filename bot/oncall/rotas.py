@@ -74,6 +74,11 @@ class Rotas:
         """The names of the lines."""
         return tuple(self._settings())
 
+    def source(self, line: str) -> str:
+        """Return what people call the source of a line."""
+        settings = self._settings().get(line)
+        return settings.said if settings else "The source"
+
     async def now(self, line: str) -> Duty:
         """Return who is on call, from a call that begins after this question.
 

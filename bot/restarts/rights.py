@@ -16,11 +16,13 @@ from bot.errors import SlackError, SlackRefused
 from bot.ledger.retry import growing
 from bot.model import Decision, Person, Record, State, Verdict
 from bot.policy import Question
+from bot.policy.cover import covered
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
+ROTA_WAITS_S = (1.0, 2.0, 4.0)
 # What was decided longer ago is read anew even where nobody had to approve.
 DECISION_HOLDS_S = 30.0
 WAITS_S = (
@@ -34,9 +36,11 @@ class Lost:
     """Why what was allowed is so no longer, nothing while it is.
 
     *votes*: the approvals, by user id, whose givers have lost the right, each with why.
+    *doubt*: it is not known who is on call, which may pass.
     """
 
     why: str = ""
+    doubt: bool = False
     votes: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -49,13 +53,19 @@ class Rights:
     async def lost(self, record: Record) -> Lost:
         """Return why what was allowed is so no longer.
 
-        Raises SlackError where nobody can tell that now: it is no verdict. A rota that
-        does not tell is asked a few times more; then it refuses.
+        Raises SlackError where nobody can tell that now: it is no verdict. Where it is
+        not known who is on call, it is asked again a few times; then that refuses.
         """
-        try:
-            return await self._lost_right(record)
-        except SlackRefused as error:
-            return Lost(f"Slack did not tell who may restart it: {error}")
+        for wait_s in (*ROTA_WAITS_S, None):
+            try:
+                lost = await self._lost_right(record)
+            except SlackRefused as error:
+                return Lost(f"Slack did not tell who may restart it: {error}")
+            if not lost.doubt or wait_s is None:
+                return lost
+            log.warning("who is on call is not known", why=lost.why, wait_s=wait_s)
+            await asyncio.sleep(wait_s)
+        raise AssertionError("unreachable")
 
     async def lost_in_the_end(self, record: Record) -> Lost:
         """Return what ``lost`` does, as soon as Slack tells."""
@@ -77,11 +87,12 @@ class Rights:
                 Question.of(request),
                 fresh=request.waits or age_s > DECISION_HOLDS_S,
                 but=request.id,
+                covered=covered(next(reversed([*cast.values()]), "")),
             ),
             self._services.authorizer.verdicts(request, cast),
         )
         if decision.verdict is Verdict.DENY:
-            return Lost(decision.why)
+            return Lost(_in_full(decision), decision.doubt)
         if request.waits:
             return await self._lost_approval(record, decision, verdicts)
         if decision.verdict is Verdict.ASK:
@@ -123,8 +134,15 @@ class Rights:
             for person, one in verdicts.items()
             if one.verdict is Verdict.DENY
         }
+        if doubts := [one for one in verdicts.values() if one.doubt]:
+            return Lost(_in_full(doubts[0]), doubt=True)
         if lost:
-            return Lost("Somebody who approved it may no longer do so.", lost)
+            return Lost("Somebody who approved it may no longer do so.", votes=lost)
         return Lost(
             "An approval on record is not in the audit trail, so it does not count."
         )
+
+
+def _in_full(decision: Decision) -> str:
+    """Return why it is refused; where nobody is known to be on call, also who can."""
+    return f"{decision.why} {decision.remedy}" if decision.doubt else decision.why

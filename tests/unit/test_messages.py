@@ -243,7 +243,8 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
     ),
     "confirm": lambda r, _: batch_dialog.confirm_view(
         [r.request.target] * 20,
-        [replace(DECISION, why=r.request.reason or "No.")] * 20,
+        [queries.asked_now(replace(DECISION, why=r.request.reason or "No."), LEADS)]
+        * 20,
         statuses={r.request.target.instance: r.last_status},
         parallel=3,
         asked=batch_dialog.Confirmed(

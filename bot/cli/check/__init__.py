@@ -28,8 +28,9 @@ from bot.config.error_messages import Problem
 from bot.config.redaction import hider
 from bot.config.secrets import VARIABLES, Secrets, exposed
 from bot.errors import ConfigError
+from bot.model.rule import USER_ID
 from bot.network import Network, http_client
-from bot.policy import EVERYBODY, is_group, references
+from bot.policy import is_group, references
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.users import Users
 
@@ -178,7 +179,7 @@ def _people(settings: Settings) -> dict[str, list[str]]:
     """Return every user id that the file names, with where it does."""
     named = people_of(settings.rules, settings.owners.values())
     for entry in settings.freeze.by:
-        if entry != EVERYBODY and not is_group(entry):
+        if USER_ID.fullmatch(entry):
             named.setdefault(entry, []).append("[freeze]")
     return named
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.model import (
     Act,
@@ -16,6 +17,7 @@ from bot.model import (
     Instance,
     Message,
     Record,
+    Request,
     State,
     asked_of,
     gives_back,
@@ -73,17 +75,39 @@ def asks(record: Record, approvers: Sequence[str], what: str) -> tuple[b.Part, .
     request = record.request
     needed = request.approval.needed if request.approval else 1
     count = "one approval is" if needed == 1 else f"{needed} approvals are"
+    others, whose = "", t.together(approvers, "or")
+    if request.approval and request.approval.notify is not None:
+        others, whose = f"{t.together(approvers)}: ", _unmentioned(request.approval.by)
     return (
         b.marked(
-            f"{t.mention(request.user_id)} asks to {t.verb(request)}"
-            f" {what}. {count.capitalize()} needed from {t.together(approvers, 'or')}."
+            f"{others}{t.mention(request.user_id)} asks to {t.verb(request)}"
+            f" {what}. {count.capitalize()} needed from {whose}."
         ),
-        b.marked(_deadline(record)),
+        b.marked(deadline(record)),
+        *_next(request),
         b.words(t.reason(request)),
     )
 
 
-def _deadline(record: Record) -> str:
+def _unmentioned(entries: Sequence[str]) -> str:
+    """Return *entries* of a rule as markup that wakes nobody."""
+    words = ("every full member" if one == "*" else t.said(one) for one in entries)
+    return " or ".join(words)
+
+
+def _next(request: Request) -> list[b.Part]:
+    """Return who may approve it as well after a while, and from when on."""
+    stages = request.approval.then if request.approval else ()
+    return [
+        b.marked_note(
+            f"From {t.date(request.asked_at + timedelta(seconds=stage.after))} on"
+            f" {_unmentioned(stage.by)} may approve it as well."
+        )
+        for stage in stages
+    ]
+
+
+def deadline(record: Record) -> str:
     """Return until when it may be decided, and what happens then."""
     expires = record.request.expires_at
     if expires is None:
@@ -326,7 +350,7 @@ def reminder(record: Record, approvers: Sequence[str], what: str = "") -> Messag
     return b.message(
         b.marked(
             f"{t.together(approvers)}: {who} still waits for a decision on"
-            f" {what or t.place(record.request.target)}. {_deadline(record)}"
+            f" {what or t.place(record.request.target)}. {deadline(record)}"
         )
     )
 

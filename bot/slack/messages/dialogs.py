@@ -93,7 +93,8 @@ def restart_view(
 ) -> View:
     """Return the restart dialog with what is known filled in already.
 
-    *hint* says what the rule asks for; *kind* is that of the instance.
+    *hint*, markup, says what the rule asks for and who would be asked; *kind* is that
+    of the instance.
     """
     return {
         "type": "modal",
@@ -108,7 +109,10 @@ def restart_view(
             *([] if where.channel else [_channel_input()]),
             reason_input(fields.reason, required=reason_required),
             *b.drawn(
-                [b.note(hint) if hint else None, *warnings(where.break_glass, [kind])]
+                [
+                    b.marked_note(hint) if hint else None,
+                    *warnings(where.break_glass, [kind]),
+                ]
             ),
         ],
     }
