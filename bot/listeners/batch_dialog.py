@@ -22,7 +22,7 @@ from bot.slack.messages import batch_dialog as dialog
 from bot.slack.messages.batch_dialog import Confirmed
 from bot.slack.messages.blocks import View
 from bot.slack.messages.dialogs import REASON
-from bot.slack.messages.queries import asked_now
+from bot.slack.messages.queries import outlook, would_ask
 
 
 @attrs.frozen
@@ -69,7 +69,7 @@ class BatchDialog:
             self._statuses.statuses(targets), asyncio.gather(*asking)
         )
         outlooks = [
-            asked_now(one, await self._requests.would_ask(actor, one))
+            (outlook(one), would_ask(await self._requests.would_ask(actor, one)))
             for one in decisions
         ]
         return dialog.confirm_view(

@@ -50,6 +50,7 @@ from bot.restarts.send import Sender
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.telemetry.metrics import Metrics
+from tests.support.fake_rota import FakeRota
 
 HOME, ABROAD, CHANNEL = "T0HOME", "T0ABROAD", "C0INCIDENTS"
 PROJECT = "ml-prod"
@@ -81,6 +82,7 @@ class World:
     ahead: timedelta = timedelta()
     instance_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     names: dict[str, str] = field(default_factory=dict)  # alias -> instance id
+    rota: FakeRota = field(default_factory=FakeRota)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -213,6 +215,7 @@ class Stage:
             ledger=ledger,
             cloud=cloud,
             home_team=HOME,
+            rotas=world.rota.rotas(),
             now=world.now,
         )
         services = Services(

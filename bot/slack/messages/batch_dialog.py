@@ -38,7 +38,7 @@ class Confirmed:
 
 def confirm_view(
     targets: Sequence[Target],
-    outlooks: Sequence[str],
+    outlooks: Sequence[tuple[str, str]],
     *,
     needs_reason: bool = False,
     statuses: Mapping[str, str],
@@ -47,7 +47,7 @@ def confirm_view(
 ) -> View:
     """Return the dialog that lists *targets* with their *statuses* by name.
 
-    *outlooks*, markup, are what the rules will say to each, and who would be asked;
+    *outlooks* are what the rules will say to each, and who would be asked, markup;
     *parallel* is how many are restarted at a time; *asked* comes back with it.
     """
     several = "1 instance" if len(targets) == 1 else f"{len(targets)} instances"
@@ -115,17 +115,19 @@ def _row(target: Target, status: str) -> b.Part:
     return b.row(t.code(target.instance), status or "status not known")
 
 
-def _outlooks(targets: Sequence[Target], outlooks: Sequence[str]) -> list[b.Part]:
+def _outlooks(
+    targets: Sequence[Target], outlooks: Sequence[tuple[str, str]]
+) -> list[b.Part]:
     """Return what the rules will say; once, where it is the same for several."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for target, outlook in zip(targets, outlooks, strict=True):
         groups.setdefault(outlook, []).append(target.instance)
-    if len(groups) == 1:
-        return [b.marked(said) for said in groups]
-    return [
-        b.marked(f"{t.said(', '.join(names))}: {said}")
-        for said, names in groups.items()
-    ]
+    found: list[b.Part] = []
+    for (said, asked), names in groups.items():
+        whose = f"{', '.join(names)}: " if len(groups) > 1 else ""
+        found.append(b.ruling(f"{whose}{said}"))
+        found += [b.marked(asked)] if asked else []
+    return found
 
 
 def _go_on() -> b.Block:
