@@ -219,7 +219,9 @@ class LocalRota:
         schedule = self._find(request.match_info["id"])
         if schedule.upgraded:
             raise _Refused(_error(404, "Not Found", 2100))
-        return _described(schedule, "schedule")
+        people = dict.fromkeys(shift.person for shift in schedule.shifts)
+        users = [self._pagerduty_user(one) for one in people]
+        return _described(schedule, "schedule", users=users)
 
     def _shift_based(self, request: web.Request) -> web.Response:
         """GET /v3/schedules/{id}: one that was not upgraded is a 400."""
@@ -307,12 +309,12 @@ def _linked(person: RotaPerson) -> dict[str, str] | None:
     return {"user_id": user_id, "team_id": team_id}
 
 
-def _described(schedule: Schedule, kind: str) -> web.Response:
+def _described(schedule: Schedule, kind: str, **more: Any) -> web.Response:
     policies = [
         _reference("escalation_policy_reference", one) for one in schedule.policies
     ]
     about = {"type": kind, "name": schedule.name, "escalation_policies": policies}
-    return web.json_response({"schedule": {"id": schedule.id, **about}})
+    return web.json_response({"schedule": {"id": schedule.id, **about, **more}})
 
 
 def _reference(kind: str, its_id: str, summary: str = "") -> dict[str, Any]:
