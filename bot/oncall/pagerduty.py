@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+import attrs
 from pydantic import AwareDatetime, BaseModel, SecretStr
 
+from bot.errors import RotaUnknownLine
 from bot.model import OnCallPerson
 from bot.oncall.call import Caller
 
@@ -18,7 +20,7 @@ PAGE = 100
 _MOST_PAGES = 20
 
 
-class _Reference(BaseModel):
+class Reference(BaseModel):
     id: str
     summary: str | None = None
 
@@ -26,8 +28,8 @@ class _Reference(BaseModel):
 class _Row(BaseModel):
     """Somebody's on-call for one level of one policy; *end* null: permanently."""
 
-    user: _Reference
-    schedule: _Reference | None = None
+    user: Reference
+    schedule: Reference | None = None
     start: AwareDatetime | None = None
     end: AwareDatetime | None = None
 
@@ -43,6 +45,17 @@ class _Page(BaseModel):
     more: bool = False
 
 
+class Schedule(BaseModel):
+    """A schedule: what uses it, and who is on it where PagerDuty lists that."""
+
+    escalation_policies: list[Reference] = []
+    users: list[Reference] = []
+
+
+class _Described(BaseModel):
+    schedule: Schedule
+
+
 async def on_call(
     caller: Caller, token: SecretStr, now: Callable[[], datetime]
 ) -> tuple[OnCallPerson, ...]:
@@ -56,7 +69,7 @@ async def on_call(
     wanted = [("schedule_ids[]", one) for one in settings.schedule]
     for page in range(_MOST_PAGES):
         paging = [("limit", str(PAGE)), ("offset", str(page * PAGE))]
-        found = await caller.get(_Page, "/oncalls", headers(token), wanted + paging)
+        found = await caller.get(_Page, "/oncalls", _headers(token), wanted + paging)
         rows += found.oncalls
         if not found.more:
             break
@@ -76,7 +89,22 @@ async def on_call(
     )
 
 
-def headers(token: SecretStr) -> dict[str, str]:
+async def schedule(caller: Caller, token: SecretStr, schedule_id: str) -> Schedule:
+    """Return one schedule, of either kind. Raises RotaError.
+
+    One that was not upgraded is a 400 at its new address:
+    https://developer.pagerduty.com/docs/schedules-v2-to-v3-upgrade
+    """
+    only = caller.settings.model_copy(update={"schedule": (schedule_id,)})
+    caller, sent = attrs.evolve(caller, settings=only), _headers(token)
+    path = f"/schedules/{schedule_id}"
+    try:
+        return (await caller.get(_Described, f"/v3{path}", sent)).schedule
+    except RotaUnknownLine:
+        return (await caller.get(_Described, path, sent)).schedule
+
+
+def _headers(token: SecretStr) -> dict[str, str]:
     """Return the headers of every call."""
     return {
         "Authorization": f"Token token={token.get_secret_value()}",
@@ -84,7 +112,7 @@ def headers(token: SecretStr) -> dict[str, str]:
     }
 
 
-def _label(users: Iterable[_Reference], ref: str) -> str:
+def _label(users: Iterable[Reference], ref: str) -> str:
     return next((user.summary for user in users if user.summary), ref)
 
 

@@ -13,6 +13,7 @@ import aiohttp
 
 from bot.cli.check.backends import cloud_lines, database_line
 from bot.cli.check.line import Line, bad, counted, good, skipped
+from bot.cli.check.oncall import on_call_lines, unasked
 from bot.cli.check.rules import approval_lines, people_of, rule_lines
 from bot.cli.check.slack import (
     editor_lines,
@@ -89,13 +90,15 @@ async def check(
             skipped(f"{what} not asked", _ONLINE)
             for what in ("the database was", "Slack was", "the cloud was")
         ]
-        return lines
+        return lines + [unasked(line, _ONLINE) for line in settings.oncall]
     lines.append(await database_line(settings.database))
     if network is None:
         mend = "mend the environment variable that is wrong above"
         asked = ("Slack was not asked", "the cloud was not asked")
-        return lines + [skipped(what, mend) for what in asked]
+        lines += [skipped(what, mend) for what in asked]
+        return lines + [unasked(line, mend) for line in settings.oncall]
     lines += await _slack(settings, secrets, network)
+    lines += [line async for line in on_call_lines(settings, secrets, network)]
     lines += await _cloud(settings, secrets, network)
     return lines
 
