@@ -66,7 +66,9 @@ class Ledger:
     approvers_on_trail = votes.approvers_on_trail
 
     mentioned = mentions.mentioned
-    note_mention = mentions.note_mention
+    claim_mentions = mentions.claim_mentions
+    give_back_mentions = mentions.give_back_mentions
+    note_mentions = mentions.note_mentions
 
     freeze = freezes.freeze
     thaw = freezes.thaw

@@ -168,7 +168,8 @@ mentions = sa.Table(
     metadata,
     sa.Column("request_id", sa.String(32), primary_key=True),  # of who speaks
     sa.Column("what", sa.String(200), primary_key=True),
-    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),  # when somebody began to say it
+    _flag("said"),
 )
 
 # What has had its effect and must have none when it is delivered again.

@@ -51,8 +51,8 @@ from bot.policy.duties import (
     STEP_WITHIN_S,
     Duties,
 )
+from bot.slack.messages.duty import on_call
 from bot.slack.messages.formatting import mention
-from bot.slack.messages.on_call import on_call
 from bot.slack.users import Users
 
 # A command has to be answered within 3 s; the name of an instance is worth a part.

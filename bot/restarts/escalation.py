@@ -1,6 +1,6 @@
 """The next line: who is mentioned, once, while nobody has decided; part of the wait.
 
-Each look does what is due and keeps that it was done, so it goes on after a crash.
+Each look does what is due, and what was done is kept: it goes on after a crash.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bot.restarts.batch import Batch
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 from bot.slack.messages import escalation as say
+from bot.slack.messages.duty import on_call
 from bot.slack.messages.formatting import what_of
-from bot.slack.messages.on_call import on_call
 
 log = structlog.get_logger()
 
@@ -128,6 +128,8 @@ class Escalation:
     ) -> float:
         """Say it in the card's thread, and keep that; return when to try again."""
         ledger, record = self._services.ledger, batch.asked
+        if not await ledger.claim_mentions(batch.id, *keys):
+            return AGAIN_AFTER_S  # somebody else is at it, or has died over it
         now = await ledger.existing(record.request.id)
         if now.state is not State.PENDING:
             return math.inf  # somebody has decided in the meantime
@@ -140,6 +142,7 @@ class Escalation:
             log.warning("nobody could be mentioned", error=str(error))
         except SlackError as error:
             log.warning("nobody was mentioned yet", error=str(error))
+            await ledger.give_back_mentions(batch.id, *keys)
             return wait_after(error, AGAIN_AFTER_S)
-        await ledger.note_mention(batch.id, *keys, detail=detail)
+        await ledger.note_mentions(batch.id, *keys, detail=detail)
         return math.inf

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -35,6 +35,7 @@ from bot.model import (
     Answer,
     Approval,
     Instance,
+    Message,
     Person,
     Record,
     Request,
@@ -172,9 +173,13 @@ class FarCloud:
 
 
 class FarChat:
-    """Slack's channel: takes everything."""
+    """Slack's channel: takes everything, and keeps what was posted."""
 
-    async def post(self, *_: Any, **__: Any) -> str:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def post(self, _channel: str, message: Message, **_: Any) -> str:
+        self.said.append(message.text)
         return "1.5"
 
     async def _nothing(self, *_: Any, **__: Any) -> None:
@@ -205,7 +210,7 @@ class Stage:
         self.asked: list[str] = []
         self._clicks = 0
         self.cloud, chat, self.tasks = FarCloud(world), FarChat(), Tasks()
-        quiet: Any = chat
+        self.chat, quiet = chat, cast("Any", chat)
         people: Any = FarPeople(world)
         cloud: Any = self.cloud
         metrics = Metrics()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bot.config import OnCallSettings
-from bot.errors import RotaError
+from bot.errors import RotaError, RotaUnreachable
 from bot.model import OnCallPerson
 from bot.oncall import Rotas
 
@@ -29,10 +29,14 @@ class FakeRota:
     until: datetime | None = None
     now: Callable[[], datetime] = _now
     calls: int = 0
+    fails_once: bool = False
 
     async def read(self, line: str, _: OnCallSettings) -> tuple[OnCallPerson, ...]:
         self.calls += 1
         found = self.on_call[line]
+        if self.fails_once:
+            self.fails_once = False
+            raise RotaUnreachable("PagerDuty does not answer.")
         if isinstance(found, RotaError):
             raise found
         return tuple(self._person(one) for one in found)
