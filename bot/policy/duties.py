@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 import attrs
@@ -16,6 +17,7 @@ from bot.oncall import Rotas
 COMMAND_WITHIN_S = 1.2
 CLICK_WITHIN_S = 1.8
 STEP_WITHIN_S = 8.0
+SHOWN_S = 15.0  # a failure is shown for so long
 
 Lines = dict[str, Duty | RotaError]
 
@@ -25,6 +27,8 @@ class Duties:
     """Reads lines side by side; what cannot be read is the error itself."""
 
     _rotas: Rotas
+    # What is only shown asks no more for a while where it could not be read.
+    _failed: dict[str, tuple[float, RotaError]] = attrs.field(factory=dict, init=False)
 
     async def read(
         self, entries: Iterable[str], *, live: bool, within_s: float
@@ -46,12 +50,18 @@ class Duties:
         self, line: str, *, live: bool, within_s: float
     ) -> Duty | RotaError:
         rotas = self._rotas
+        since, failed = self._failed.pop(line, (0.0, None))
+        if failed is not None and not live and time.monotonic() - since < SHOWN_S:
+            self._failed[line] = since, failed
+            return failed
         try:
             async with asyncio.timeout(within_s):
                 return await (rotas.now(line) if live else rotas.shown(line))
         except RotaError as error:
-            return error
+            found = error
         except TimeoutError:
-            return RotaUnreachable(
+            found = RotaUnreachable(
                 f"{rotas.source(line)} (on-call line “{line}”) did not answer in time."
             )
+        self._failed[line] = time.monotonic(), found
+        return found
