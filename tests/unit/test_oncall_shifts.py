@@ -16,14 +16,14 @@ from bot.restarts import rights
 from tests.support.approval_world import Stage, World
 from tests.support.ledger_world import kinds_of
 
-ONE, TWO = "oncall:one", "oncall:two"
+ONE, TWO, THREE = "oncall:one", "oncall:two", "oncall:three"
 GATE = Rule(
     name="gate",
     who=(ONE,),
     approval=Approval(
         by=(TWO, "U0LEA"),
         needed=2,
-        then=(Next(after=300.0, by=("oncall:three",)),),
+        then=(Next(after=300.0, by=(THREE,)),),
         break_glass=("U0SRE",),
     ),
 )
@@ -197,6 +197,45 @@ async def test_a_click_that_cannot_be_judged_counts_for_nothing(
 
     world.rota.on_call["one"] = ("U0ANN",)
     assert (await clicked(stage, "U0LEA")).state is State.APPROVED
+
+
+# --- who is asked ---
+
+
+async def test_who_is_woken_need_not_be_who_may(ledger: Ledger, world: World) -> None:
+    """The card mentions those to be notified, and names who may without a mention."""
+    approval = Approval(by=("@ml-leads", THREE), notify=(TWO,), then=GATE.approval.then)  # type: ignore[union-attr]
+    world.rules = (Rule(name="quiet", who=(ONE,), approval=approval),)
+    stage = Stage(ledger, world)
+    await stage.ask("U0ANN")
+    await stage.stories()
+
+    card = stage.chat.said[0]
+    assert "<@U0BOB> (on call): <@U0ANN> asks to restart" in card
+    assert "needed from @ml-leads or who is on call on three." in card
+    assert "<@U0LEO>" not in card
+    assert "subteam" not in card
+
+
+async def test_who_asks_is_not_asked_himself(ledger: Ledger, world: World) -> None:
+    """The only one on call is told who comes next; where nobody does, it is refused."""
+    assert GATE.approval is not None
+    approval = GATE.approval.model_copy(update={"by": (ONE,), "needed": 1})
+    world.rules = (Rule(name="own", who=(ONE,), approval=approval),)
+    stage = Stage(ledger, world)
+    await stage.ask("U0ANN")
+    await stage.stories()
+    card = stage.chat.said[0]
+    assert "needed from nobody else on the line one now" in card
+    assert "who is on call on three may approve it as well" in card
+
+    world.rules = (
+        Rule(name="own", who=(ONE,), approval=approval.model_copy(update={"then": ()})),
+    )
+    world.instance_id = "0c7f35ad-6d0b-4c5b-8f6e-5d1c2b3a4958"
+    refused = await stage.ledger.existing(await stage.ask("U0ANN"))
+    assert refused.state is State.REFUSED
+    assert "only 0 besides the requester could" in refused.detail
 
 
 # --- the next line ---

@@ -22,6 +22,7 @@ from bot.model import (
     asked_of,
     gives_back,
 )
+from bot.model.rule import line_of
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.buttons import offer
@@ -91,8 +92,13 @@ def asks(record: Record, approvers: Sequence[str], what: str) -> tuple[b.Part, .
 
 def _unmentioned(entries: Sequence[str]) -> str:
     """Return *entries* of a rule as markup that wakes nobody."""
-    words = ("every full member" if one == "*" else t.said(one) for one in entries)
-    return " or ".join(words)
+    return t.together([_unwoken(one) for one in entries], "or")
+
+
+def _unwoken(entry: str) -> str:
+    if line := line_of(entry):
+        return f"who is on call on {t.code(line)}"
+    return "every full member" if entry == "*" else t.said(entry)
 
 
 def _next(request: Request) -> list[b.Part]:
