@@ -87,8 +87,8 @@ async def rota_world(
             return datetime.fromtimestamp(world.at, UTC)
 
         given = Secrets.model_validate({**tokens, **secrets})
-        sources = Sources(given, http, HOME, now, within_s)
-        world.port = Rotas(lambda: lines, sources.read, now)
+        sources = Sources(given, http, HOME, now)
+        world.port = Rotas(lambda: lines, sources.read, now, within_s)
         try:
             yield world
         finally:
