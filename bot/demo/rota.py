@@ -81,7 +81,7 @@ def demo_rota(now: float) -> Rota:
     begins = now - now % 3600
     shifts = [
         Shift(person, begins + turn * SHIFT_S, begins + (turn + 1) * SHIFT_S)
-        for turn, person in enumerate(("PBOB", "PCAROL") * 21)
+        for turn, person in enumerate(("PBOB", "PCAROL") * 150)
     ]
     primary = Schedule("PPRIMARY", "ML primary", shifts)
     return Rota({one.id: one for one in people}, {primary.id: primary})

@@ -14,12 +14,15 @@ import httpx
 import structlog
 
 from bot.config import OnCallSettings, Secrets, Settings
-from bot.errors import RotaError, RotaUnknownLine
+from bot.errors import RotaError, RotaUnknownLine, RotaUnreachable
 from bot.model import Duty, OnCallPerson
 from bot.oncall.sources import Sources
 
 log = structlog.get_logger(__name__)
 
+# A command is decided within 1.4 s, so that its answer is with Slack within 3 s:
+# https://docs.slack.dev/interactivity/implementing-slash-commands
+WITHIN_S = 1.1
 SHOWN_S = 60.0  # what is only shown may be so old
 APART_S = 0.2  # two calls about one line begin at least so long after each other
 
@@ -39,12 +42,14 @@ def _now() -> datetime:
 class Rotas:
     """Who is on call on each of the lines that *settings* has now.
 
-    Made without anything it has no lines. *read* asks a source, *now* is in UTC.
+    Made without anything it has no lines. *read* asks a source, *now* is in UTC. Who
+    asks waits for *within_s* at most.
     """
 
     _settings: Callable[[], Mapping[str, OnCallSettings]] = dict
     _read: Read = _nothing
     _now: Callable[[], datetime] = _now
+    _within_s: float = WITHIN_S
     _next: dict[str, asyncio.Task[Duty]] = attrs.field(factory=dict, init=False)
     _begun: dict[str, float] = attrs.field(factory=dict, init=False)
     _kept: dict[str, tuple[float, OnCallSettings, Duty]] = attrs.field(
@@ -84,15 +89,21 @@ class Rotas:
 
         Questions of the same moment share one. Raises RotaError.
         """
-        self._of(line)
+        settings = self._of(line)
         if line not in self._next:
             asking = asyncio.create_task(self._ask(line), name=f"on call: {line}")
             self._next[line] = asking
             self._running.add(asking)
             asking.add_done_callback(self._ended)
         try:
-            # One who gives up waiting must not take the answer from the others.
-            return await asyncio.shield(self._next[line])
+            async with asyncio.timeout(self._within_s):
+                # One who gives up waiting must not take the answer from the others.
+                return await asyncio.shield(self._next[line])
+        except TimeoutError:
+            raise RotaUnreachable(
+                f"{settings.said} (on-call line “{line}”) did not answer within"
+                f" {self._within_s:g} s."
+            ) from None
         except RotaError as error:
             raise copy(error) from error  # tracebacks add up on a shared one
 

@@ -138,3 +138,20 @@ async def test_who_gives_up_takes_the_answer_from_nobody(source: Source) -> None
 
     with pytest.raises(asyncio.CancelledError):
         await left
+
+
+async def test_a_call_that_somebody_has_given_up_goes_on(source: Source) -> None:
+    """Who waits too long learns which line and source it was; what comes later is
+    kept to be shown.
+    """
+    port = Rotas(lambda: {"primary": LINE}, source.read, within_s=0.05)
+    source.gate.clear()
+
+    with pytest.raises(RotaUnreachable, match=r"PagerDuty .*“primary”.* within 0.05 s"):
+        await port.now("primary")
+    (call,) = port._running
+    source.gate.set()
+    await call
+
+    assert (await port.shown("primary")).people
+    assert source.calls == 1

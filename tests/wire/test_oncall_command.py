@@ -110,7 +110,7 @@ async def test_it_is_answered_in_time_while_the_source_is_slow(
 
     answer = await bench.ask("oncall")
 
-    assert answer.text.count("did not answer within 1.2 s.") == 4
+    assert answer.text.count("did not answer within 1.1 s.") == 4
 
 
 async def test_a_guest_learns_no_line(make_bench: MakeBench, rota: LocalRota) -> None:

@@ -111,7 +111,8 @@ export class Outside {
       FAULTS.map((fault) => this.fault(fault, world.faults)),
     );
     paint(this.bot, world.bot, () => this.process(world.bot));
-    paint(this.rota, world.rota, () => world.rota.map((each) => shift(each, this.send)));
+    const rota = world.rota ?? [];
+    paint(this.rota, rota, () => rota.map((each) => shift(each, this.send)));
     const restarts = world.calls.filter((c) => /^(restart|stop)$/.test(c.kind)).length;
     paint(this.count, restarts, () => [
       `${restarts} restart${restarts === 1 ? "" : "s"}`,
