@@ -82,7 +82,8 @@ class Bot:
         except ConfigError as error:
             log.error("configuration not reloaded", problems=list(error.problems))
             return
-        kept = {"rules": new.rules, "projects": new.projects, "freeze": new.freeze}
+        reread = ("rules", "projects", "freeze", "oncall")
+        kept = {name: getattr(new, name) for name in reread}
         self.settings = self.settings.model_copy(update=kept)
         self._reloaded()
         log.info("configuration reloaded", version=self.settings.version)
@@ -102,8 +103,14 @@ class Bot:
         health = await health_of(closing, self.settings, clients.ledger, self.metrics)
         me = await introduce(clients.idem, self.metrics.slack_called)
         services = services_of(
-            clients, me, lambda: self.settings, self.metrics, poll_s=self._poll_s
+            clients,
+            me,
+            lambda: self.settings,
+            self._secrets,
+            self.metrics,
+            poll_s=self._poll_s,
         )
+        closing.push_async_callback(services.rotas.close)
         approvals = Approvals(services)
         restarts = Restarts.of(services, approvals, clients.engine.right_to_act)
         restarts.register()

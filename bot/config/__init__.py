@@ -6,6 +6,7 @@ shows in ``cross_checks``; ``error_messages`` says it.
 """
 
 from bot.config.load import examine, find, load, load_settings, validate
+from bot.config.oncall import OnCallSettings
 from bot.config.openstack import Credentials
 from bot.config.secrets import Secrets
 from bot.config.settings import Endpoint, Settings
@@ -14,6 +15,7 @@ from bot.config.tables import ProjectSettings, WatchSettings, host_port
 __all__ = [
     "Credentials",
     "Endpoint",
+    "OnCallSettings",
     "ProjectSettings",
     "Secrets",
     "Settings",

@@ -30,12 +30,16 @@ VARIABLES: dict[str, str] = {
     "HUAWEICLOUD_SDK_AK": "the access key of the cloud user",
     "HUAWEICLOUD_SDK_SK": "the secret key of the cloud user",
     "HUAWEICLOUD_SDK_SECURITY_TOKEN": "the token of a temporary access key",
+    "PAGERDUTY_TOKEN": "a read-only API key of the PagerDuty account",
+    "GRAFANA_IRM_TOKEN": "the token (glsa_…) of a service account of the Grafana stack",
 }
 _NEEDED = {
     "socket": ("SLACK_APP_TOKEN",),
     "http": ("SLACK_SIGNING_SECRET",),
     "token": ("OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"),
     "aksk": ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"),
+    "pagerduty": ("PAGERDUTY_TOKEN",),
+    "grafana": ("GRAFANA_IRM_TOKEN",),
 }
 _DOMAIN_NAME, _DOMAIN_ID = "OS_USER_DOMAIN_NAME", "OS_USER_DOMAIN_ID"
 # They switch Bolt to OAuth mode:
@@ -59,6 +63,8 @@ class Secrets(BaseModel):
     ak: SecretStr = NOTHING
     sk: SecretStr = NOTHING
     security_token: SecretStr = NOTHING
+    pagerduty_token: SecretStr = NOTHING
+    grafana_irm_token: SecretStr = NOTHING
     clouds: Mapping[str, Credentials] = {}  # of projects with a cloud of their own
 
     @property
@@ -72,6 +78,8 @@ class Secrets(BaseModel):
             self.ak,
             self.sk,
             self.security_token,
+            self.pagerduty_token,
+            self.grafana_irm_token,
             *(login.password for login in self.clouds.values()),
         )
         return tuple(one.get_secret_value() for one in every if one)
@@ -220,6 +228,23 @@ def _header(value: str) -> str:
     return "" if fine else "holds a blank or another character that cannot be in it"
 
 
+_SLACKS = {"xox": "Slack", "xapp-": "Slack"}
+
+
+def _key_of(owner: str, not_from: Mapping[str, str]) -> Callable[[str], str]:
+    """Return the check of a key of *owner*'s; *not_from* is how others' begin."""
+
+    def wrong(value: str) -> str:
+        if value.lower().startswith(("bearer ", "token ")):
+            return "must be the token alone, without the word before it"
+        for kind, other in not_from.items():
+            if value.startswith(kind):
+                return f"must be {owner}'s token; this one begins like {other}'s"
+        return _header(value)
+
+    return wrong
+
+
 def _text(value: str) -> str:
     """Return what is wrong with something that goes into JSON."""
     try:
@@ -236,4 +261,6 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     "HUAWEICLOUD_SDK_AK": _header,
     "HUAWEICLOUD_SDK_SK": _header,
     "HUAWEICLOUD_SDK_SECURITY_TOKEN": _header,
+    "PAGERDUTY_TOKEN": _key_of("PagerDuty", not_from={"glsa_": "Grafana", **_SLACKS}),
+    "GRAFANA_IRM_TOKEN": _key_of("Grafana", not_from={"u+": "PagerDuty", **_SLACKS}),
 }

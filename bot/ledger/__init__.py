@@ -11,6 +11,7 @@ from bot.ledger import (
     audit,
     database,
     freezes,
+    mentions,
     queries,
     requests,
     send_claim,
@@ -60,8 +61,14 @@ class Ledger:
     update = transitions.update
 
     vote = votes.vote
+    take_off = votes.take_off
     explain_denial = votes.explain_denial
     approvers_on_trail = votes.approvers_on_trail
+
+    mentioned = mentions.mentioned
+    claim_mentions = mentions.claim_mentions
+    give_back_mentions = mentions.give_back_mentions
+    note_mentions = mentions.note_mentions
 
     freeze = freezes.freeze
     thaw = freezes.thaw

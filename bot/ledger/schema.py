@@ -152,6 +152,26 @@ votes = sa.Table(
     _text("note"),
 )
 
+# Approvals that were taken off again: whoever gave them has lost the right to.
+votes_off = sa.Table(
+    "mlstudio_votes_off",
+    metadata,
+    sa.Column("request_id", sa.String(32), primary_key=True),
+    sa.Column("user_id", sa.String(32), primary_key=True),
+    sa.Column("at", sa.Float, primary_key=True),  # when it was taken off
+    _text("why"),
+)
+
+# Who was mentioned about a request while it waits, and what was said of it: once each.
+mentions = sa.Table(
+    "mlstudio_mentions",
+    metadata,
+    sa.Column("request_id", sa.String(32), primary_key=True),  # of who speaks
+    sa.Column("what", sa.String(200), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),  # when somebody began to say it
+    _flag("said"),
+)
+
 # What has had its effect and must have none when it is delivered again.
 deliveries = sa.Table(
     "mlstudio_deliveries",

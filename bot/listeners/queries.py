@@ -1,4 +1,4 @@
-"""The private answers to what people ask: status, list, history, can."""
+"""The private answers to what people ask: status, list, history, can, oncall."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import attrs
 
-from bot.errors import CloudError
+from bot.errors import CloudError, RotaError
 from bot.listeners.freezes import FreezeListeners
 from bot.listeners.payloads import Actor
 from bot.listeners.status_cache import StatusCache
 from bot.model import (
     Decision,
+    Duty,
     Instance,
     Kind,
     Message,
@@ -26,7 +27,7 @@ from bot.model import (
 from bot.policy import Question
 from bot.restarts.services import Services
 from bot.slack import command as words
-from bot.slack.messages import queries
+from bot.slack.messages import oncall, queries
 from bot.slack.messages.formatting import mention
 
 AT_ONCE = 5  # reads of instances for one list
@@ -113,6 +114,19 @@ class QueryListeners:
             person=mention(user_id),
             approvers=await self._approvers(decision),
         )
+
+    async def on_call(self) -> Message:
+        """Return who is on call on each line; one that cannot be read says so."""
+        lines = self._services.rotas.lines
+        found = await asyncio.gather(*map(self._duty, lines))
+        return oncall.lines(dict(zip(lines, found, strict=True)))
+
+    async def _duty(self, line: str) -> Duty | str:
+        """Return who is on call, or the sentence that says why it is not known."""
+        try:
+            return await self._services.rotas.now(line)
+        except RotaError as error:
+            return str(error)
 
     async def _down(self, target: Target, now: Instance | None) -> Record | None:
         """Return the request that has left it down, unless it is seen up."""

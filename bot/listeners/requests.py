@@ -264,6 +264,15 @@ class RequestListeners:
             )
         )
 
+    async def would_ask(self, actor: Actor, decision: Decision) -> list[str]:
+        """Return the mentions of who would be asked now to approve a request."""
+        approval = decision.approval
+        if approval is None or decision.verdict is not Verdict.ASK:
+            return []
+        return await self._services.authorizer.mentions(
+            approval.notified, decision.pinned, but=actor.user_id
+        )
+
 
 def _unknown(error: Exception) -> Decision:
     """Refuse somebody of whom Slack did not tell who he is, for *error*."""

@@ -21,7 +21,7 @@ from bot.model import Kind, Target
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import dialogs, queries, replies
-from bot.slack.messages.blocks import View
+from bot.slack.messages.blocks import Part, View
 from bot.slack.messages.buttons import target_names
 from bot.slack.messages.dialogs import Opened, opened
 
@@ -176,7 +176,8 @@ class RestartDialog:
     async def _view(self, actor: Actor, fields: dialogs.Filled, where: Opened) -> View:
         """Return the dialog with the rule that will decide as its hint."""
         settings, instance = self._services.settings(), fields.instance
-        hint, required = "", False
+        hint: tuple[Part, ...] = ()
+        required = False
         own = settings.projects.get(fields.project)
         kind = own.kind if own else Kind.STUDIO
         if fields.project and instance:
@@ -187,9 +188,11 @@ class RestartDialog:
                     actor, target, break_glass=where.break_glass
                 )
             except BotError as error:
-                hint, instance = str(error), ""
+                hint, instance = dialogs.hints(str(error)), ""
             else:
-                hint = queries.outlook(decision)
+                asked = await self._requests.would_ask(actor, decision)
+                said = queries.outlook(decision)
+                hint = dialogs.hints(said, queries.would_ask(asked))
                 required = decision.wants_reason
         return dialogs.restart_view(
             sorted(settings.projects),

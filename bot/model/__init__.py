@@ -1,6 +1,7 @@
 """The nouns of the bot, frozen and without I/O; every other module speaks in them."""
 
 from bot.model.duration import Seconds, seconds, utc
+from bot.model.duty import Duty, OnCallPerson
 from bot.model.freeze import EVERYTHING, Freeze, frozen_by
 from bot.model.instance import (
     HOPELESS,
@@ -62,11 +63,13 @@ __all__ = [
     "Approval",
     "AutoStop",
     "Decision",
+    "Duty",
     "Freeze",
     "Instance",
     "Kind",
     "Lease",
     "Message",
+    "OnCallPerson",
     "Person",
     "Record",
     "Request",

@@ -71,7 +71,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
                 State.VOIDED,
             }
         ),
-        State.APPROVED: _ACTS,
+        # Back, where somebody who approved it has lost the right to.
+        State.APPROVED: _ACTS | {State.PENDING},
         State.RESTARTING: _ENDS_OF_WATCH | {State.FOLLOWING, State.REFUSED},
         State.FOLLOWING: _ENDS_OF_WATCH,
     }
@@ -117,6 +118,10 @@ class Request:
         """The acts that it takes, in their order."""
         return plan_of(self.target.kind, self.wants)
 
+    def age_s(self, now: datetime) -> float:
+        """Return the seconds since it was asked for."""
+        return (now - self.asked_at).total_seconds()
+
     @property
     def speaks(self) -> str:
         """The id of the request whose story speaks for this one: mostly its own."""
@@ -150,7 +155,10 @@ class Request:
         """Return it as plain JSON values."""
         data = asdict(replace(self, approval=None))
         data["asked_at"] = self.asked_at.isoformat()
-        data["approval"] = self.approval and self.approval.model_dump(mode="json")
+        approval = self.approval
+        data["approval"] = approval and approval.model_dump(
+            mode="json", exclude=approval.unused
+        )
         return {
             # A replica of the version before does not know what came later.
             name: value
@@ -201,6 +209,7 @@ class Record:
     request: Request
     state: State
     votes: tuple[Vote, ...] = ()
+    taken_off: tuple[Vote, ...] = ()  # approvals that count no more; why is their note
     card_ts: str = ""  # the approval request's message
     message_ts: str = ""  # the transition's message
     previous: str = ""  # the cloud's words for the transition

@@ -17,7 +17,7 @@ HOUSE = (
     {"network"},
     {"config"},
     {"web"},
-    {"ledger", "cloud", "slack"},
+    {"ledger", "cloud", "slack", "oncall"},
     {"telemetry"},
     {"policy"},
     {"restarts"},

@@ -87,13 +87,14 @@ def restart_view(
     fields: Filled,
     *,
     reason_required: bool = False,
-    hint: str = "",
+    hint: Sequence[b.Part] = (),
     where: Opened,
     kind: Kind = Kind.STUDIO,
 ) -> View:
     """Return the restart dialog with what is known filled in already.
 
-    *hint* says what the rule asks for; *kind* is that of the instance.
+    *hint* says what the rule asks for and who would be asked; *kind* is that of the
+    instance.
     """
     return {
         "type": "modal",
@@ -107,11 +108,14 @@ def restart_view(
             _instance_input(fields.project, fields.instance),
             *([] if where.channel else [_channel_input()]),
             reason_input(fields.reason, required=reason_required),
-            *b.drawn(
-                [b.note(hint) if hint else None, *warnings(where.break_glass, [kind])]
-            ),
+            *b.drawn([*hint, *warnings(where.break_glass, [kind])]),
         ],
     }
+
+
+def hints(said: str, asked: str = "") -> tuple[b.Part, ...]:
+    """Return what the rule *said*, raw, and who would be *asked*, markup."""
+    return (b.note(said), *([b.marked_note(asked)] if asked else []))
 
 
 def warnings(

@@ -32,6 +32,11 @@ def outlook(decision: Decision) -> str:
     )
 
 
+def would_ask(mentions: Sequence[str]) -> str:
+    """Return, as markup, who would be asked to approve now; nothing for nobody."""
+    return f"I would ask {t.together(mentions)} now." if mentions else ""
+
+
 def status(
     target: Target,
     instance: Instance | None,
