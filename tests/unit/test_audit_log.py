@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -77,8 +78,9 @@ def stream(request: pytest.FixtureRequest) -> Iterator[Stream]:
 
 async def all_written(log: AuditLog) -> None:
     """Let *log* write all that there is."""
-    while await log.write_page():
-        pass
+    async with asyncio.timeout(30):
+        while await log.write_page():
+            pass
 
 
 @pytest.mark.parametrize("stream", ["json", "console"], indirect=True)
