@@ -55,8 +55,11 @@ class Reconciliation:
         request_id, kind = entry["request_id"], intern(entry["kind"])
         told = self._told.get(request_id)
         if told is None:  # the first is by the requester, later ones may be by others
-            who = (entry["user_id"], entry["project"], entry["instance_id"])
-            told = self._told[request_id] = _Told(*map(intern, who))
+            told = self._told[request_id] = _Told(
+                intern(entry["user_id"]),
+                intern(entry["project"]),
+                intern(entry["instance_id"]),
+            )
         told.last = entry["seq"]
         if kind in _STATES:
             told.state = kind
