@@ -25,12 +25,14 @@ from bot.config import Secrets, Settings, load
 from bot.config.secrets import exposed
 from bot.errors import BotError, ConfigError
 from bot.ledger import Entry
+from bot.ledger.postgres import is_postgres
 from bot.ledger.retry import patiently
 from bot.listeners import register
 from bot.listeners.tasks import Tasks
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
 from bot.restarts.services import Services
+from bot.telemetry.audit_log import AuditLog
 from bot.telemetry.metrics import Metrics
 
 __all__ = ["Bot"]
@@ -100,6 +102,10 @@ class Bot:
             now=clock_of(self._environ),
             poll_s=self._poll_s,
         )
+        alone = not is_postgres(self.settings.database)
+        audit_log = AuditLog(clients.ledger, alone)
+        closing.push_async_callback(audit_log.close)
+        audit_log.start()
         health = await health_of(closing, self.settings, clients.ledger, self.metrics)
         me = await introduce(clients.idem, self.metrics.slack_called)
         services = services_of(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from bot.ledger import (
     audit,
     database,
+    export,
     freezes,
     mentions,
     queries,
@@ -108,3 +109,7 @@ class Ledger:
     prove = audit.prove
     verify = audit.verify
     newest_hash = audit.newest_hash
+
+    cursor = export.cursor
+    move_cursor = export.move_cursor
+    unwritten = export.unwritten

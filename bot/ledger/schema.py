@@ -204,6 +204,18 @@ trail = sa.Table(
     sa.Index("mlstudio_trail_by_request", "request_id"),
 )
 
+# One row: up to which entry the trail has gone out as lines, and which process writes
+# them. The writer counts *beat* up, so that a dead one is noticed.
+cursor = sa.Table(
+    "mlstudio_trail_cursor",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    _count("seq"),
+    _text("hash", 64),  # of that entry
+    _text("writer", 32),
+    _count("beat"),
+)
+
 # Whether an entry of the trail marks that somebody went past an approval.
 BREAK_GLASS = "break-glass"
 IS_BREAK_GLASS = trail.c.kind == _word(BREAK_GLASS)
