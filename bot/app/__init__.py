@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 import structlog
 
+from bot.app.alerts import open_alerts
 from bot.app.bolt_app import app_of, listeners_of
 from bot.app.clients import BotIdentity, introduce, open_clients
 from bot.app.clock import clock_of
@@ -82,7 +83,13 @@ class Bot:
         except ConfigError as error:
             log.error("configuration not reloaded", problems=list(error.problems))
             return
-        kept = {"rules": new.rules, "projects": new.projects, "freeze": new.freeze}
+        kept: dict[str, object] = {
+            "rules": new.rules,
+            "projects": new.projects,
+            "freeze": new.freeze,
+        }
+        if self.settings.alerts and new.alerts:  # who listens, listens where he does
+            kept["alerts"] = new.alerts
         self.settings = self.settings.model_copy(update=kept)
         self._reloaded()
         log.info("configuration reloaded", version=self.settings.version)
@@ -128,6 +135,7 @@ class Bot:
         )
         closing.push_async_callback(maintenance.close)
         maintenance.start()
+        await open_alerts(closing, services, self._secrets, clients.network)
         servers = Servers(
             app,
             clients.idem,

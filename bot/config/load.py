@@ -65,7 +65,9 @@ def examine(path: Path, environ: Mapping[str, str]) -> Examined:
         return Examined(None, error.problems, *secrets.read(environ, ()))
     document = found.document
     mode = table(document, "slack").get("mode", "socket")
-    needs = {use for use in (mode, *logins(document)) if isinstance(use, str)}
+    notes = "notes" if table(document, "alerts").get("note_from") else None
+    uses = (mode, *logins(document), notes)
+    needs = {use for use in uses if isinstance(use, str)}
     settings, wrong = _settings(document, found.problems)
     hidden = secrets.read(environ, needs, found.common, found.own)
     return Examined(settings, wrong, *hidden)

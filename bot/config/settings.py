@@ -11,6 +11,7 @@ from pydantic import Field
 
 from bot.config.name_lookup import as_name, instance_of, matching, one_of, unknown
 from bot.config.tables import (
+    AlertSettings,
     Auth,
     CloudSettings,
     Database,
@@ -70,6 +71,7 @@ class Settings(Table):
         description="add a table [projects.NAME] with the id of a project"
     )
     owners: dict[str, UserId] = Field(default_factory=dict)
+    alerts: AlertSettings | None = None
     rules: Annotated[tuple[Rule, ...], Field(strict=False)] = ()
 
     @property

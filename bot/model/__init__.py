@@ -1,5 +1,13 @@
 """The nouns of the bot, frozen and without I/O; every other module speaks in them."""
 
+from bot.model.alert import (
+    Aftermath,
+    Alert,
+    AlertCard,
+    KnownAlert,
+    Sender,
+    aftermath,
+)
 from bot.model.duration import Seconds, seconds, utc
 from bot.model.freeze import EVERYTHING, Freeze, frozen_by
 from bot.model.instance import (
@@ -51,6 +59,9 @@ __all__ = [
     "TRANSITIONS",
     "UNDER_WAY",
     "Act",
+    "Aftermath",
+    "Alert",
+    "AlertCard",
     "Answer",
     "Approval",
     "AutoStop",
@@ -58,6 +69,7 @@ __all__ = [
     "Freeze",
     "Instance",
     "Kind",
+    "KnownAlert",
     "Lease",
     "Message",
     "Person",
@@ -65,11 +77,13 @@ __all__ = [
     "Request",
     "Rule",
     "Seconds",
+    "Sender",
     "State",
     "StatusClass",
     "Target",
     "Verdict",
     "Vote",
+    "aftermath",
     "asked_of",
     "can_start",
     "canonical",

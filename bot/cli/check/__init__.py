@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.cli.check.alerts import note_lines, sender_lines
 from bot.cli.check.backends import cloud_lines, database_line
 from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.cli.check.rules import approval_lines, people_of, rule_lines
@@ -82,6 +83,7 @@ async def check(
     Without a *network* nobody is asked over it.
     """
     lines = list(rule_lines(settings.rules, settings.projects))
+    lines += sender_lines(settings, secrets)
     if offline:
         lines += approval_lines(settings.rules, None)
         lines += [
@@ -96,6 +98,7 @@ async def check(
         return lines + [skipped(what, mend) for what in asked]
     lines += await _slack(settings, secrets, network)
     lines += await _cloud(settings, secrets, network)
+    lines += await note_lines(settings, secrets, network)
     return lines
 
 

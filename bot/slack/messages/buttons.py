@@ -49,11 +49,24 @@ def _offered(record: Record) -> tuple[str, str] | None:
     return "Start it", START_IT
 
 
-def restart_button(target: Target) -> b.Block:
-    """Return the button that opens the restart dialog for *target*."""
-    value = canonical({"project": target.project, "instance": target.instance_id})
+def restart_button(target: Target, alert: str = "") -> b.Block:
+    """Return the button that opens the restart dialog for *target*.
+
+    *alert* is the id of the one below which it stands, if it stands below one.
+    """
+    names = {"project": target.project, "instance": target.instance_id}
+    value = canonical(names | ({"alert": alert} if alert else {}))
+    label = "Restart…" if alert else "Restart"
     about = f"Restart {t.spot(target)}"
-    return b.button("Restart", RESTART_DIALOG, value, about=about)
+    return b.button(label, RESTART_DIALOG, value, about=about)
+
+
+def alert_of(value: str) -> str:
+    """Return the id of the alert below which a restart button stands, if any."""
+    try:
+        return str(json.loads(value).get("alert") or "")[:32]
+    except (ValueError, AttributeError):  # ``target_names`` says so
+        return ""
 
 
 def target_names(value: str) -> tuple[str, str]:
