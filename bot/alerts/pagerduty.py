@@ -87,7 +87,7 @@ class Notes:
     async def look(self) -> None:
         """Write the notes that are due; what may pass is tried again a minute later."""
         for note in await self._services.ledger.take_notes():
-            request_id = note.record.request.id
+            request_id = note.request_id
             try:
                 problem = await self._write(note)
             except (httpx.HTTPError, ValueError, AttributeError) as error:
@@ -103,12 +103,12 @@ class Notes:
 
         Raises httpx.HTTPError for what may pass.
         """
-        request_id = note.record.request.id
+        request_id = note.request_id
         if note.tries:  # it may have come through
             standing = await self._pagerduty.notes(note.incident)
             if any(request_id in one for one in standing):
                 return ""
-        content = words(note.record)
+        content = words(note.record, request_id)
         if len(content) > LONGEST:
             content = f"{content[: LONGEST - 60]}… Request {request_id}"
         answer = await self._pagerduty.add_note(note.incident, content)

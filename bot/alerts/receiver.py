@@ -18,7 +18,7 @@ from aiohttp import web
 
 from bot.alerts import proofs
 from bot.alerts.parsers import OddBody, alertmanagers, pagerdutys
-from bot.alerts.routes import target_of
+from bot.alerts.routes import projects_of, target_of
 from bot.alerts.services import Services
 from bot.errors import LedgerError
 from bot.model import Alert, Sender
@@ -27,6 +27,7 @@ from bot.web import GuardedServer, Limits
 log = structlog.get_logger()
 
 LARGEST_BYTES = 64 * 1024
+NAMES_WITHIN_S = 0.3
 RECORD_WITHIN_S = 0.9  # a sender has its answer within a second
 _PROOFS = {  # the header without which nothing has to be read
     Sender.ALERTMANAGER: proofs.AUTHORIZATION,
@@ -112,6 +113,7 @@ class Receiver:
 
     async def _record(self, sender: Sender, alerts: Sequence[Alert]) -> None:
         """Record those about instances that the configuration names; count all."""
+        await self._learn_names(alerts)
         settings = self._services.settings()
         targets = [(alert, target_of(alert, settings)) for alert in alerts]
         about = [(alert, target) for alert, target in targets if target is not None]
@@ -126,6 +128,12 @@ class Receiver:
         if unknown := len(alerts) - len(about):
             self._services.metrics.alerts.labels(sender, "unknown").inc(unknown)
             log.info("alerts about nothing that is configured", sender=sender)
+
+    async def _learn_names(self, alerts: Sequence[Alert]) -> None:
+        """Have the names at hand that the cloud has, where the projects take those."""
+        projects = projects_of(alerts, self._services.settings())
+        fresh = self._services.names.fresh
+        await asyncio.gather(*(fresh(one, within_s=NAMES_WITHIN_S) for one in projects))
 
     def _answer(self, sender: Sender, status: HTTPStatus, result: str) -> web.Response:
         """Answer, and count what was not an alert."""

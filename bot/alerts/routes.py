@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bot.config import Settings
 from bot.errors import UsageError
 from bot.model import Alert, Target
@@ -14,16 +16,26 @@ def target_of(alert: Alert, settings: Settings) -> Target | None:
 
     None where they name none that the configuration names: nothing is guessed.
     """
+    found = (_configured(settings, *pair) for pair in _named(alert, settings))
+    return next(filter(None, found), None)
+
+
+def projects_of(alerts: Iterable[Alert], settings: Settings) -> set[str]:
+    """Return every project that alerts name, as in their labels or the map."""
+    return {project for alert in alerts for project, _ in _named(alert, settings)}
+
+
+def _named(alert: Alert, settings: Settings) -> list[tuple[str, str]]:
+    """Return each project and instance that an alert may be about, in their order."""
     labels = alert.labels
-    pairs = [(labels.get(PROJECT, ""), labels.get(INSTANCE, ""))]
     maps = settings.alerts.map if settings.alerts else ()
+    pairs = [(labels.get(PROJECT, ""), labels.get(INSTANCE, ""))]
     pairs += [
         (entry.project, entry.instance)
         for entry in maps
         if entry.match.items() <= labels.items()
     ]
-    found = (_configured(settings, *pair) for pair in pairs if all(pair))
-    return next(filter(None, found), None)
+    return [pair for pair in pairs if all(pair)]
 
 
 def _configured(settings: Settings, project: str, instance: str) -> Target | None:

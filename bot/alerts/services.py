@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from bot.cloud import Cloud
+from bot.cloud import Cloud, Names
 from bot.config import Settings
 from bot.ledger import Ledger
 from bot.policy.authorizer import Authorizer
@@ -21,6 +21,8 @@ class Services(Protocol):
     def settings(self) -> Callable[[], Settings]: ...
     @property
     def ledger(self) -> Ledger: ...
+    @property
+    def names(self) -> Names: ...
     @property
     def cloud(self) -> Cloud: ...
     @property

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from bot.app.clock import VARIABLE as CLOCK
+from bot.demo.alert_sender import AlertSender
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.seed_world import demo_world
 from bot.demo.slack_server import LocalSlack
@@ -65,6 +66,7 @@ class Stage:
         self.cloud.clock.speed = speed
         self.ahead_s = 0.0
         self.slack = LocalSlack(clock=self.now)
+        self.alerts = AlertSender(self.now)
         self.starts = 0
         self.on_bot: list[Callable[[], None]] = []
         self._port = port
@@ -90,6 +92,7 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.alerts.close()
         await self.stop_bot()
         await self.slack.close()
         await self.cloud.close()
@@ -205,6 +208,9 @@ class Stage:
             'poll = "2s"',
             'settle = "2s"',
             'timeout = "5m"',
+            "[alerts]",
+            f'listen = "127.0.0.1:{self.alerts.port}"',
+            'channel = "C0INCIDENTS"',
         ]
         for project in self.world.projects:
             lines += [f"[projects.{project.name}]", f'id = "{project.id}"']
@@ -221,6 +227,7 @@ class Stage:
             CLOCK: str(self._clock),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
+            "ALERTS_TOKEN": self.alerts.token,
             "OS_USERNAME": login.user,
             "OS_PASSWORD": login.password,
             "OS_USER_DOMAIN_NAME": login.domain,
@@ -229,7 +236,7 @@ class Stage:
 
 def _clean_environment() -> dict[str, str]:
     """Return our environment without what is meant for another bot, or a proxy."""
-    foreign = ("SLACK_", "OS_", "HUAWEICLOUD_", "MLSTUDIO_BOT_")
+    foreign = ("SLACK_", "OS_", "HUAWEICLOUD_", "MLSTUDIO_BOT_", "ALERTS_")
     return {
         name: value
         for name, value in os.environ.items()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from bot.ledger.alert_tables import IS_STALE, alerts, cards
+from bot.ledger.alert_tables import IN_CARD, IS_STALE, alerts, cards
 from bot.ledger.alerts import found
 from bot.ledger.database import Database, in_thread
 from bot.ledger.schema import requests
@@ -70,7 +70,7 @@ def drawn(database: Database, card: AlertCard, ts: str) -> None:
 
 
 def _card(connection: sa.Connection, row: sa.RowMapping) -> AlertCard:
-    own = alerts.c.card == row["id"]
+    own = IN_CARD & (alerts.c.card == row["id"])
     shown = found(connection, own, limit=SHOWN)
     return AlertCard(
         id=row["id"],

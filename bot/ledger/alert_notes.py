@@ -21,12 +21,14 @@ MOST = 10  # in one go
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is to be noted on an *incident*: the end of a request.
+    """What is to be noted on an *incident*: the end of a request, by its id.
 
-    *tries*: how often that was begun before; it may have been done then.
+    *record* is the request that tells it: another one, where it has joined that.
+    *tries*: how often it was begun before; it may have been done then.
     """
 
     incident: str
+    request_id: str
     record: Record
     tries: int
 
@@ -38,12 +40,16 @@ def take_notes(database: Database) -> list[Note]:
     What somebody began and has not done since comes again, with what he tried.
     """
     now = database.now()
+    host = requests.alias()
+    state = sa.func.coalesce(host.c.state, requests.c.state)
+    teller = sa.func.coalesce(host.c.id, requests.c.id)
     due = (
-        sa.select(requests.c.id, alerts.c.incident, notes.c.tries)
+        sa.select(requests.c.id, teller, alerts.c.incident, notes.c.tries)
         .join(alerts, alerts.c.id == requests.c.alert)
+        .outerjoin(host, host.c.id == requests.c.joined)
         .outerjoin(notes, notes.c.request_id == requests.c.id)
         .where(FROM_ALERT, requests.c.changed_at > (now - WRITE_WITHIN).timestamp())
-        .where(requests.c.state.in_(sorted(ENDS)), alerts.c.incident != "")
+        .where(state.in_(sorted(ENDS)), alerts.c.incident != "")
         .where(
             notes.c.request_id.is_(None)
             | notes.c.done.is_(False)
@@ -57,16 +63,17 @@ def take_notes(database: Database) -> list[Note]:
     with database.writing() as connection:
         take_turn(connection, "notes of incidents")
         found = connection.execute(due).all()
-        for request_id, _, tries in found:
+        for request_id, *_, tries in found:
             row = {"tries": (tries or 0) + 1, "tried_at": now.timestamp()}
             same = notes.update().where(notes.c.request_id == request_id)
             if not connection.execute(same.values(row)).rowcount:
                 connection.execute(notes.insert().values(request_id=request_id, **row))
-        ids = [request_id for request_id, *_ in found]
+        ids = [teller_id for _, teller_id, *_ in found]
         ended = records(connection, requests.select().where(requests.c.id.in_(ids)))
         by_id = {record.request.id: record for record in ended}
         return [
-            Note(incident, by_id[one], tries or 0) for one, incident, tries in found
+            Note(incident, request_id, by_id[teller_id], tries or 0)
+            for request_id, teller_id, incident, tries in found
         ]
 
 

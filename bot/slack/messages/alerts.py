@@ -234,12 +234,15 @@ def _about(seconds: float) -> str:
     return t.duration(whole)
 
 
-def note(record: Record) -> str:
-    """Return what is noted on an incident of a restart that has ended, raw."""
+def note(record: Record, request_id: str) -> str:
+    """Return what is noted on an incident of a restart that has ended, raw.
+
+    *request_id* is of who asked from its card; *record* may be what that has joined.
+    """
     request = record.request
     detail = f" {t.sentence(t.clean(record.detail))}" if record.detail else ""
     return (
         f"mlstudio-bot: {t.verb(request)} of {t.spot(request.target)}, asked for in"
         f" Slack by {request.user_id}: {t.outcome(record)}.{detail}"
-        f" Request {request.id}"
+        f" Request {request_id}"
     )
