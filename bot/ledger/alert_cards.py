@@ -63,7 +63,8 @@ def take_cards(database: Database) -> list[AlertCard]:
 @in_thread
 def drawn(database: Database, card: AlertCard, ts: str) -> None:
     """Keep that a card was drawn, as it was when it was taken, at *ts*."""
-    values = {"ts": ts, "drawn": card.version, "drawn_at": database.now().timestamp()}
+    # What has changed since it was taken may not be in it.
+    values = {"ts": ts, "drawn": card.version, "drawn_at": cards.c.drawing_at}
     with database.writing() as connection:
         query = cards.update().where(cards.c.id == card.id)
         connection.execute(query.values(drawing_at=None, **values))

@@ -59,7 +59,9 @@ class World:
         """Move the bot's idea of the time ahead."""
         self._ahead += timedelta(**by)
         file = self.bench.path.parent / "clock"
-        file.write_text(str(self._ahead.total_seconds()))
+        fresh = file.with_suffix(".new")
+        fresh.write_text(str(self._ahead.total_seconds()))
+        fresh.replace(file)
 
     def now(self) -> datetime:
         """Return what the bot takes for the time."""
@@ -190,10 +192,11 @@ async def test_an_open_request_stands_on_the_card(world: World) -> None:
     """Whoever sees the card sees that somebody has asked already."""
     card = await world.card(instance="gated-1")
     delivery = await world.asked(card, reason="stuck")
+    (approval,) = await world.wait(lambda: world.bench.posts(having="approve"))
 
     await world.wait(lambda: "Asked for already" in world.bench.now(card).text)
     await world.wait(lambda: "waiting for approval" in world.bench.now(card).text)
-    world.later(minutes=2)
+    await world.bench.slack.click("bob", approval, "deny")
     await world.bench.story(delivery)
     await world.wait(lambda: "Asked for already" not in world.bench.now(card).text)
 
