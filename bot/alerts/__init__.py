@@ -19,6 +19,9 @@ __all__ = ["Upkeep"]
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 2.0  # for what other replicas have heard, and for what time brings
+# In a storm a message is drawn so often at most: whoever asks for a restart needs the
+# database as well.
+LEAST_S = 1.0
 
 Work = Callable[[], Awaitable[None]]
 
@@ -48,8 +51,9 @@ class Upkeep:
             await asyncio.wait(self._loops)
 
     async def _again(self, work: Work) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            rung = self._rung
+            rung, began = self._rung, loop.time()
             try:
                 await work()
             except BotError as error:
@@ -58,3 +62,4 @@ class Upkeep:
                 log.exception("alerts not looked after")
             with suppress(TimeoutError):
                 await asyncio.wait_for(rung.wait(), LOOK_EVERY_S)
+            await asyncio.sleep(max(0.0, began + LEAST_S - loop.time()))

@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from bot.alerts import proofs
+from bot.alerts.intake import Intake
 from bot.alerts.parsers import OddBody, alertmanagers, pagerdutys
 from bot.alerts.routes import projects_of, target_of
 from bot.alerts.services import Services
@@ -55,8 +56,10 @@ class Receiver:
     _server: GuardedServer = attrs.field(
         factory=lambda: GuardedServer(Limits(body=LARGEST_BYTES)), init=False
     )
-    # One at a time: whoever asks for a restart needs the database as well.
-    _turn: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    _intake: Intake = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Intake(self._services), takes_self=True),
+    )
 
     async def start(self, listen: str) -> str:
         """Listen, and return the address; OSError when it is taken."""
@@ -117,13 +120,8 @@ class Receiver:
         settings = self._services.settings()
         targets = [(alert, target_of(alert, settings)) for alert in alerts]
         about = [(alert, target) for alert, target in targets if target is not None]
-        if about and settings.alerts is not None:
-            async with self._turn:
-                results = await self._services.ledger.hear(
-                    about, settings.alerts.channel
-                )
-            for result, count in results.items():
-                self._services.metrics.alerts.labels(sender, result).inc(count)
+        if about:
+            await self._intake.record(about)
             self._heard()
         if unknown := len(alerts) - len(about):
             self._services.metrics.alerts.labels(sender, "unknown").inc(unknown)

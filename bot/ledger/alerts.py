@@ -38,10 +38,12 @@ def alert_id(alert: Alert, target: Target) -> str:
 
 
 @in_thread
-def hear(database: Database, heard: Sequence[About], channel_id: str) -> Counter[str]:
+def hear(
+    database: Database, heard: Sequence[About], channel_id: str
+) -> Counter[tuple[Sender, str]]:
     """Record what was *heard*, all or nothing; cards go to *channel_id*.
 
-    Returns how many were a new "card", one "more", said "again", have
+    Returns how many of each sender were a new "card", one "more", said "again", have
     "resolved", or are "old": over when they came.
     """
     now = database.now()
@@ -51,7 +53,7 @@ def hear(database: Database, heard: Sequence[About], channel_id: str) -> Counter
         clean = connection.get_execution_options().get("clean", str)
         known = _known(connection, list(by_id))
         hearing = _Hearing(connection, now, channel_id, clean)
-        results: Counter[str] = Counter()
+        results: Counter[tuple[Sender, str]] = Counter()
         for key, (alert, target) in by_id.items():
             row = known.get(key)
             result = (
@@ -59,7 +61,7 @@ def hear(database: Database, heard: Sequence[About], channel_id: str) -> Counter
                 if row is None
                 else hearing.again(row, alert)
             )
-            results[result] += 1
+            results[alert.sender, result] += 1
         hearing.write()
         return results
 

@@ -126,6 +126,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
     senders = Senders(free_port())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bot.alerts.LOOK_EVERY_S", 0.1)
+        patch.setattr("bot.alerts.LEAST_S", 0.0)
         async with benched(
             folder,
             rules=senders.table(more=MAP) + GATES + OPEN,
