@@ -11,12 +11,17 @@ from collections import deque
 from collections.abc import Sequence
 
 import attrs
+import structlog
 
 from bot.alerts.services import Services
 from bot.errors import LedgerError
 from bot.ledger.alerts import About
 
+log = structlog.get_logger()
+
 MOST = 500  # alerts of one transaction, if one webhook does not hold more
+
+Waiting = tuple[Sequence[About], asyncio.Future[None]]
 
 
 @attrs.define
@@ -24,9 +29,7 @@ class Intake:
     """Takes the alerts of webhooks, each of them whole or not at all."""
 
     _services: Services
-    _waiting: deque[tuple[Sequence[About], asyncio.Future[None]]] = attrs.field(
-        factory=deque, init=False
-    )
+    _waiting: deque[Waiting] = attrs.field(factory=deque, init=False)
     _writing: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     async def record(self, about: Sequence[About]) -> None:
@@ -40,6 +43,11 @@ class Intake:
             self._writing = asyncio.create_task(self._write())
         await done
 
+    async def close(self) -> None:
+        """Return when what is in hand is recorded."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
     async def _write(self) -> None:
         while self._waiting:
             together = self._next()
@@ -48,15 +56,16 @@ class Intake:
                 if about:
                     await self._hear(about)
             except LedgerError as error:
-                for _, done in together:
-                    if not done.done():
-                        done.set_exception(LedgerError(str(error)))
+                _failed(together, str(error))
+            except Exception:
+                log.exception("alerts not recorded")
+                _failed(together, "a fault of mine")
             else:
                 for _, done in together:
                     if not done.done():
                         done.set_result(None)
 
-    def _next(self) -> list[tuple[Sequence[About], asyncio.Future[None]]]:
+    def _next(self) -> list[Waiting]:
         """Return what is recorded together next; nobody waits for what was given up."""
         together, count = [], 0
         while self._waiting and (not count or count + len(self._waiting[0][0]) <= MOST):
@@ -72,3 +81,10 @@ class Intake:
         results = await self._services.ledger.hear(about, channel_id)
         for (sender, result), count in results.items():
             self._services.metrics.alerts.labels(sender, result).inc(count)
+
+
+def _failed(together: Sequence[Waiting], why: str) -> None:
+    """Tell all who wait that nothing was recorded."""
+    for _, done in together:
+        if not done.done():
+            done.set_exception(LedgerError(why))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.model import Alert, Sender
@@ -157,6 +157,7 @@ def _time(value: Any) -> datetime | None:
         return None
     try:
         when = datetime.fromisoformat(value)
-        return when if when.tzinfo and when.timestamp() > 0 else None
+        known = when.tzinfo is not None and when.timestamp() > 0
+        return when.astimezone(UTC) if known else None
     except (ValueError, OverflowError):
         raise OddBody("a time cannot be read") from None

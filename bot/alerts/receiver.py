@@ -70,6 +70,7 @@ class Receiver:
     async def close(self) -> None:
         """Stop listening once the requests in hand are answered."""
         await self._server.close()
+        await self._intake.close()
 
     def _look(self, request: web.Request) -> web.Response | None:
         """Refuse, before its body is read, what cannot be proven."""

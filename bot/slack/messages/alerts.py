@@ -214,18 +214,19 @@ def aftermath(
 def _became(alert: KnownAlert, restart: Record, told: Aftermath) -> str:
     who, ended, sent = alert.sender.label, alert.ended, restart.sent_at
     at = f"({who}, {clock(ended)})" if ended else f"({who})"
+    verb = t.verb(restart.request)
     match told:
         case Aftermath.CLEARED if ended and sent:
             passed = _about((ended - sent).total_seconds())
-            return f"Cleared {passed} after the restart {at}."
+            return f"Cleared {passed} after the {verb} {at}."
         case Aftermath.BEFORE | Aftermath.CLEARED:
-            return f"It had cleared before the restart {at}."
+            return f"It had cleared before the {verb} {at}."
         case Aftermath.NO_DATA:
             return f"Its data stopped, so nobody knows {at}."
         case Aftermath.FIRING:
             return f"Still firing, last heard {clock(alert.heard_at)} {at}."
         case Aftermath.SILENT:
-            return f"No word since the restart {at}: nobody knows whether it cleared."
+            return f"No word since the {verb} {at}: nobody knows whether it cleared."
 
 
 def _about(seconds: float) -> str:
