@@ -268,3 +268,5 @@ def test_check_says_which_senders_are_on() -> None:
     )
     (line,) = sender_lines(settings(), secrets())
     assert line.ok is False
+    (line,) = sender_lines(settings(), secrets(), offline=True)
+    assert line.ok is None

@@ -83,7 +83,7 @@ async def check(
     Without a *network* nobody is asked over it.
     """
     lines = list(rule_lines(settings.rules, settings.projects))
-    lines += sender_lines(settings, secrets)
+    lines += sender_lines(settings, secrets, offline=offline)
     if offline:
         lines += approval_lines(settings.rules, None)
         lines += [
