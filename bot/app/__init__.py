@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 import structlog
 
+from bot.app.alerts import open_alerts
 from bot.app.bolt_app import app_of, listeners_of
 from bot.app.clients import BotIdentity, introduce, open_clients
 from bot.app.clock import clock_of
@@ -86,6 +87,8 @@ class Bot:
             return
         reread = ("rules", "projects", "freeze", "oncall")
         kept = {name: getattr(new, name) for name in reread}
+        if self.settings.alerts and new.alerts:  # who listens, listens where he does
+            kept["alerts"] = new.alerts
         self.settings = self.settings.model_copy(update=kept)
         self._reloaded()
         log.info("configuration reloaded", version=self.settings.version)
@@ -141,6 +144,7 @@ class Bot:
         )
         closing.push_async_callback(maintenance.close)
         maintenance.start()
+        await open_alerts(closing, services, self._secrets, clients.network)
         servers = Servers(
             app,
             clients.idem,

@@ -66,7 +66,8 @@ def examine(path: Path, environ: Mapping[str, str]) -> Examined:
         return Examined(None, error.problems, *secrets.read(environ, ()))
     document = found.document
     mode = table(document, "slack").get("mode", "socket")
-    uses = (mode, *logins(document), *sources(document))
+    notes = "notes" if table(document, "alerts").get("note_from") else None
+    uses = (mode, *logins(document), *sources(document), notes)
     needs = {use for use in uses if isinstance(use, str)}
     settings, wrong = _settings(document, found.problems)
     hidden = secrets.read(environ, needs, found.common, found.own)

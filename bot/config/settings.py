@@ -12,6 +12,7 @@ from pydantic import Field
 from bot.config.name_lookup import as_name, instance_of, matching, one_of, unknown
 from bot.config.oncall import OnCallSettings
 from bot.config.tables import (
+    AlertSettings,
     Auth,
     CloudSettings,
     Database,
@@ -72,6 +73,7 @@ class Settings(Table):
     )
     oncall: dict[Name, OnCallSettings] = Field(default_factory=dict)
     owners: dict[str, UserId] = Field(default_factory=dict)
+    alerts: AlertSettings | None = None
     rules: Annotated[tuple[Rule, ...], Field(strict=False)] = ()
 
     @property

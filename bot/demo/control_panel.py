@@ -60,6 +60,7 @@ class Outside:
                     "status": box.status,
                     "since": box.updated_ms / 1000,
                     "notebook": isinstance(box, ScriptedNotebook),
+                    "alert": stage.alerts.is_firing(box.id),
                 }
                 for project in stage.world.projects
                 for box in project.boxes
@@ -136,6 +137,8 @@ class Outside:
             self._by_hand(asked["box"], starts=bool(asked.get("start")))
         if "rota" in asked:
             self._hand_over(asked["rota"])
+        if isinstance(asked.get("alert"), str):
+            self._alert(asked["alert"], on=bool(asked.get("on")))
         if asked.get("bot") == "kill":
             self._stage.kill_bot()
             self._later(self._stage.bot_ended())
@@ -156,6 +159,15 @@ class Outside:
             cloud.by_hand(notebook_id, starts=starts)
         except KeyError as error:
             raise web.HTTPBadRequest(text="there is no such notebook") from error
+
+    def _alert(self, instance_id: str, *, on: bool) -> None:
+        """Let an alert about an instance fire, or resolve."""
+        for project in self._stage.world.projects:
+            for box in project.boxes:
+                if box.id == instance_id and on:
+                    self._stage.alerts.fire(box.id, project.name, box.name)
+                elif box.id == instance_id:
+                    self._stage.alerts.resolve(box.id)
 
     def _switch(self, name: str, *, on: bool) -> None:
         if heal := self._heal.pop(name, None):

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from bot.app.clock import VARIABLE as CLOCK
+from bot.demo.alert_sender import AlertSender
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.rota import demo_rota
 from bot.demo.rota_server import LocalRota
@@ -76,6 +77,7 @@ class Stage:
         self.ahead_s = 0.0
         self.slack = LocalSlack(clock=self.now)
         self.rota = LocalRota(demo_rota(self.now()), self.now)
+        self.alerts = AlertSender(self.now)
         self.starts = 0
         self.on_bot: list[Callable[[], None]] = []
         self._port = port
@@ -103,6 +105,7 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.alerts.close()
         await self.stop_bot()
         await self.slack.close()
         await self.rota.close()
@@ -219,6 +222,9 @@ class Stage:
             'poll = "2s"',
             'settle = "2s"',
             'timeout = "5m"',
+            "[alerts]",
+            f'listen = "127.0.0.1:{self.alerts.port}"',
+            'channel = "C0INCIDENTS"',
             "[oncall.primary]",
             'source = "pagerduty"',
             f"schedule = {json.dumps(list(self.rota.rota.schedules))}",
@@ -242,6 +248,7 @@ class Stage:
             CLOCK: str(self._clock),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
+            "ALERTS_TOKEN": self.alerts.token,
             "OS_USERNAME": login.user,
             "OS_PASSWORD": login.password,
             "OS_USER_DOMAIN_NAME": login.domain,
@@ -253,7 +260,7 @@ def _clean_environment() -> dict[str, str]:
     """Return our environment without what is meant for another bot, or a proxy."""
     foreign = (
         *("SLACK_", "OS_", "HUAWEICLOUD_", "MLSTUDIO_BOT_"),
-        *("PAGERDUTY_", "GRAFANA_"),
+        *("PAGERDUTY_", "GRAFANA_", "ALERTS_"),
     )
     return {
         name: value

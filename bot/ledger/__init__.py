@@ -8,6 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bot.ledger import (
+    alert_cards,
+    alert_notes,
+    alert_outcomes,
+    alerts,
     audit,
     database,
     export,
@@ -85,6 +89,16 @@ class Ledger:
     take_start = start_claim.take_start
     start_answered = start_claim.start_answered
     came_back = start_claim.came_back
+
+    hear = alerts.hear
+    alert = alerts.alert
+    forget_alerts = alerts.forget_alerts
+    take_cards = alert_cards.take_cards
+    drawn = alert_cards.drawn
+    take_outcomes = alert_outcomes.take_outcomes
+    outcome_told = alert_outcomes.outcome_told
+    take_notes = alert_notes.take_notes
+    note_written = alert_notes.note_written
 
     get = queries.get
     existing = queries.existing

@@ -27,6 +27,7 @@ def row_of(request: Request, state: State, now: datetime) -> dict[str, Any]:
         "request": request.to_json(),
         "batch": request.batch,
         "wants": "start" if request.wants is Act.START else "",
+        "alert": request.alert,
     }
 
 

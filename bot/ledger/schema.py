@@ -76,6 +76,7 @@ requests = sa.Table(
     _flag("doubt_told"),
     _flag("up_again"),
     _count("owner_told"),
+    _text("alert", 32),  # from whose card it was asked for
     sa.Index("mlstudio_requests_by_instance", "instance_key", "asked_at"),
     sa.Index("mlstudio_requests_by_project", "project", "asked_at"),
 )

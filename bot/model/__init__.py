@@ -1,5 +1,13 @@
 """The nouns of the bot, frozen and without I/O; every other module speaks in them."""
 
+from bot.model.alert import (
+    Aftermath,
+    Alert,
+    AlertCard,
+    KnownAlert,
+    Sender,
+    aftermath,
+)
 from bot.model.duration import Seconds, seconds, utc
 from bot.model.duty import Duty, OnCallPerson
 from bot.model.freeze import EVERYTHING, Freeze, frozen_by
@@ -59,6 +67,9 @@ __all__ = [
     "TRANSITIONS",
     "UNDER_WAY",
     "Act",
+    "Aftermath",
+    "Alert",
+    "AlertCard",
     "Answer",
     "Approval",
     "AutoStop",
@@ -67,6 +78,7 @@ __all__ = [
     "Freeze",
     "Instance",
     "Kind",
+    "KnownAlert",
     "Lease",
     "Message",
     "OnCallPerson",
@@ -75,11 +87,13 @@ __all__ = [
     "Request",
     "Rule",
     "Seconds",
+    "Sender",
     "State",
     "StatusClass",
     "Target",
     "Verdict",
     "Vote",
+    "aftermath",
     "asked_of",
     "can_start",
     "canonical",

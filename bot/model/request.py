@@ -107,6 +107,7 @@ class Request:
     wants: Act = Act.RESTART  # or START
     anyway: bool = False  # though its machine type is sold out
     urgent: bool = False  # starts one that we have left down: "Start now"
+    alert: str = ""  # the alert from whose card it was asked for
 
     @property
     def passes_freezes(self) -> bool:
@@ -185,7 +186,7 @@ class Request:
 
 
 _LATER: Mapping[str, Any] = MappingProxyType(
-    {"passes": "", "wants": Act.RESTART, "anyway": False, "urgent": False}
+    {"passes": "", "wants": Act.RESTART, "anyway": False, "urgent": False, "alert": ""}
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.cli.check.alerts import note_lines, sender_lines
 from bot.cli.check.backends import cloud_lines, database_line
 from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.cli.check.oncall import on_call_lines, unasked
@@ -84,6 +85,7 @@ async def check(
     Without a *network* nobody is asked over it.
     """
     lines = list(rule_lines(settings.rules, settings.projects))
+    lines += sender_lines(settings, secrets, offline=offline)
     if offline:
         lines += approval_lines(settings.rules, None)
         lines += [
@@ -100,6 +102,7 @@ async def check(
     lines += await _slack(settings, secrets, network)
     lines += [line async for line in on_call_lines(settings, secrets, network)]
     lines += await _cloud(settings, secrets, network)
+    lines += await note_lines(settings, secrets, network)
     return lines
 
 

@@ -231,6 +231,24 @@ function byHand(each, send) {
   );
 }
 
+/** Return the button that lets an alert about an instance fire, or resolves it. */
+function alarm(each, send) {
+  const act = each.alert ? "Resolve" : "Alert";
+  const said = each.alert ? "Resolve the alert about" : "Let an alert fire about";
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "alarm",
+      title: "As Alertmanager does: it tells the bot",
+      "aria-label": `${said} ${each.alias}`,
+      "data-key": `alert/${each.id}`,
+      onclick: () => send({ alert: each.id, on: !each.alert }),
+    },
+    act,
+  );
+}
+
 function instance(each, send) {
   const look = tone(each.status);
   return h(
@@ -245,6 +263,7 @@ function instance(each, send) {
       h("small", {}, each.project),
     ),
     byHand(each, send),
+    alarm(each, send),
     each.since && h("small", { "data-since": each.since }),
     h("span", { class: `status ${look}` }, each.status),
   );

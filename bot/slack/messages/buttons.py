@@ -49,10 +49,14 @@ def _offered(record: Record) -> tuple[str, str] | None:
     return "Start it", START_IT
 
 
-def restart_button(target: Target) -> b.Block:
-    """Return the button that opens the restart dialog for *target*."""
+def restart_button(target: Target, alert: str = "") -> b.Block:
+    """Return the button that opens the restart dialog for *target*.
+
+    *alert* is the id of the one below which it stands, if it stands below one.
+    """
+    label = "Restart…" if alert else "Restart"
     about = f"Restart {t.spot(target)}"
-    return b.button("Restart", RESTART_DIALOG, _names(target), about=about)
+    return b.button(label, RESTART_DIALOG, _names(target, alert), about=about)
 
 
 def start_button(target: Target) -> b.Block:
@@ -61,14 +65,23 @@ def start_button(target: Target) -> b.Block:
     return b.button("Start it", START_IT, _names(target), about=about)
 
 
-def _names(target: Target) -> str:
+def _names(target: Target, alert: str = "") -> str:
     """Return the value of a button that belongs to no request."""
-    return canonical({"project": target.project, "instance": target.instance_id})
+    names = {"project": target.project, "instance": target.instance_id}
+    return canonical(names | ({"alert": alert} if alert else {}))
 
 
 def names_target(value: str) -> bool:
     """Say whether a button's *value* names an instance, and no request."""
     return value.startswith("{")
+
+
+def alert_of(value: str) -> str:
+    """Return the id of the alert below which a restart button stands, if any."""
+    try:
+        return str(json.loads(value).get("alert") or "")[:32]
+    except (ValueError, AttributeError):  # ``target_names`` says so
+        return ""
 
 
 def target_names(value: str) -> tuple[str, str]:

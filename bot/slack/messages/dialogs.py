@@ -37,6 +37,7 @@ class Opened:
     thread: str = ""
     break_glass: bool = False
     private: bool = False  # whether only its members see that channel
+    alert: str = ""  # the one from whose card
 
     @property
     def metadata(self) -> str:
@@ -55,6 +56,7 @@ def opened(view: Mapping[str, Any]) -> Opened:
         thread=str(known.get("thread") or ""),
         break_glass=known.get("break_glass") is True,
         private=known.get("private") is True,
+        alert=str(known.get("alert") or ""),
     )
 
 
