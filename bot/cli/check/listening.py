@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 
 import httpx
@@ -26,21 +27,23 @@ def listeners(settings: Settings) -> Mapping[str, str]:
 
 async def listener_lines(settings: Settings) -> list[Line]:
     """Return for each address whether it is free; nothing stays bound."""
-    server = settings.server
-    ours = await _is_a_bot(server.listen) if server else False
+    health = settings.server.listen if settings.server else ""
     said = listeners(settings).items()
-    return [await _line(key, address, ours=ours) for key, address in said]
+    return [await _line(key, address, health) for key, address in said]
 
 
-async def _line(key: str, address: str, *, ours: bool) -> Line:
+async def _line(key: str, address: str, health: str) -> Line:
+    """Return whether *address* is free, or the bot's whose pages are at *health*."""
     try:
         # As ``run`` binds it: what is left of closed connections is not in the way.
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol, *host_port(address), start_serving=False
         )
     except OSError as error:
-        why = (error.strerror or "it failed").lower()
-        if ours:
+        # The loop puts its own words around those of the system.
+        known = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        why = (known or "it failed").lower()
+        if health and await _is_a_bot(health):
             return skipped(
                 f"{key}: a bot that runs already listens on {address}",
                 "stop that one before you start another with this file on this host",
