@@ -69,7 +69,8 @@ async def check_file(
         f"{path}: {counted(len(settings.projects), 'project')},"
         f" {counted(len(settings.rules), 'rule')}"
     )
-    network = _network(environ, lines := [])
+    lines: list[Line] = []
+    network = _network(environ, lines)
     for line in (*lines, *_secrets(environ, found.missing, offline=offline)):
         yield line
     if is_quoted(secrets.os_password.get_secret_value()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from bot.ledger.files import exposed
 from bot.ledger.migration import missing
 from bot.ledger.postgres import is_postgres
 from bot.ledger.preconditions import unmet
-from bot.ledger.schema import engine_of, url_of
+from bot.ledger.schema import engine_of, shown, url_of
 from bot.network import Network
 
 MOST_SKEW_S = 60.0  # beyond, tokens and signatures begin to be refused
@@ -43,18 +42,13 @@ _LOGINS = {
 async def database_line(database: str) -> Line:
     """Return whether *database* can be reached, and is all that ``run`` needs."""
     if is_postgres(database):
-        shown = f"the database {_shown(database)}"
+        named = f"the database {shown(database)}"
         try:
             if why := await unmet(database):
-                return bad(f"{shown}: {why.fault}", why.remedy)
+                return bad(f"{named}: {why.fault}", why.remedy)
         except BotError as error:
-            return bad(f"{shown}: {error}", _remedy(error))
+            return bad(f"{named}: {error}", _remedy(error))
     return await asyncio.to_thread(_database_line, database)
-
-
-def _shown(database: str) -> str:
-    """Return an address without the password that it should not hold."""
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", database)
 
 
 def _remedy(error: BotError) -> str:
@@ -67,18 +61,18 @@ def _database_line(database: str) -> Line:
     file = None if is_postgres(database) else Path(url_of(database).database or "")
     if file and not file.exists():
         return _new_file(file)
-    shown = f"the database {_shown(database)}"
+    named = f"the database {shown(database)}"
     engine = engine_of(database)
     try:
         with engine.connect() as connection:
             lacking = missing(connection)
     except SQLAlchemyError as error:
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
-        return bad(f"{shown}: {cause}", "mend database = …, or what it points to")
+        return bad(f"{named}: {cause}", "mend database = …, or what it points to")
     finally:
         engine.dispose()
     added = f" (the next start adds {lacking})" if lacking else ""
-    return good(f"{shown} answers{added}{_exposed(file) if file else ''}")
+    return good(f"{named} answers{added}{_exposed(file) if file else ''}")
 
 
 def _exposed(file: Path) -> str:

@@ -41,7 +41,8 @@ async def _line(key: str, address: str, health: str) -> Line:
         )
     except OSError as error:
         # The loop puts its own words around those of the system.
-        known = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        number = error.errno or 0
+        known = os.strerror(number) if number > 0 else error.strerror
         why = (known or "it failed").lower()
         if health and await _is_a_bot(health):
             return skipped(
