@@ -166,6 +166,8 @@ class Metrics:
         self.build.info({"version": __version__})
         _start_at_nought(self.requests, sorted(ENDS))
         _start_at_nought(self.restarts, sorted(_SENT))
+        for source in ("configuration", "reload", "sockets"):
+            self.problems.labels(source)
         ProcessCollector(registry=self.registry)
 
     def cloud_called(self, kind: str, result: str) -> None:

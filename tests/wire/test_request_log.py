@@ -76,6 +76,9 @@ async def test_what_a_day_of_requests_leaves_in_the_log(
     agreed = await bench.end_of_card(card)
     await bench.ask("restart ml-prod gated-1", user="dave")
 
+    arrived = "mlstudio_slack_to_arrival_seconds_count"
+    assert bench.bot.metrics.registry.get_sample_value(arrived) == 2  # clicks
+
     by_id = {one["request"]: one for one in ends(lines())}
     assert len(by_id) == len(ends(lines())) == 4
     assert by_id[denied.request.id]["outcome"] == "denied"
