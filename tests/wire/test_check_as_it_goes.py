@@ -135,7 +135,26 @@ async def test_behind_a_refused_token_all_is_listed(file):
         "the socket to Slack was not asked",
         "user U0ANN was not asked",
         "user group @ml-leads was not asked",
+        "rule “on call”: who could approve was not looked up",
     }
+    assert all(
+        one.remedy.startswith("not checked: ") for one in lines if one.ok is None
+    )
+
+
+async def test_behind_a_refused_login_all_is_listed(file):
+    """No instance was looked at, so nothing is said of whose they are, either."""
+    owners = f'[owners]\nann = "U0LEE"\n{GOOD_RULE}'
+    environ = ENVIRON | {"OS_PASSWORD": "wr0ng-word"}
+
+    lines = [one async for one in file(GOOD_RULE, owners, environ)]
+
+    assert whats(lines, ok=None) == [
+        "ml-prod: ModelArts was not asked",
+        "ml-prod/trainer-7 was not asked",
+        "whose the instances are was not asked",
+    ]
+    assert not [what for what in whats(lines, ok=True) if "[owners]" in what]
 
 
 async def test_behind_a_missing_scope_its_people_are_listed(file, slack):

@@ -106,6 +106,7 @@ async def cloud_lines(
 ) -> AsyncIterator[Line]:
     """Yield for each project its login, itself and its aliases; last, our clock."""
     owners: set[str] = set()
+    unasked: set[str] = set()
     for project, own in settings.projects.items():
         asking(f"{project}: the login")
         line = await login_line(settings, cloud, network, project)
@@ -121,11 +122,15 @@ async def cloud_lines(
             async for line in instances.lines():
                 yield line
             continue
+        unasked.add(project)
         for alias in own.instances:
             yield not_asked(f"{project}/{alias} was", f"mend {project}")
         if own.discover:
             yield not_asked(f"{project}: the cloud's names were", f"mend {project}")
-    if settings.owners:
+    if settings.owners and unasked:
+        mend = f"mend {' and '.join(sorted(unasked))}"
+        yield not_asked("whose the instances are was", mend)
+    elif settings.owners:
         yield _owners_line(owners - set(settings.owners))
     skews = [cloud.skew_s(project) for project in settings.projects]
     for skew in sorted((s for s in skews if s is not None), key=abs)[-1:]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
+from dataclasses import replace
 
 from bot.cli.check.line import Asking, Line, not_asked
 from bot.cli.check.rules import approval_lines, people_of
@@ -38,7 +39,7 @@ async def people_lines(
     if _GROUPS in home.lacking:
         for reference in named:
             yield not_asked(f"user group {reference} was", f"add the scope {_GROUPS}")
-        for line in approval_lines(settings.rules, None, unfit):
+        for line in _approvals(settings, unfit, f"add the scope {_GROUPS}"):
             yield line
         return
     asking("Slack about user groups")
@@ -51,11 +52,21 @@ async def people_lines(
 
 def _unasked(settings: Settings) -> Iterator[Line]:
     """Yield what cannot be asked with a token that Slack refuses."""
-    mend = "mend the bot token"
+    mend = "mend what is said of the bot token"
     for user_id in people(settings):
         yield not_asked(f"user {user_id} was", mend)
     for reference in sorted(groups(settings)):
         yield not_asked(f"user group {reference} was", mend)
+    yield from _approvals(settings, (), mend)
+
+
+def _approvals(
+    settings: Settings, unfit: Collection[str], first: str
+) -> Iterator[Line]:
+    """Yield who could approve, as far as that is known without Slack's groups."""
+    for line in approval_lines(settings.rules, None, unfit):
+        unasked = line.ok is None
+        yield replace(line, remedy=f"not checked: {first} first") if unasked else line
 
 
 def groups(settings: Settings) -> frozenset[str]:

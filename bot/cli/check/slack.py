@@ -67,7 +67,7 @@ async def home_of(client: AsyncWebClient, lines: list[Line], way: str) -> Home:
     except SlackError as error:
         remedy = "install the app and copy its Bot User OAuth Token (xoxb-…)"
         lines.append(failed("the bot token", error, mending(error, remedy), way))
-        mend = "mend the bot token"
+        mend = "mend what is said of the bot token"
         lines += [not_asked(f"scope {scope} was", mend) for scope in sorted(SCOPES)]
         return Home()
     name, team = answer.get("user", "?"), answer.get("team", "?")
