@@ -10,19 +10,25 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import attrs
 import structlog
 
+from bot.app.about import about
 from bot.app.alerts import open_alerts
 from bot.app.bolt_app import app_of, listeners_of
-from bot.app.clients import BotIdentity, introduce, open_clients
+from bot.app.clients import BotIdentity, Clients, introduce, open_clients
 from bot.app.clock import clock_of
 from bot.app.maintenance import Maintenance
+from bot.app.reload import compared
+from bot.app.self_check import Look, SelfCheck
 from bot.app.servers import Servers, health_of
 from bot.app.services import services_of
+from bot.app.socket_count import SocketCount
 from bot.config import Secrets, Settings, load
+from bot.config.redaction import redactor
 from bot.config.secrets import exposed
 from bot.errors import BotError, ConfigError
 from bot.ledger import Entry
@@ -32,9 +38,11 @@ from bot.listeners import register
 from bot.listeners.tasks import Tasks
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
+from bot.restarts.engine import Engine
 from bot.restarts.services import Services
 from bot.telemetry.audit_log import AuditLog
 from bot.telemetry.metrics import Metrics
+from bot.telemetry.problems import Problems
 
 __all__ = ["Bot"]
 
@@ -54,7 +62,12 @@ class Bot:
     _path: Path | None = attrs.field(default=None, kw_only=True)
     _environ: Mapping[str, str] = attrs.field(default=os.environ, kw_only=True)
     _poll_s: float = attrs.field(default=0.25, kw_only=True)
+    _look: Look | None = attrs.field(default=None, kw_only=True)
     metrics: Metrics = attrs.field(factory=Metrics, init=False)
+    _problems: Problems = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Problems(self.metrics), takes_self=True),
+    )
     ready: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _stop: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _failure: str = attrs.field(default="", init=False)
@@ -64,9 +77,10 @@ class Bot:
     async def run(self) -> None:
         """Serve until ``stop``; raise BotError when it cannot start or go on."""
         async with AsyncExitStack() as closing:
-            await self._open(closing)
+            engine = await self._open(closing)
             self.ready.set()
-            log.info("ready", mode=self.settings.slack.mode)
+            replicas = engine.identity.replicas
+            log.info("ready", **await about(self.settings, self._path, replicas))
             await self._stop.wait()
             log.info("stopping")
         if self._failure:
@@ -81,19 +95,32 @@ class Bot:
         if self._path is None:
             return
         try:
-            new, _ = load(self._path, self._environ)  # secrets that it needs, too
+            new = load(self._path, self._environ)  # with the secrets that it needs
         except ConfigError as error:
             log.error("configuration not reloaded", problems=list(error.problems))
+            old = "the configuration from before is in force: "
+            self._problems.tell("reload", [old + one for one in error.problems])
+            self.metrics.reload_ok.set(0)
             return
-        reread = ("rules", "projects", "freeze", "oncall")
-        kept = {name: getattr(new, name) for name in reread}
-        if self.settings.alerts and new.alerts:  # who listens, listens where he does
-            kept["alerts"] = new.alerts
-        self.settings = self.settings.model_copy(update=kept)
+        reload = compared((self.settings, self._secrets), new)
+        self.settings = reload.settings
+        self._taken()
         self._reloaded()
-        log.info("configuration reloaded", version=self.settings.version)
+        tell = log.warning if reload.waiting else log.info
+        tell(
+            "configuration reloaded",
+            version=self.settings.version,
+            applied=reload.applied,
+            needs_restart=reload.waiting,
+        )
 
-    async def _open(self, closing: AsyncExitStack) -> None:
+    def _taken(self) -> None:
+        """Note that the configuration is in force as the file has it."""
+        self._problems.tell("reload", [])
+        self.metrics.reload_ok.set(1)
+        self.metrics.reload_at.set_to_current_time()
+
+    async def _open(self, closing: AsyncExitStack) -> Engine:
         """Open all, in the reverse order of closing: the way in for Slack is last."""
         for name, file in exposed(self._environ).items():
             log.warning("every user here can read a secret", name=name, file=file)
@@ -109,7 +136,9 @@ class Bot:
         audit_log = AuditLog(clients.ledger, alone)
         closing.push_async_callback(audit_log.close)
         audit_log.start()
-        health = await health_of(closing, self.settings, clients.ledger, self.metrics)
+        health = await health_of(
+            closing, self.settings, clients.ledger, self.metrics, self._problems
+        )
         me = await introduce(clients.idem, self.metrics.slack_called)
         services = services_of(
             clients,
@@ -128,7 +157,9 @@ class Bot:
         app = app_of(clients.poster, me)
         register(app, listeners, services)
         await note_configuration(services, me, "start")
-        self._reloaded = lambda: self._use(services, me)
+        self._taken()
+        self_check = self._self_check(clients, services)
+        self._reloaded = lambda: self._use(services, me, self_check)
         closing.push_async_callback(services.wakeups.close)
         await services.wakeups.start()
         await restarts.look_ahead()
@@ -153,12 +184,30 @@ class Bot:
             health,
             network=clients.network,
             fail=self._fail,
+            counted=SocketCount(
+                clients.engine.identity.replicas, self.metrics, self._problems
+            ).heard,
         )
         await servers.open(closing)
+        if self_check is not None:
+            closing.push_async_callback(self_check.close)
+            self_check.start()
+        return clients.engine
 
-    def _use(self, services: Services, me: BotIdentity) -> None:
+    def _self_check(self, clients: Clients, services: Services) -> SelfCheck | None:
+        """Return what looks at the configuration while the bot serves, if it is to."""
+        if self._look is None:
+            return None
+        look = partial(self._look, clients, services)
+        return SelfCheck(look, self._problems, redactor(self._secrets.hidden))
+
+    def _use(
+        self, services: Services, me: BotIdentity, self_check: SelfCheck | None
+    ) -> None:
         """Put reloaded settings to use everywhere."""
         services.cloud.use(self.settings.endpoints)
+        if self_check is not None:
+            self_check.again()
         noted = patiently(lambda: note_configuration(services, me, "reload"))
         self._tasks.start(noted, "configuration")
 

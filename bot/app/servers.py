@@ -18,6 +18,7 @@ from bot.slack.socket_mode import SocketMode
 from bot.telemetry.canary import Canary, Proof, cloud_proofs
 from bot.telemetry.health import Health
 from bot.telemetry.metrics import Metrics
+from bot.telemetry.problems import Problems
 
 GAVE_UP = "the socket to Slack stayed down; a new process may do better"
 
@@ -35,6 +36,7 @@ class Servers:
         *,
         network: Network,
         fail: Callable[[str], None],
+        counted: Callable[[int], Awaitable[None]],
     ) -> None:
         settings = services.settings()
         self._services = services
@@ -49,6 +51,7 @@ class Servers:
                 give_up=self._give_up,
                 network=network,
                 is_back=services.wakeups.slack_back.beat,
+                counted=counted,
             )
             if settings.slack.mode == "socket"
             else _http_mode(app, settings, secrets)
@@ -91,13 +94,18 @@ class Servers:
 
 
 async def health_of(
-    closing: AsyncExitStack, settings: Settings, ledger: Ledger, metrics: Metrics
+    closing: AsyncExitStack,
+    settings: Settings,
+    ledger: Ledger,
+    metrics: Metrics,
+    problems: Problems,
 ) -> Health:
     """Return the health pages, served from now on if they are to be served at all.
 
     A bot that waits for Slack at its start lives, and is not ready.
     """
-    health = Health({"slack": _not_yet, "database": _answers(ledger)}, metrics)
+    checks = {"slack": _not_yet, "database": _answers(ledger)}
+    health = Health(checks, metrics, problems=problems.all)
     if settings.server is not None:
         closing.push_async_callback(health.close)
         await listening(health.start, settings.server.listen, "[server]")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextvars import Context
 
 import attrs
 import structlog
@@ -90,7 +91,9 @@ class Names:
             if self._clock() - kept.tried < KEPT_S:
                 return
             kept.tried = self._clock()
-            kept.reading = asyncio.create_task(self._read(project, kept))
+            # It is for all who ask: its lines bear nobody's names.
+            reading = self._read(project, kept)
+            kept.reading = asyncio.create_task(reading, context=Context())
         await asyncio.wait([kept.reading], timeout=within_s)
 
     async def _read(self, project: str, kept: _Kept) -> None:

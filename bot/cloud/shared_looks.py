@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context
 from copy import copy
 from itertools import chain
 
@@ -60,7 +61,10 @@ class SharedLooks:
         future: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(target.key, []).append((target, future))
         if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._serve(), name="one list for many")
+            # Its lines bear the names of none of those whom it serves.
+            self._worker = asyncio.create_task(
+                self._serve(), name="one list for many", context=Context()
+            )
         return await future
 
     @property

@@ -21,6 +21,7 @@ from bot.config.error_messages import (
     lines,
     of_shape,
 )
+from bot.config.near_misses import of_near_misses
 from bot.config.oncall import of_lines, sources
 from bot.config.secret_leaks import of_leaks
 from bot.config.secrets import Secrets
@@ -107,6 +108,7 @@ def _settings(
     except ValidationError as error:
         shape = list(of_shape(error, Settings))
     found = [*of_leaks(document), *shape, *of_relations(document), *of_lines(document)]
+    found += of_near_misses(document)
     if unfound:
         found = [*unfound, *(one for one in found if not _follows(one))]
     return (None if found else settings), lines(found)

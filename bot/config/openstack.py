@@ -30,7 +30,7 @@ _PROFILES = {
     "otc-swiss": ("https://iam-pub.{region_name}.sc.otc.t-systems.com/v3", "eu-ch2"),
 }
 _CERTIFICATES = ("cacert", "insecure", "cert", "key")  # OS_CACERT and so on
-_IAM_HOST = re.compile(
+IAM_HOST = re.compile(
     r"iam\.(?:([a-z0-9-]+)\.)?(otc\.t-systems\.com|myhuaweicloud\.(?:com|eu|cn))"
 )
 
@@ -73,7 +73,7 @@ class Place:
             host = urlsplit(self.iam_url).hostname or ""
         except ValueError:
             return ""
-        known = _IAM_HOST.fullmatch(host)
+        known = IAM_HOST.fullmatch(host)
         region = self.region or (known[1] if known else "")
         return f"https://modelarts.{region}.{known[2]}" if known and region else ""
 

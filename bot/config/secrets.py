@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.config.error_messages import TOKEN, Problem
+from bot.config.near_misses import is_quoted, marked
 from bot.config.openstack import Credentials
 from bot.model import Sender
 
@@ -185,10 +186,18 @@ def _checked(environ: Mapping[str, str], name: str, known: str) -> str:
     Raises ValueError if it cannot be what it is for.
     """
     value = _value(environ, name) or known
-    wrong = _CHECKS.get(name, _text)(value) if value else ""
+    wrong = marked(value) or _in_quotes(name, value)
+    wrong = wrong or (_CHECKS.get(name, _text)(value) if value else "")
     if wrong:
         raise ValueError(wrong)
     return value
+
+
+def _in_quotes(name: str, value: str) -> str:
+    """Return what is wrong with quotes around a value; a password may have some."""
+    if name == "OS_PASSWORD" or not is_quoted(value):
+        return ""
+    return "stands in quotes, which count as part of it here; remove them"
 
 
 def _value(environ: Mapping[str, str], name: str) -> str:

@@ -91,7 +91,8 @@ class Sockets:
     def _hello(self) -> dict[str, Any]:
         return {
             "type": "hello",
-            "num_connections": len(self.connections),
+            # One that was cut may be found so only later.
+            "num_connections": sum(not c.socket.closed for c in self.connections),
             "debug_info": {**_HOST, "approximate_connection_time": 3600},
             "connection_info": {"app_id": APP_ID},
         }

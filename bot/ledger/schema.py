@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -264,6 +265,11 @@ def url_of(database: str) -> sa.URL:
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     return url
+
+
+def shown(database: str) -> str:
+    """Return an address without the password that it should not hold."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", database)
 
 
 def engine_of(database: str) -> sa.Engine:

@@ -24,6 +24,7 @@ from bot.listeners.batch_dialog import BatchDialog
 from bot.listeners.commands import Commands
 from bot.listeners.freezes import FreezeListeners
 from bot.listeners.offers import Offers
+from bot.listeners.payloads import stamp_of
 from bot.listeners.responses import ephemeral
 from bot.listeners.restart_dialog import RestartDialog
 from bot.restarts.services import Services
@@ -36,7 +37,6 @@ from bot.slack.messages.buttons import (
     START_NOW,
 )
 from bot.slack.users import Users
-from bot.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ def register(app: AsyncApp, listeners: Listeners, services: Services) -> None:
     """Connect everything that Slack sends with what answers it."""
     commands, clicks = listeners.commands, listeners.approval_buttons
     dialog, several = listeners.restart_dialog, listeners.batch_dialog
-    app.middleware(_delivered(services.metrics))
+    app.middleware(_delivered(services))
     app.error(_on_error)
     app.command(COMMAND)(commands.on_command)
     app.action(APPROVE)(clicks.on_click)
@@ -92,13 +92,18 @@ def register(app: AsyncApp, listeners: Listeners, services: Services) -> None:
     app.shortcut(ANYTHING)(_unknown)
 
 
-def _delivered(metrics: Metrics) -> Callable[..., Awaitable[Any]]:
-    """Return a middleware that notes when Slack last delivered something."""
+def _delivered(services: Services) -> Callable[..., Awaitable[Any]]:
+    """Return a middleware that notes when Slack last delivered, and how late."""
+    metrics = services.metrics
 
     async def delivered(
+        request: AsyncBoltRequest,
         next: Callable[[], Awaitable[Any]],  # noqa: A002 - Bolt's
     ) -> Any:
         metrics.last_delivery.set_to_current_time()
+        if (stamp := stamp_of(request.body, request.headers)) is not None:
+            late_s = services.now().timestamp() - stamp
+            metrics.arrival.observe(max(0.0, late_s))  # Slack's clock is another one
         return await next()
 
     return delivered

@@ -24,6 +24,7 @@ from bot.restarts.services import Services
 from bot.slack.messages import dialogs, replies
 from bot.slack.messages.approval import APPROVE
 from bot.slack.messages.formatting import what_of
+from bot.telemetry import request_log
 
 log = structlog.get_logger()
 
@@ -84,6 +85,7 @@ class ApprovalButtons:
             record = await self._services.ledger.get(request_id)
             if record is None or record.request.approval is None:
                 return await self._unknown(actor, request_id)
+            request_log.bind(record.request)
             if record.state is not State.PENDING:
                 return await self._too_late(actor, record)
             decision = await self._refusals.may_approve(actor, record.request)

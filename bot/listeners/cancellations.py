@@ -14,6 +14,7 @@ from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import replies
 from bot.slack.messages.formatting import what_of
+from bot.telemetry import request_log
 
 
 @attrs.frozen
@@ -31,6 +32,7 @@ class Cancellations:
         record = await ledger.pending(target.key)
         if record is None:
             return replies.nothing_pending(target)
+        request_log.bind(record.request)
         decision = await self._may_cancel(actor, record)
         if decision is not None and decision.verdict is Verdict.DENY:
             entry = entry_of(record.request, "cancel refused", detail=decision.why)

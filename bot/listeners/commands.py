@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -23,6 +24,7 @@ from bot.listeners.restart_dialog import RestartDialog
 from bot.model import Message, request_id
 from bot.slack import command as words
 from bot.slack.messages import replies
+from bot.telemetry import request_log
 
 log = structlog.get_logger()
 
@@ -63,9 +65,11 @@ class Commands:
         with structlog.contextvars.bound_contextvars(
             user=actor.user_id, request=request_id(actor.delivery)
         ):
-            log.info("command", kind=type(command).__name__.lower())
             if typed := getattr(command, "project", ""):
                 await self._names.fresh(typed)
+            named = self._named(command)
+            structlog.contextvars.bind_contextvars(**named)
+            log.info("command", kind=type(command).__name__.lower())
             try:
                 return await self._route(actor, command, str(body["trigger_id"]))
             except (SlackError, LedgerError) as error:
@@ -73,6 +77,19 @@ class Commands:
                 return replies.plain(
                     f"I could not find that out: {error}", "Nothing was changed."
                 )
+
+    def _named(self, command: words.Command) -> dict[str, str]:
+        """Return the project and the instance of a command for the log, where known.
+
+        What else somebody typed is none of the log's business.
+        """
+        match command:
+            case words.Restart() | words.Start() | words.Status() | words.Cancel():
+                with suppress(UsageError):
+                    settings = self._names.settings()
+                    target = settings.target(command.project, command.instance)
+                    return request_log.named([target])
+        return {}
 
     async def _route(
         self, actor: Actor, command: words.Command, trigger_id: str

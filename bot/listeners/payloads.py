@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -84,6 +84,23 @@ def who_submitted(
         thread_ts=thread_ts,
         private=private or _is_private(channel_id, ""),
     )
+
+
+def stamp_of(body: Body, headers: Mapping[str, Sequence[str]]) -> float | None:
+    """Return when Slack says that somebody clicked or typed (POSIX seconds, UTC).
+
+    A click has a stamp of its own; else that of the signed request is taken, which an
+    envelope of Socket Mode does not have. Events are nobody's click.
+    """
+    if body.get("type") == "event_callback":
+        return None
+    actions = body.get("actions") or [{}]
+    clicked = actions[0].get("action_ts") or body.get("action_ts")
+    sent = next(iter(headers.get("x-slack-request-timestamp", ())), None)
+    try:
+        return float(clicked or sent or "")
+    except (TypeError, ValueError):
+        return None
 
 
 def _is_private(channel_id: str, name: object) -> bool:

@@ -39,6 +39,7 @@ from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import batch_dialog, replies
 from bot.slack.messages.dialogs import REASON
+from bot.telemetry import request_log
 
 log = structlog.get_logger()
 
@@ -97,7 +98,7 @@ class RequestListeners:
         )
         requests = _for_each(template, targets, actor.delivery)
         with structlog.contextvars.bound_contextvars(
-            request=requests[0].id, user=actor.user_id
+            request=requests[0].id, user=actor.user_id, **request_log.named(targets)
         ):
             try:
                 return await self._ask(actor, requests, in_dialog=in_dialog)
@@ -119,7 +120,7 @@ class RequestListeners:
             if known:  # the same delivery again
                 return Submitted(await self._begin(known))
             for request, decision in decided:
-                about = {"request": request.id, "rule": decision.rule}
+                about = {**request_log.names_of(request), "rule": decision.rule}
                 log.info("asked", decision=str(decision.verdict), **about)
             if in_dialog and any(decision.wants_reason for _, decision in denied):
                 return await self._ask_reason(actor, denied)
@@ -171,7 +172,9 @@ class RequestListeners:
             )
             if record.state is not State.REFUSED:  # the same delivery was quicker
                 return await self._begin([record])
-            news += new
+            if new:
+                news += 1
+                request_log.ended(record, self._services.now())
         request, decision = denied[0]
         if news:  # however many they are, the person was refused once
             self._refusals.count(request.user_id, decision)
@@ -244,6 +247,7 @@ class RequestListeners:
             decision = _unknown(error)
         if decision is None:
             return None
+        log.info("turned away", why=decision.why)
         entry = Entry("refused", request_id(actor.delivery), detail=decision.why)
         await self._refusals.note(actor, decision, "outsider", entry)
         return replies.refusal(decision)

@@ -21,6 +21,7 @@ from bot.restarts.services import Services
 from bot.restarts.wakeups import Pulse, Wakeups
 from bot.restarts.watch import Watcher
 from bot.restarts.workflow import LONG, STEPS, RestartWorkflow, Step
+from bot.telemetry.request_log import Names
 
 NAME = "restart"  # of the workflow: recorded ones are found by it
 
@@ -46,6 +47,7 @@ class Restarts:
             steps=STEPS,
             long=LONG,
             right_to_act=right_to_act,
+            names=Names(services.ledger.existing).of,
             traces=services.traces,
             slack_back=services.wakeups.slack_back,
         )

@@ -27,6 +27,7 @@ from bot.restarts.wakeups import Pulse
 from bot.slack.messages import approval, replies
 from bot.slack.messages import formatting as t
 from bot.slack.messages import restart as say
+from bot.telemetry import request_log
 
 log = structlog.get_logger()
 
@@ -341,6 +342,7 @@ class Notifications:
         request_id, ledger = record.request.id, self._services.ledger
         await patiently(lambda: ledger.update(request_id, told=True, summed=summed))
         self._services.metrics.requests.labels(str(record.state)).inc()
+        request_log.ended(record, self._services.now())
 
     async def _batch(self, request_id: str) -> Batch:
         return await Batch.of(self._services.ledger, request_id)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -38,10 +38,15 @@ _LOOK_FOR_PONG_S = 0.05
 _MARKER = "mlstudio_marker"
 
 
+async def uncounted(_sockets: int) -> None:
+    """Stand in where nobody counts the sockets."""
+
+
 class SocketMode:
     """Keeps one socket to Slack open; *give_up* is called when only a restart helps.
 
-    *is_back* is called when a socket is up that was not at the look before.
+    *is_back* is called when a socket is up that was not at the look before; *counted*
+    is told how many sockets of the app Slack knows whenever one of ours is opened.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class SocketMode:
         give_up: Callable[[], None],
         network: Network = DIRECT,
         is_back: Callable[[], None] = lambda: None,
+        counted: Callable[[int], Awaitable[None]] = uncounted,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._handler = AsyncSocketModeHandler(
@@ -69,6 +75,7 @@ class SocketMode:
         self._handler.client.message_listeners.append(self._on_message)
         self._give_up = give_up
         self._is_back = is_back
+        self._counted = counted
         self._give_up_after_s = give_up_after_s
         self._watchdog: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -158,7 +165,10 @@ class SocketMode:
     async def _on_message(
         self, _client: object, message: dict[str, Any], _raw: str | None = None
     ) -> None:
-        """Notice our own marker; all else is Bolt's."""
+        """Notice our own marker and Slack's hello; all else is Bolt's."""
+        sockets = message.get("num_connections")
+        if message.get("type") == "hello" and isinstance(sockets, int):
+            await self._counted(sockets)
         if message.get("type") == _MARKER:
             seen = self._markers.get(str(message.get("marker")))
             if seen is not None:

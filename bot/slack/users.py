@@ -13,6 +13,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from dataclasses import dataclass, field
 
 import attrs
@@ -257,7 +258,10 @@ class Users:
             sentence = "Slack is throttling the bot; nothing was sent."
             return SlackBusy(sentence, retry_after=wait)
         if self._reading is None:
-            self._reading = asyncio.create_task(self._read(), name="usergroups.list")
+            # It is for all who ask: its lines bear nobody's names.
+            self._reading = asyncio.create_task(
+                self._read(), name="usergroups.list", context=Context()
+            )
         # One who gives up waiting must not take the answer from the others.
         return await asyncio.shield(self._reading)
 

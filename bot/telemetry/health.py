@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
@@ -33,11 +33,13 @@ class Health:
     """The three pages; *checks* by name say what ready means.
 
     Set *stopping* when nothing new is taken any more, *watchdog_gave_up* when only a
-    new process can help: the first ends readiness, the second liveness.
+    new process can help: the first ends readiness, the second liveness. What
+    *problems* returns is shown, and ends neither.
     """
 
     _checks: Mapping[str, Check]
     _metrics: Metrics
+    _problems: Callable[[], Sequence[str]] = attrs.field(default=tuple, kw_only=True)
     _limit_s: float = attrs.field(default=_CHECK_WITHIN_S, kw_only=True)
     _fresh_s: float = attrs.field(default=_FRESH_S, kw_only=True)
     _lag_every_s: float = attrs.field(default=_LAG_EVERY_S, kw_only=True)
@@ -91,10 +93,10 @@ class Health:
     async def _readyz(self, _request: web.Request) -> web.Response:
         results = await self._look()
         ready = all(results.values()) and not self.stopping
-        return _answer(
-            good=ready,
-            body={"ready": ready, "stopping": self.stopping, "checks": dict(results)},
-        )
+        body = {"ready": ready, "stopping": self.stopping, "checks": dict(results)}
+        if problems := self._problems():
+            body["problems"] = list(problems)
+        return _answer(good=ready, body=body)
 
     async def _figures(self, _request: web.Request) -> web.Response:
         await self._look()  # nobody may be probing /readyz

@@ -31,7 +31,8 @@ _KEYS = re.compile(
     r"(?i)(authorization|cookie|credential|password|secret|token|private_key"
     r"|response_url)$"
 )
-_FIRST = ("timestamp", "level", "event", "request")  # the order to read in
+# The order to read in.
+_FIRST = ("timestamp", "level", "event", "request", "project", "instance")
 # Whatever moves a terminal's cursor; JSON escapes it by itself.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), 127)}
 

@@ -136,6 +136,34 @@ class Metrics:
             "mlstudio_loop_lag_seconds",
             "How late the event loop woke at the last look; a busy loop is late.",
         )
+        self.arrival = histogram(
+            "mlstudio_slack_to_arrival_seconds",
+            "Time from Slack's own stamp of a click (in HTTP mode also of a command) to"
+            " its arrival.",
+            buckets=_SOON,
+        )
+        self.problems = gauge(
+            "mlstudio_config_problems",
+            "What is known to be wrong while the bot serves, by who found it.",
+            ["source"],
+        )
+        self.reload_ok = gauge(
+            "mlstudio_config_reload_ok",
+            "Whether the configuration was taken, at the start or the last reload: 1"
+            " yes, 0 no, and the one before is in force.",
+        )
+        self.reload_at = gauge(
+            "mlstudio_config_reload_timestamp_seconds",
+            "When the configuration in force was taken (seconds since 1970).",
+        )
+        self.sockets = gauge(
+            "mlstudio_slack_sockets",
+            "Sockets of the app that Slack counted when ours was last opened.",
+        )
+        self.sockets_expected = gauge(
+            "mlstudio_slack_sockets_expected",
+            "Sockets of the app that the replicas of this database have.",
+        )
         self.build = Info(
             "mlstudio_build", "The version that runs.", registry=self.registry
         )
@@ -143,6 +171,8 @@ class Metrics:
         self.build.info({"version": __version__})
         _start_at_nought(self.requests, sorted(ENDS))
         _start_at_nought(self.restarts, sorted(_SENT))
+        for source in ("configuration", "reload", "sockets"):
+            self.problems.labels(source)
         ProcessCollector(registry=self.registry)
 
     def cloud_called(self, kind: str, result: str) -> None:

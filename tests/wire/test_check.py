@@ -143,7 +143,7 @@ trainer-7 = "47cf4ff3-0c59-44fe-9821-2840a34c02a9"
 """,
             "utf-8",
         )
-        return await check.check_file(path, environ, offline=offline)
+        return [one async for one in check.check_file(path, environ, offline=offline)]
 
     return run
 

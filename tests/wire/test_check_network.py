@@ -75,7 +75,8 @@ who = ["*"]
             "OS_USER_DOMAIN_NAME": login.domain,
             **self.environ,
         }
-        return [str(one) for one in await check_file(path, environ, offline=False)]
+        found = check_file(path, environ, offline=False)
+        return [str(one) async for one in found]
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ async def test_check_shows_no_secret_that_a_login_echoes(bench: Bench) -> None:
         "OS_USER_DOMAIN_NAME": login.domain,
     }
 
-    lines = await check_file(bench.path, environ, offline=False)
+    lines = [x async for x in check_file(bench.path, environ, offline=False)]
 
     told = "\n".join(map(str, lines))
     assert "✗ ml-prod: the login failed" in told

@@ -62,7 +62,8 @@ async def test_check_points_out_what_others_can_read(bench: Bench) -> None:
     password.chmod(0o600)
     environ = {"SLACK_BOT_TOKEN_FILE": f"{token}", "OS_PASSWORD_FILE": f"{password}"}
 
-    lines = [str(one) for one in await check_file(bench.path, environ, offline=False)]
+    found = check_file(bench.path, environ, offline=False)
+    lines = [str(one) async for one in found]
 
     told = [line for line in lines if "chmod 600" in line]
     assert [line.partition(" ")[0] for line in told] == ["✓", "✓"]

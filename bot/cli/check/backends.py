@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.cli.check.line import Line, bad, counted, failed, good, skipped
+from bot.cli.check.instances import Instances, mending
+from bot.cli.check.line import (
+    Asking,
+    Line,
+    bad,
+    failed,
+    good,
+    not_asked,
+    skipped,
+)
 from bot.cloud import Cloud
 from bot.config import Settings
-from bot.errors import BotError, CloudError, CloudOtherKind, CloudRefused
+from bot.errors import BotError, CloudError
 from bot.ledger.files import exposed
 from bot.ledger.migration import missing
 from bot.ledger.postgres import is_postgres
 from bot.ledger.preconditions import unmet
-from bot.ledger.schema import engine_of, url_of
+from bot.ledger.schema import engine_of, shown, url_of
 from bot.network import Network
 
 MOST_SKEW_S = 60.0  # beyond, tokens and signatures begin to be refused
@@ -34,18 +42,13 @@ _LOGINS = {
 async def database_line(database: str) -> Line:
     """Return whether *database* can be reached, and is all that ``run`` needs."""
     if is_postgres(database):
-        shown = f"the database {_shown(database)}"
+        named = f"the database {shown(database)}"
         try:
             if why := await unmet(database):
-                return bad(f"{shown}: {why.fault}", why.remedy)
+                return bad(f"{named}: {why.fault}", why.remedy)
         except BotError as error:
-            return bad(f"{shown}: {error}", _remedy(error))
+            return bad(f"{named}: {error}", _remedy(error))
     return await asyncio.to_thread(_database_line, database)
-
-
-def _shown(database: str) -> str:
-    """Return an address without the password that it should not hold."""
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", database)
 
 
 def _remedy(error: BotError) -> str:
@@ -58,18 +61,18 @@ def _database_line(database: str) -> Line:
     file = None if is_postgres(database) else Path(url_of(database).database or "")
     if file and not file.exists():
         return _new_file(file)
-    shown = f"the database {_shown(database)}"
+    named = f"the database {shown(database)}"
     engine = engine_of(database)
     try:
         with engine.connect() as connection:
             lacking = missing(connection)
     except SQLAlchemyError as error:
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
-        return bad(f"{shown}: {cause}", "mend database = …, or what it points to")
+        return bad(f"{named}: {cause}", "mend database = …, or what it points to")
     finally:
         engine.dispose()
     added = f" (the next start adds {lacking})" if lacking else ""
-    return good(f"{shown} answers{added}{_exposed(file) if file else ''}")
+    return good(f"{named} answers{added}{_exposed(file) if file else ''}")
 
 
 def _exposed(file: Path) -> str:
@@ -99,39 +102,50 @@ def _new_file(path: Path) -> Line:
 
 
 async def cloud_lines(
-    settings: Settings, cloud: Cloud, network: Network
+    settings: Settings, cloud: Cloud, network: Network, asking: Asking
 ) -> AsyncIterator[Line]:
     """Yield for each project its login, itself and its aliases; last, our clock."""
     owners: set[str] = set()
+    unasked: set[str] = set()
     for project, own in settings.projects.items():
-        line = await _login_line(settings, cloud, network, project)
+        asking(f"{project}: the login")
+        line = await login_line(settings, cloud, network, project)
         yield line
         if line.ok:
             way = network.way(settings.endpoint(project).modelarts_url)
             line = await _project_line(cloud, project, way)
             yield line
+        else:
+            yield not_asked(f"{project}: ModelArts was", "mend the login")
+        if line.ok:
+            instances = Instances(settings, cloud, project, owners, asking)
+            async for line in instances.lines():
+                yield line
+            continue
+        unasked.add(project)
         for alias in own.instances:
-            if line.ok:
-                yield await _alias_line(settings, cloud, project, alias, owners)
-            else:
-                yield skipped(f"{project}/{alias} was not asked", f"mend {project}")
-        if own.discover and line.ok:
-            yield await _names_line(cloud, project, owners)
-    if settings.owners:
+            yield not_asked(f"{project}/{alias} was", f"mend {project}")
+        if own.discover:
+            yield not_asked(f"{project}: the cloud's names were", f"mend {project}")
+    if settings.owners and unasked:
+        mend = f"mend {' and '.join(sorted(unasked))}"
+        yield not_asked("whose the instances are was", mend)
+    elif settings.owners:
         yield _owners_line(owners - set(settings.owners))
     skews = [cloud.skew_s(project) for project in settings.projects]
     for skew in sorted((s for s in skews if s is not None), key=abs)[-1:]:
         yield _clock_line(skew)
 
 
-async def _login_line(
+async def login_line(
     settings: Settings, cloud: Cloud, network: Network, project: str
 ) -> Line:
+    """Return whether the cloud lets the bot in to *project*."""
     point = settings.endpoint(project)
     try:
         await cloud.log_in(project)
     except CloudError as error:
-        mend = _mending(error, f"set {_LOGINS[point.auth]} right")
+        mend = mending(error, f"set {_LOGINS[point.auth]} right")
         asked = point.iam_url if point.auth == "token" else point.modelarts_url
         what = f"{project}: the login failed"
         return failed(what, error, mend, network.way(asked))
@@ -146,38 +160,8 @@ async def _project_line(cloud: Cloud, project: str, way: str) -> Line:
             f"mend projects.{project}.id or modelarts_url, or give the bot's user the"
             " permission modelarts:notebook:get"
         )
-        return failed(project, error, _mending(error, mend), way)
+        return failed(project, error, mending(error, mend), way)
     return good(f"{project}: ModelArts answers")
-
-
-async def _alias_line(
-    settings: Settings, cloud: Cloud, project: str, alias: str, owners: set[str]
-) -> Line:
-    """Return what an instance is and does, and add whose it is to *owners*."""
-    try:
-        instance = await cloud.read(settings.target(project, alias))
-    except CloudOtherKind as error:
-        mend = f"mend the kind at projects.{project}.instances.{alias}"
-        return bad(f"{project}/{alias}: {error}", mend)
-    except CloudError as error:
-        mend = f"mend or remove the id at projects.{project}.instances.{alias}"
-        return failed(f"{project}/{alias}", error, _mending(error, mend))
-    owners.add(instance.owner)
-    return good(f"{project}/{alias} is {instance.status} (kind {instance.kind})")
-
-
-async def _names_line(cloud: Cloud, project: str, owners: set[str]) -> Line:
-    """Return whether the names of the cloud can be had; add to *owners* as above."""
-    try:
-        found = await cloud.list(project)
-    except CloudError as error:
-        mend = (
-            "give the bot's user the permission modelarts:notebook:listAllNotebooks, or"
-            f" set discover = false in projects.{project}"
-        )
-        return failed(project, error, _mending(error, mend))
-    owners.update(one.owner for one in found)
-    return good(f"{project}: {counted(len(found), 'notebook')} can be named")
 
 
 def _owners_line(unknown: set[str]) -> Line:
@@ -201,10 +185,3 @@ def _clock_line(skew_s: float) -> Line:
         f"this machine's clock is {abs(skew_s):.0f} s {way} the cloud's",
         "let NTP set the clock: logins and signatures hang on it",
     )
-
-
-def _mending(error: CloudError, remedy: str) -> str:
-    """Return *remedy* where the cloud refused, else where to look."""
-    if isinstance(error, CloudRefused):
-        return remedy
-    return "see that this machine reaches the cloud's hosts, and run the check again"

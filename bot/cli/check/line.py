@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.errors import BotError
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
+
+Asking = Callable[[str], None]  # told what is being asked now, for whoever waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,15 @@ def skipped(what: str, remedy: str) -> Line:
     return Line(ok=None, what=what, remedy=remedy)
 
 
+def not_asked(what: str, first: str) -> Line:
+    """Return the line of what was not asked because of a ✗ that has to go *first*."""
+    return skipped(f"{what} not asked", f"not checked: {first} first")
+
+
 def counted(number: int, noun: str) -> str:
     """Return *number* with its *noun*, in the plural where it belongs."""
     return f"{number} {noun}" + "s" * (number != 1)
+
+
+def unheard(what: str) -> None:
+    """Tell nobody what is being asked."""

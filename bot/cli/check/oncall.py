@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.cli.check.line import Line, bad, failed, good, skipped
+from bot.cli.check.line import Asking, Line, bad, failed, good, skipped
 from bot.cli.check.slack import user_line
 from bot.cli.logins import given
 from bot.config import OnCallSettings, Secrets, Settings
@@ -37,7 +37,7 @@ def unasked(line: str, remedy: str) -> Line:
 
 
 async def on_call_lines(
-    settings: Settings, secrets: Secrets, network: Network
+    settings: Settings, secrets: Secrets, network: Network, asking: Asking
 ) -> AsyncIterator[Line]:
     """Yield for each line who is on call, and what is amiss with it and its people."""
     if not settings.oncall:
@@ -55,8 +55,9 @@ async def on_call_lines(
         for name, own in settings.oncall.items():
             token_name = _TOKENS[own.source]
             if not given(getattr(secrets, token_name.lower())):
-                yield unasked(name, f"set {token_name}")
+                yield unasked(name, f"not checked: set {token_name} first")
                 continue
+            asking(f"{own.said} who is on call on {name}")
             line = _Line(name, own, secrets, sources, network.way(own.api_url))
             async for found in line.look(slack):
                 yield found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.model import Approval, Rule
@@ -34,14 +35,21 @@ def people_of(
     return named
 
 
-def rule_lines(rules: Iterable[Rule], projects: Collection[str]) -> Iterator[Line]:
-    """Yield for each rule whether it can ever decide; *projects* are all there are."""
+def rule_lines(
+    rules: Iterable[Rule],
+    projects: Collection[str],
+    idle: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Iterator[Line]:
+    """Yield for each rule whether it can ever decide; *projects* are all there are.
+
+    *idle* are the patterns of each that fit nothing which has a name here.
+    """
     before: list[Rule] = []
     for rule in rules:
         hiders = _at_all_times([r for r in before if _hides(r, rule, projects)], rule)
         before.append(rule)
         if not hiders:
-            yield good(f"rule “{rule.name}” can decide")
+            yield good(f"rule “{rule.name}” can decide{_idle(idle.get(rule.name))}")
         else:
             names = " and ".join(f"“{hider.name}”" for hider in hiders)
             one = len(hiders) == 1
@@ -54,6 +62,17 @@ def rule_lines(rules: Iterable[Rule], projects: Collection[str]) -> Iterator[Lin
             )
     if not before:
         yield skipped("there are no rules: every restart is refused", "add [[rules]]")
+
+
+def _idle(patterns: Sequence[str] | None) -> str:
+    """Return what to say of patterns that may be meant for ids without a name."""
+    if not patterns:
+        return ""
+    named = ", ".join(f"“{pattern}”" for pattern in patterns)
+    return (
+        f"; but no alias fits its pattern {named}: mend it, unless it is for instances"
+        " that have no name here"
+    )
 
 
 def approval_lines(

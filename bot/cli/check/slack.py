@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.cli.check.line import Line, bad, counted, failed, good, skipped
+from bot.cli.check.line import (
+    Line,
+    bad,
+    counted,
+    failed,
+    good,
+    not_asked,
+    skipped,
+)
 from bot.errors import SlackError, SlackRefused, SlackShut
 from bot.slack.errors import translated
 from bot.slack.users import Users
@@ -39,8 +48,16 @@ _ADD_SCOPE = (
 )
 
 
-async def home_team(client: AsyncWebClient, lines: list[Line], way: str) -> str:
-    """Return the workspace of the bot token, "" if Slack refuses it.
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the bot token is at home ("" if Slack refuses it), and what it lacks."""
+
+    team_id: str = ""
+    lacking: frozenset[str] = SCOPES
+
+
+async def home_of(client: AsyncWebClient, lines: list[Line], way: str) -> Home:
+    """Return the home of the bot token.
 
     A line about the token and one for each scope go into *lines*; *way* is whom the
     client asks.
@@ -51,7 +68,9 @@ async def home_team(client: AsyncWebClient, lines: list[Line], way: str) -> str:
     except SlackError as error:
         remedy = "install the app and copy its Bot User OAuth Token (xoxb-…)"
         lines.append(failed("the bot token", error, mending(error, remedy), way))
-        return ""
+        mend = "mend what is said of the bot token"
+        lines += [not_asked(f"scope {scope} was", mend) for scope in sorted(SCOPES)]
+        return Home()
     name, team = answer.get("user", "?"), answer.get("team", "?")
     lines.append(good(f"Slack knows the bot as {name} in {team}"))
     # Lower case over the wire or not: https://docs.slack.dev/authentication/installing
@@ -59,7 +78,7 @@ async def home_team(client: AsyncWebClient, lines: list[Line], way: str) -> str:
     granted = {s.strip() for s in str(headers.get("x-oauth-scopes", "")).split(",")}
     lines += [_scope_line(scope, granted) for scope in sorted(SCOPES)]
     lines += [_spare_line(scope) for scope in sorted(granted - SCOPES - {""})]
-    return str(answer.get("team_id", ""))
+    return Home(str(answer.get("team_id", "")), SCOPES - granted)
 
 
 def _scope_line(scope: str, granted: set[str]) -> Line:

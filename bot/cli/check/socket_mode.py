@@ -12,7 +12,7 @@ import asyncio
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.cli.check.line import Line, bad, failed, good
+from bot.cli.check.line import Line, bad, failed, good, not_asked
 from bot.cli.check.slack import mending
 from bot.errors import SlackError, SlackRefused, SlackShut
 from bot.network import Network, explained
@@ -36,7 +36,8 @@ async def socket_lines(
         with translated("apps.connections.open"):
             answer = await client.apps_connections_open(app_token=token)
     except SlackError as error:
-        return [_token_line(error, network.way(client.base_url))]
+        line = _token_line(error, network.way(client.base_url))
+        return [line, not_asked("the socket to Slack was", "mend the app token")]
     url = str(answer.get("url", ""))
     what = f"the socket, {network.way(url)},"
     try:

@@ -43,6 +43,7 @@ def run(
     """Serve Slack until SIGTERM or SIGINT."""
     with _nothing_to_collect():
         from bot.app import Bot
+        from bot.cli.check.serving import serving_lines
         from bot.telemetry import logs
 
     if log_format not in {"json", "console"}:
@@ -51,7 +52,7 @@ def run(
     logs.configure(
         "console" if log_format == "console" else "json", secrets=secrets.hidden
     )
-    _serve(lambda: Bot(settings, secrets, path=found(config)))
+    _serve(lambda: Bot(settings, secrets, path=found(config), look=serving_lines))
 
 
 def _serve(make: Callable[[], Bot]) -> None:

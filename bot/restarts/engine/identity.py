@@ -28,6 +28,12 @@ class Identity(Protocol):
     async def look_after_peers(self) -> None:
         """Run until cancelled: take over what dead peers have left."""
 
+    async def replicas(self) -> int:
+        """Return how many processes use this database now, this one included.
+
+        Raises LedgerError where the database does not tell.
+        """
+
 
 class FileIdentity:
     """The one process that uses a SQLite file: a lock beside it keeps others out."""
@@ -68,3 +74,7 @@ class FileIdentity:
 
     async def look_after_peers(self) -> None:
         """Do nothing: there are none."""
+
+    async def replicas(self) -> int:
+        """Return one: the lock keeps others out."""
+        return 1

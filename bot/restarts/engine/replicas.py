@@ -49,6 +49,7 @@ class SessionIdentity:
             )
             if not await self._lock(self.executor_id):
                 raise LedgerError("a peer is just taking over what this replica left")
+            await self._connection.execute(_BE_ONE, (_EACH_KEY,))
         except psycopg.Error as error:
             raise LedgerError(f"the database cannot be reached: {error}") from error
         self._held.set()
@@ -58,6 +59,17 @@ class SessionIdentity:
         self._held.clear()
         if self._connection is not None:
             await self._connection.close()
+
+    async def replicas(self) -> int:
+        """Return how many replicas hold the lock that all of them share."""
+        if self._connection is None:
+            raise LedgerError("the replica lock is not held")
+        try:
+            cursor = await self._connection.execute(_COUNT, (_EACH_KEY,) * 2)
+            row = await cursor.fetchone()
+        except psycopg.Error as error:
+            raise LedgerError(f"the replicas cannot be counted: {error}") from error
+        return int(row[0]) if row else 0
 
     async def right_to_act(self, story_id: str) -> None:
         """Wait while our lock is lost; wait for ever if a peer has the workflow now."""
@@ -144,6 +156,19 @@ def _lock_key(executor_id: str) -> int:
     """Return the 64-bit advisory lock key of an executor id."""
     digest = hashlib.sha256(f"mlstudio-bot {executor_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
+
+
+# Besides its own each replica holds one lock together with all others: who counts its
+# holders counts the living. https://www.postgresql.org/docs/current/view-pg-locks.html
+_EACH_KEY = _lock_key("each replica") & 0x7FFFFFFFFFFFFFFF
+_BE_ONE = "SELECT pg_advisory_lock_shared(%s)"
+_COUNT = """
+    SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted AND objsubid = 1
+      AND classid::bigint = (%s::bigint >> 32)
+      AND objid::bigint = (%s::bigint & 4294967295)
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 async def _quietly(close: Callable[[], Awaitable[None]]) -> None:

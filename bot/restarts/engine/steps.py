@@ -7,7 +7,7 @@ replays it ("The engine" in bot/README.md).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
@@ -40,13 +40,14 @@ def _limit() -> ConcurrencyLimit:
 class StepRunner(Generic[Step]):
     """Takes the *steps* of workflows; nobody waits for the *long* ones at a stop.
 
-    *right_to_act* returns once this process may act for a workflow; *slack_back* beats
-    when Slack can be reached again.
+    *right_to_act* returns once this process may act for a workflow; *names* are what
+    its log lines bear; *slack_back* beats when Slack can be reached again.
     """
 
     steps: Collection[Step]
     long: Collection[Step]
     right_to_act: Callable[[str], Awaitable[None]]
+    names: Callable[[str], Awaitable[Mapping[str, str]]]
     traces: Traces
     slack_back: Pulse
     concurrency: ConcurrencyLimit = attrs.field(init=False, factory=_limit)
@@ -69,6 +70,8 @@ class StepRunner(Generic[Step]):
                 structlog.contextvars.bound_contextvars(request=request_id, step=name),
                 self.traces.step(name, request_id),
             ):
+                names = await patiently(lambda: self.names(request_id))
+                structlog.contextvars.bind_contextvars(**names)
                 outcome = await patiently(lambda: work(request_id))
                 log.info("step done", **_told(outcome))
                 return outcome
@@ -145,7 +148,7 @@ class StepRunner(Generic[Step]):
             raise  # of the engine, not of the workflow, which is told on by ``revive``
         except Exception:
             # A fault of ours must not swallow the end, which still has to be told.
-            log.exception("workflow failed", request=request_id)
+            log.exception("workflow failed", **await self.names(request_id))
             return False
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,9 +73,10 @@ class Workflows:
             if workflow is None:
                 await begin(request_id)
             elif workflow.status in GIVEN_UP:
-                await _retell(request_id)
+                await _retell(request_id, await self._runner.names(request_id))
             elif _is_ours(workflow):
-                log.warning("workflow resumed", request=request_id)
+                names = await self._runner.names(request_id)
+                log.warning("workflow resumed", **names)
                 await DBOS.resume_workflow_async(request_id)
             else:
                 self._dead.discard(request_id)  # over, or another replica's
@@ -127,13 +128,13 @@ def _is_ours(workflow: WorkflowStatus) -> bool:
     return mine and workflow.status == "PENDING"
 
 
-async def _retell(request_id: str) -> None:
-    """Tell a workflow that was given up from its beginning."""
-    log.error("workflow was given up; told anew", request=request_id)
+async def _retell(request_id: str, names: Mapping[str, str]) -> None:
+    """Tell a workflow that was given up from its beginning; *names* are for the log."""
+    log.error("workflow was given up; told anew", **names)
     try:
         await DBOS.rewind_workflow_async(request_id)
     except error.DBOSException as why:  # another replica was quicker
-        log.info("workflow not rewound", request=request_id, why=str(why))
+        log.info("workflow not rewound", **names, why=str(why))
 
 
 def _is_due(looks: int) -> bool:
