@@ -47,13 +47,18 @@ def _leak(path: Path, value: object) -> str:
     if TOKEN.search(text) or TOKEN.search(key):
         app = "xapp-" in (text + key).lower()
         return _remedy("SLACK_APP_TOKEN" if app else "SLACK_BOT_TOKEN")
-    if _PASSWORD.search(text):
+    if holds_password(text):
         if path == ("database",):
             return "must not hold a password; use PGPASSWORD or PGPASSFILE instead"
         return "must not hold a password; remove it from the address"
     if key and _tells(path, key):
         return _remedy(_variable(key))
     return ""
+
+
+def holds_password(text: str) -> bool:
+    """Say whether *text* is an address with a password in it."""
+    return _PASSWORD.search(text) is not None
 
 
 def _tells(path: Path, key: str) -> bool:
