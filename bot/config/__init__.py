@@ -5,7 +5,7 @@ may hold stands in ``tables``, a rule in ``bot.model.rule``, what only the whole
 shows in ``cross_checks``; ``error_messages`` says it.
 """
 
-from bot.config.load import examine, find, load, load_settings, validate
+from bot.config.load import Examined, examine, find, load, load_settings, validate
 from bot.config.openstack import Credentials
 from bot.config.secrets import Secrets
 from bot.config.settings import Endpoint, Settings
@@ -14,6 +14,7 @@ from bot.config.tables import ProjectSettings, WatchSettings, host_port
 __all__ = [
     "Credentials",
     "Endpoint",
+    "Examined",
     "ProjectSettings",
     "Secrets",
     "Settings",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 import pytest
 
 from bot.cli import completion
 from bot.cli.commands import run
-from bot.cli.main import COMPLETES, main
+from bot.cli.main import COMPLETES
 from bot.errors import UsageError
+from tests.support.command_line import typed
 
 SECRETS = {
     "SLACK_BOT_TOKEN": "xoxb-1-a",
@@ -20,14 +20,6 @@ SECRETS = {
     "OS_PASSWORD": "not-a-real-password",
     "OS_USER_DOMAIN_NAME": "OTC1",
 }
-
-
-def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Type *words*; return the exit code."""
-    monkeypatch.setattr(sys, "argv", ["mlstudio-bot", *words])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return int(end.value.code or 0)
 
 
 # --- completion ----------------------------------------------------------------------
@@ -43,24 +35,26 @@ ASKED = {
 
 
 @pytest.mark.parametrize("shell", completion.SHELLS)
-def test_a_shell_completes_a_command(monkeypatch, capsys, shell):
+def test_a_shell_completes_a_command(monkeypatch, shell):
     """What is printed for a shell names the program and how it asks; asked so, for a
     beginning, the program answers with the command.
     """
     monkeypatch.setattr(completion, "_caller", lambda: shell)
-    assert typed(monkeypatch, "--show-completion") == 0
-    script = capsys.readouterr().out
+    done = typed("--show-completion")
+    assert done.code == 0
+    script = done.out
     asks = f"{COMPLETES}=complete_{shell}"
     assert asks in script
     assert "mlstudio-bot" in script.replace(asks, "")
 
     for name, value in {COMPLETES: f"complete_{shell}", **ASKED[shell]}.items():
         monkeypatch.setenv(name, value)
-    assert typed(monkeypatch) == 0
 
-    answer = capsys.readouterr().out
-    assert "check" in answer
-    assert "history" not in answer
+    answer = typed()
+
+    assert answer.code == 0
+    assert "check" in answer.out
+    assert "history" not in answer.out
 
 
 def test_the_shell_that_counts(monkeypatch):
@@ -80,15 +74,14 @@ def test_the_shell_that_counts(monkeypatch):
 
 
 @pytest.mark.parametrize("words", [("--help",), ("run", "--nothing"), ("assets", "x")])
-def test_no_colours_where_nobody_wants_them(monkeypatch, capsys, words):
+def test_no_colours_where_nobody_wants_them(monkeypatch, words):
     """NO_COLOR is kept to, also against whatever else would bring colours in."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("CLICOLOR_FORCE", "1")
 
-    typed(monkeypatch, *words)
+    said = typed(*words)
 
-    said = capsys.readouterr()
     assert said.out + said.err
     assert "\x1b" not in said.out + said.err
 
@@ -105,18 +98,19 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return file
 
 
-def test_how_much_run_says(monkeypatch, capsys, configured):
+def test_how_much_run_says(monkeypatch, configured):
     """``--log-level`` is the least that is logged; a word that is none is explained."""
     level, handlers = logging.getLogger().level, logging.getLogger().handlers
     monkeypatch.setattr(run, "_serve", lambda make: None)
     try:
         words = ("run", "--config", str(configured), "--log-level")
-        assert typed(monkeypatch, *words, "warning") == 0
+        assert typed(*words, "warning").code == 0
         assert logging.getLogger("bot").level == logging.WARNING
-        assert typed(monkeypatch, *words, "loud") == 2
+        wrong = typed(*words, "loud")
     finally:
         logging.getLogger("bot").setLevel(logging.NOTSET)
         logging.getLogger().setLevel(level)
         logging.getLogger().handlers = handlers
         logging.captureWarnings(capture=False)
-    assert "choose debug, info, warning or error" in capsys.readouterr().err
+    assert wrong.code == 2
+    assert "choose debug, info, warning or error" in wrong.err
