@@ -38,11 +38,13 @@ to be a word of the bot's own. Of errors what stands in quotes is left out.
 
 
 def expect_new(file: Path, log: Path | None) -> None:
-    """Raise BotError if *file* is there already, or *log* cannot be read."""
+    """Raise BotError if *file* cannot be a new one, or *log* cannot be read."""
     if file.exists() or file.is_symlink():
         raise BotError(
             f"{file} exists already; choose another name, or remove it first"
         )
+    if not file.parent.is_dir():
+        raise BotError(f"{file} cannot be written: there is no folder {file.parent}")
     if log:
         try:
             log.open("rb").close()

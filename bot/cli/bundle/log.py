@@ -69,6 +69,7 @@ _NAMES = frozenset({"project", "instance", "rule"})
 _SENTENCES = frozenset({"error", "why", "warning", "problem", "problems", "answer"})
 _WORD = re.compile(r"[\w .:+-]{0,60}")
 _ID = re.compile(r"[\w.:+-]{1,80}")
+_KEY = re.compile(r"[a-z_]{1,40}")
 _EVENT = re.compile(r"[\w ,;.'’()-]{1,100}")
 # Where a library's message begins to tell of this very case.
 _CASE = re.compile(r"[\n:;({\[<=\"'“]")
@@ -103,19 +104,23 @@ def log_of(file: Path, screen: Screen) -> str:
                 read += 1
     except OSError as error:
         raise BotError(f"{file} cannot be read: {error.strerror}") from error
-    objects = [fields for line in newest if (fields := _parsed(line)) is not None]
-    counts = {"lines": read, "looked at": len(newest), "shown": len(objects)}
-    kept = (json.dumps(screen.cleaned(shown(one, screen))) for one in objects)
+    kept = [line for one in newest if (line := _shown_line(one, screen))]
+    counts = {"lines": read, "looked at": len(newest), "shown": len(kept)}
     return "\n".join([*kept, json.dumps(counts)]) + "\n"
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
-    """Return the object of a line, whatever a container or journal put before it."""
+def _shown_line(line: str, screen: Screen) -> str:
+    """Return what may be read of the object in a line; nothing where there is none.
+
+    A container or the journal may have put something before it.
+    """
     try:
         fields = json.loads(line[line.index("{") :])
+        if not isinstance(fields, dict):
+            return ""
+        return json.dumps(screen.cleaned(shown(fields, screen)))
     except (ValueError, RecursionError):
-        return None
-    return fields if isinstance(fields, dict) else None
+        return ""
 
 
 def shown(fields: Mapping[str, Any], screen: Screen) -> dict[str, Any]:
@@ -127,7 +132,7 @@ def shown(fields: Mapping[str, Any], screen: Screen) -> dict[str, Any]:
         if isinstance(value, str) and _let(key, value, screen, ours=ours) == LEFT_OUT
     ]
     return {
-        screen.text(key) if _ID.fullmatch(key) else LEFT_OUT: _value(
+        key if _KEY.fullmatch(key) else LEFT_OUT: _value(
             key, value, screen, typed, ours=ours
         )
         for key, value in fields.items()

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import distributions
 from typing import Any
 
@@ -27,15 +28,17 @@ def versions_of(environ: Mapping[str, str]) -> dict[str, Any]:
         "system": platform.platform(),
         "libc": " ".join(platform.libc_ver()),
         "sqlite": sqlite3.sqlite_version,
-        "packages": {
-            str(one.metadata["Name"]): one.version
-            for one in sorted(
-                distributions(), key=lambda one: str(one.metadata["Name"])
-            )
-        },
+        "packages": dict(_packages()),
         "variables that are set": sorted(
             name
             for name, value in environ.items()
             if value and _TELLING.fullmatch(name)
         ),
     }
+
+
+@cache
+def _packages() -> tuple[tuple[str, str], ...]:
+    """Return name and version of every package that is installed beside us."""
+    found = ((str(one.metadata["Name"]), one.version) for one in distributions())
+    return tuple(sorted(found))
