@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.support.manual import blocks
 
 STUBS = (
-    *("pipx", "systemctl", "journalctl", "useradd", "userdel", "curl"),
+    *("pipx", "systemctl", "journalctl", "useradd", "userdel", "chown", "curl"),
     *("docker", "kubectl", "pg_dump", "pg_restore", "createdb", "mlstudio-bot"),
 )
 _NOTE = r"""#!/bin/bash

@@ -29,6 +29,7 @@ VERBS = {
     "kubectl": {"apply", "rollout", "exec", "get", "set"},
     "useradd": {"--system"},
     "userdel": {"mlstudio-bot"},
+    "chown": {str(os.getuid())},
     "curl": {"-fsS", "-sS"},
     "pg_dump": {"--format=custom"},
     "pg_restore": {"--no-owner"},
