@@ -39,6 +39,9 @@ _OUR_WORDS = frozenset(
         "status",
         "update",
         "urgent",
+        "wants",
+        "kinds",
+        "listeners",
         "version",
         "way",
         "work",
@@ -62,11 +65,26 @@ _IDS = frozenset(
         "previous_hash",
         "digest",
         "instance_id",
+        "decided_by",
+        "approvals",
         "at",
     }
 )
 _NAMES = frozenset({"project", "instance", "rule"})
-_SENTENCES = frozenset({"error", "why", "warning", "problem", "problems", "answer"})
+_SENTENCES = frozenset(
+    {
+        "database",
+        "configuration",
+        "applied",
+        "needs_restart",
+        "error",
+        "why",
+        "warning",
+        "problem",
+        "problems",
+        "answer",
+    }
+)
 _WORD = re.compile(r"[\w .:+-]{0,60}")
 _ID = re.compile(r"[\w.:+-]{1,80}")
 _KEY = re.compile(r"[a-z_]{1,40}")
