@@ -16,7 +16,7 @@ from typing import Any
 from bot.cli.bundle.screen import LEFT_OUT, Screen
 from bot.errors import BotError
 
-MOST = 20_000  # lines: the newest; GitHub takes files of 25 MB
+MOST = 10_000  # lines: the newest; what has happened is in the last of them
 _OUR_WORDS = frozenset(
     {
         "timestamp",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -88,10 +89,13 @@ class Screen:
         return shown.replace(home, "~") if len(home) > 1 else shown
 
     def sentence(self, text: str, typed: Iterable[str] = ()) -> str:
-        """Return *text* without what it quotes, and without the words *typed*."""
+        """Return *text* without what it quotes, and without the words *typed*.
+
+        Secrets in it are still to be taken out.
+        """
         for word in sorted(typed, key=len, reverse=True):
             text = text.replace(word, LEFT_OUT) if len(word) >= _TYPED else text
-        return self.text(_QUOTED.sub("“…”", text))
+        return _QUOTED.sub("“…”", text)
 
     def cleaned(self, value: Any) -> Any:
         """Return a JSON *value* in which every text went through ``text``."""
