@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import shutil
 import subprocess
@@ -50,7 +51,7 @@ def test_sections_are_short() -> None:
     """Nobody has to read for long to find out what to do."""
     for level in (2, 3):
         for heading in headings(level):
-            assert len(section(heading).split()) < 450, heading
+            assert len(section(heading).split()) < 600, heading
 
 
 # --- blocks ---------------------------------------------------------------------------
@@ -60,7 +61,7 @@ def test_every_block_is_of_a_language_that_is_looked_at() -> None:
     """No block escapes the tests by being called something else."""
     languages = set(re.findall(r"(?m)^```(\w*)$", MANUAL)) - {""}
 
-    assert languages <= {"sh", "ini", "yaml", "sql", "toml"}
+    assert languages <= {"sh", "ini", "yaml", "json", "sql"}
     assert MANUAL.count("\n```") % 2 == 0
 
 
@@ -152,7 +153,9 @@ def test_the_manifests_have_known_keys() -> None:
             assert set(container) <= MANIFEST_KEYS["container"]
 
 
-def test_every_yaml_can_be_read() -> None:
-    """Whatever is YAML on the page is YAML."""
+def test_every_example_can_be_read() -> None:
+    """Whatever is called YAML or JSON on the page is that."""
     for block in blocks("yaml"):
         assert all(yaml.safe_load_all(block))
+    for block in blocks("json"):
+        assert json.loads(block)

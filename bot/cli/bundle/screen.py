@@ -80,7 +80,9 @@ class Screen:
     @classmethod
     def of(cls, secrets: Iterable[str], settings: Settings | None) -> Self:
         """Return the screen for *secrets*; without *settings* no name is known."""
-        return cls(redactor(secrets), frozenset(_names(settings) if settings else ()))
+        # Words of a log come again and again.
+        hide = lru_cache(maxsize=4096)(redactor(secrets))
+        return cls(hide, frozenset(_names(settings) if settings else ()))
 
     def text(self, text: str) -> str:
         """Return *text* without secrets, logins of addresses, and our home."""
