@@ -2,7 +2,7 @@
 #
 #   docker build -t mlstudio-bot .
 #   docker run --read-only --tmpfs /tmp -v mlstudio:/data --env-file secrets.env \
-#     -v "$PWD/mlstudio-bot.toml:/etc/mlstudio-bot.toml:ro" mlstudio-bot
+#     -v "$PWD/config:/etc/mlstudio-bot:ro" mlstudio-bot
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -33,7 +33,7 @@ RUN /opt/bot/bin/mlstudio-bot --version
 ENV PATH="/opt/bot/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    MLSTUDIO_BOT_CONFIG=/etc/mlstudio-bot.toml
+    MLSTUDIO_BOT_CONFIG=/etc/mlstudio-bot/mlstudio-bot.toml
 USER 10001:10001
 # The SQLite database of the default configuration lies in the working directory.
 VOLUME /data

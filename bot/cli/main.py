@@ -6,25 +6,38 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from bot import __version__
-from bot.cli.commands import assets, check, demo, explain, history, init, run
+from bot.cli.commands import (
+    assets,
+    check,
+    demo,
+    explain,
+    history,
+    init,
+    migrate,
+    run,
+)
 from bot.cli.common import FAILED, WRONG, abandon, complain, flush, said
 from bot.errors import BotError, ConfigError, UsageError
 
 # What a full disk, quota or device says, and an output that is closed.
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
+NAME = "mlstudio-bot"
+COMPLETES = "_MLSTUDIO_BOT_COMPLETE"  # what a shell sets that asks
+
 cli = typer.Typer(
-    name="mlstudio-bot",
+    name=NAME,
     help="Restart ModelArts ML Studio instances from Slack: once, with approvals, and"
     " always with word of how it ended.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # ours knows what to do where the caller is no shell
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -54,7 +67,11 @@ def main() -> None:
 def _exit_code() -> int:
     """Run the command line and return what it ends with."""
     try:
-        cli()
+        if COMPLETES in os.environ:
+            from bot.cli.completion import enable
+
+            enable()
+        cli(prog_name=NAME)  # also as "python -m bot": completion goes by the name
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED if end.code else 0
     except ConfigError as error:
@@ -75,6 +92,14 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _completion(wanted: bool) -> None:
+    if wanted:
+        from bot.cli.completion import script
+
+        print(script(NAME, COMPLETES))
+        raise typer.Exit
+
+
 @cli.callback()
 def root(
     *,
@@ -82,6 +107,15 @@ def root(
         bool,
         typer.Option(
             "--version", help="Print the version.", is_eager=True, callback=_version
+        ),
+    ] = False,
+    __: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion",
+            help="Print what makes the shell complete commands and options.",
+            is_eager=True,
+            callback=_completion,
         ),
     ] = False,
 ) -> None:
@@ -98,4 +132,5 @@ cli.command()(explain.explain)
 cli.command()(history.history)
 cli.command()(init.init)
 cli.command()(assets.assets)
+cli.command()(migrate.migrate)
 cli.command()(demo.demo)

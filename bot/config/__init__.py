@@ -5,7 +5,7 @@ may hold stands in ``tables``, a rule in ``bot.model.rule``, what only the whole
 shows in ``cross_checks``; ``error_messages`` says it.
 """
 
-from bot.config.load import examine, find, load, load_settings, validate
+from bot.config.load import Examined, examine, find, load, load_settings, validate
 from bot.config.oncall import OnCallSettings
 from bot.config.openstack import Credentials
 from bot.config.secrets import Secrets
@@ -15,6 +15,7 @@ from bot.config.tables import ProjectSettings, WatchSettings, host_port
 __all__ = [
     "Credentials",
     "Endpoint",
+    "Examined",
     "OnCallSettings",
     "ProjectSettings",
     "Secrets",

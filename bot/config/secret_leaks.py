@@ -55,13 +55,18 @@ def _leak(path: Path, value: object, source: str) -> str:
         return _remedy("SLACK_APP_TOKEN" if app else "SLACK_BOT_TOKEN")
     if _GRAFANA.search(text):
         return _remedy("GRAFANA_IRM_TOKEN")
-    if _PASSWORD.search(text):
+    if holds_password(text):
         if path == ("database",):
             return "must not hold a password; use PGPASSWORD or PGPASSFILE instead"
         return "must not hold a password; remove it from the address"
     if key and _tells(path, key):
         return _remedy(_OF_SOURCE.get(source) or _variable(key))
     return ""
+
+
+def holds_password(text: str) -> bool:
+    """Say whether *text* is an address with a password in it."""
+    return _PASSWORD.search(text) is not None
 
 
 def _tells(path: Path, key: str) -> bool:

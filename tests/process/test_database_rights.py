@@ -20,7 +20,7 @@ from tests.support.processes import Site, count
 pytestmark = [pytest.mark.postgres, pytest.mark.process]
 
 BOX = "trainer-7"
-# What the README says; a DBA gives the role, or the pool, room for it.
+# What the manual says; a DBA gives the role, or the pool, room for it.
 MOST_CONNECTIONS = 9
 
 
@@ -144,7 +144,7 @@ async def test_several_hosts(base: Base, tmp_path: Path):
 
 
 async def test_how_many_connections_a_replica_holds(base: Base, tmp_path: Path):
-    """A DBA can reckon with the number of the README, also in a rush."""
+    """A DBA can reckon with the number of the manual, also in a rush."""
     most = 0
     ask = b"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     async with Site(tmp_path, database=base.dba) as site:

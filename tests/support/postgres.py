@@ -66,6 +66,11 @@ class Postgres:
         for process in (main, *main.children(recursive=True)):
             process.send_signal(number)
 
+    @property
+    def programs(self) -> Path:
+        """The folder of the programs that belong to the server, such as pg_dump."""
+        return Path(self._server.bin_path)
+
     def database(self) -> str:
         """Make an empty database and return its URL."""
         name = f"t{uuid4().hex[:12]}"

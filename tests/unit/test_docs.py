@@ -1,4 +1,4 @@
-"""The README says what the bot does, all of it, and nothing else."""
+"""README and manual say what the bot does, all of it, and nothing else."""
 
 import re
 import tomllib
@@ -8,6 +8,7 @@ import pytest
 import typer.main
 from pydantic import BaseModel
 
+from bot.cli.assets import text_of
 from bot.cli.main import cli
 from bot.config import Settings, validate
 from bot.config.secrets import VARIABLES
@@ -18,6 +19,7 @@ from tests.support.figures import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MANUAL = text_of("operations")
 PROGRAM = typer.main.get_command(cli)
 
 
@@ -29,6 +31,11 @@ def section(title: str) -> str:
 def block(title: str, language: str) -> str:
     """Return the first code block of a section."""
     return section(title).split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
+def test_the_readme_stays_short() -> None:
+    """Whoever opens the README has read it within a few minutes."""
+    assert len(README.splitlines()) < 250
 
 
 @pytest.mark.parametrize("title", ["Try it", "Test it"])
@@ -45,7 +52,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     rows = [
         line
         for line in section("The command line").splitlines()
-        if f"`mlstudio-bot {name}" in line
+        if line.startswith(f"| `mlstudio-bot {name}")
     ]
     options = [
         option
@@ -114,12 +121,12 @@ def test_every_variable_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_every_figure_is_documented(family) -> None:
-    """Every metric stands in the README."""
-    assert f"`{family.name}`" in README
+    """Every metric stands in the manual."""
+    assert f"| `{family.name}` |" in MANUAL
 
 
 def test_no_other_figure_is_documented() -> None:
-    """The README names no metric that does not exist."""
-    named = set(re.findall(r"`(mlstudio_[a-z_]+)`", README))
+    """The manual's table has no metric that does not exist."""
+    named = set(re.findall(r"(?m)^\| `(mlstudio_[a-z_]+)` \|", MANUAL))
 
     assert named <= {family.name for family in FAMILIES}

@@ -1,15 +1,16 @@
-"""What an operator may rely on who copies the README's blocks or builds the image."""
+"""What an operator may rely on who copies the manual's blocks or builds the image."""
 
 import re
 import tomllib
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
 from bot import __version__
+from bot.cli.assets import text_of
 from bot.config import validate
 from bot.config.secrets import VARIABLES
 from bot.listeners.refusal_limit import MOST
@@ -18,7 +19,7 @@ from bot.slack.http_mode import LARGEST_BYTES
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-CONFIG = re.search(r"MLSTUDIO_BOT_CONFIG=(\S+)", DOCKERFILE)[1]
+CONFIG = PurePosixPath(re.search(r"MLSTUDIO_BOT_CONFIG=(\S+)", DOCKERFILE)[1])
 UID = int(re.search(r"USER (\d+):", DOCKERFILE)[1])
 VOLUME = re.search(r"VOLUME (\S+)", DOCKERFILE)[1]
 PORT = int(re.search(r"'127\.0\.0\.1', (\d+)", DOCKERFILE)[1])
@@ -27,9 +28,9 @@ ELSEWHERE = {"PGPASSWORD"}  # read by the PostgreSQL driver
 
 @cache
 def _documents(title):
-    """Return the YAML documents of a section of the README."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    section = readme.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+    """Return the YAML documents of a section of the manual."""
+    section = text_of("operations").split(f"\n### {title}\n", 1)[1]
+    section = section.split("\n### ", 1)[0]
     (block,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     return list(yaml.safe_load_all(block))
 
@@ -51,11 +52,11 @@ def _is_secret(name):
 
 def test_the_compose_file_fits_the_image():
     """Its mounts, secrets and variables are those that image and bot know."""
-    (compose,) = _documents("Run it in a container")
+    (compose,) = _documents("Compose")
     (service,) = compose["services"].values()
 
     mounts = {place.split(":")[1] for place in service["volumes"]}
-    assert mounts == {VOLUME, CONFIG}
+    assert mounts == {VOLUME, str(CONFIG.parent)}
     assert service["volumes"][1].endswith(":ro")
     assert all(map(_is_secret, service["environment"]))
     files = {
@@ -134,16 +135,17 @@ def test_the_pod_has_no_more_rights_than_the_image_needs():
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert container["image"] == f"mlstudio-bot:{__version__}"
     mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
-    assert mounts["config"]["mountPath"] == CONFIG
+    # The folder: a file that is mounted by subPath stays as it was at the start.
     (key,) = _kind("ConfigMap")["data"]
-    assert mounts["config"]["subPath"] == key
+    assert PurePosixPath(mounts["config"]["mountPath"]) / key == CONFIG
+    assert not any("subPath" in mount for mount in mounts.values())
     assert set(mounts) == {volume["name"] for volume in _pod()["volumes"]}
 
 
 def test_the_figures_of_the_security_section():
-    """What the README says of limits is what the code has."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    security = readme.split("\n## Security\n", 1)[1].split("\n## ", 1)[0]
+    """What the manual says of limits is what the code has."""
+    manual = text_of("operations")
+    security = manual.split("\n## Trust and limits\n", 1)[1].split("\n## ", 1)[0]
 
     assert f"over {LARGEST_BYTES // 1024} kB" in security
     assert f"more than {MOST} refusals" in security

@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (BOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(
     path
-    for folder in (".", ".github", "bot", "tests")
+    for folder in (".", ".github", "bot", "bot/cli/assets", "tests", "tests/bench")
     for path in (ROOT / folder).glob("*.md")
 )
 

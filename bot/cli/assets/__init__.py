@@ -1,5 +1,5 @@
 """Files for operators: alert rules and a dashboard, which only use figures that
-``bot.telemetry.metrics`` declares, and the configuration to start from.
+``bot.telemetry.metrics`` declares, the manual, and the configuration to start from.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ ASSETS: Mapping[str, str] = MappingProxyType(
     {
         "alerts.yaml": "Prometheus alert rules (rule_files: in prometheus.yml)",
         "dashboard.json": "a Grafana dashboard (Dashboards > New > Import)",
+        "operations.md": "the operator's manual (install, alerts, restore, rotate)",
     }
 )
 

@@ -14,7 +14,7 @@ def assets(
         str, typer.Argument(help="Which one to print; without it, what there is.")
     ] = "",
 ) -> None:
-    """Print what watches the bot: Prometheus alert rules, a Grafana dashboard."""
+    """Print the operator's files: alert rules, a Grafana dashboard, the manual."""
     from bot.cli.assets import ASSETS, text_of
 
     if name:

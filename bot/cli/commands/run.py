@@ -39,6 +39,10 @@ def run(
     log_format: Annotated[
         str, typer.Option(help="json, or console for people.", metavar="FORMAT")
     ] = "json",
+    log_level: Annotated[
+        str,
+        typer.Option(help="debug, info, warning or error.", metavar="LEVEL"),
+    ] = "info",
 ) -> None:
     """Serve Slack until SIGTERM or SIGINT."""
     with _nothing_to_collect():
@@ -48,9 +52,14 @@ def run(
 
     if log_format not in {"json", "console"}:
         raise typer.BadParameter("choose json or console", param_hint="--log-format")
+    if log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        choices = "choose debug, info, warning or error"
+        raise typer.BadParameter(choices, param_hint="--log-level")
     settings, secrets = configured(config)
     logs.configure(
-        "console" if log_format == "console" else "json", secrets=secrets.hidden
+        "console" if log_format == "console" else "json",
+        secrets=secrets.hidden,
+        level=log_level.upper(),
     )
     _serve(lambda: Bot(settings, secrets, path=found(config), look=serving_lines))
 
