@@ -66,13 +66,14 @@ class Rotas:
         *,
         home_team: str,
         now: Callable[[], datetime] = _now,
+        within_s: float = WITHIN_S,
     ) -> Self:
         """Return those of the lines of *settings*, asked with *secrets* over *http*.
 
         *home_team* is our own workspace in Slack.
         """
         sources = Sources(secrets, http, home_team, now)
-        return cls(lambda: settings().oncall, sources.read, now)
+        return cls(lambda: settings().oncall, sources.read, now, within_s)
 
     @property
     def lines(self) -> tuple[str, ...]:
