@@ -49,7 +49,7 @@ class Rotas:
     _settings: Callable[[], Mapping[str, OnCallSettings]] = dict
     _read: Read = _nothing
     _now: Callable[[], datetime] = _now
-    _within_s: float = WITHIN_S
+    _within_s: float = attrs.field(factory=lambda: WITHIN_S)
     _next: dict[str, asyncio.Task[Duty]] = attrs.field(factory=dict, init=False)
     _begun: dict[str, float] = attrs.field(factory=dict, init=False)
     _kept: dict[str, tuple[float, OnCallSettings, Duty]] = attrs.field(
@@ -66,13 +66,14 @@ class Rotas:
         *,
         home_team: str,
         now: Callable[[], datetime] = _now,
+        within_s: float | None = None,
     ) -> Self:
         """Return those of the lines of *settings*, asked with *secrets* over *http*.
 
         *home_team* is our own workspace in Slack.
         """
         sources = Sources(secrets, http, home_team, now)
-        return cls(lambda: settings().oncall, sources.read, now)
+        return cls(lambda: settings().oncall, sources.read, now, within_s or WITHIN_S)
 
     @property
     def lines(self) -> tuple[str, ...]:

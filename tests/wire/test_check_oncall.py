@@ -178,10 +178,14 @@ async def test_what_cannot_be_asked_is_listed(world: World) -> None:
     ]
     world.lines["primary"]["people"] = {}
 
+    irm = {"source": "grafana", "schedule": "P1", "url": world.rota.grafana_url}
+    world.lines["irm"] = {**irm, "stack": world.rota.stack}
+
     lines = await world.check(slack_bot_token="xoxb-wrong")
 
     assert lines[0].startswith("✓")
     assert 'add PANN = "U…", the id in Slack' in lines[1]
+    assert lines[-1].startswith("✓ on-call line irm (Grafana): now Ann Okafor (unknown")
 
 
 async def test_offline_every_line_is_listed_as_not_asked(

@@ -54,6 +54,7 @@ async def demo(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Demo]:
             http,
             home_team="T0HOME",
             now=lambda: datetime.fromtimestamp(stage.now(), UTC),
+            within_s=20.0,
         )
         yield Demo(stage, page, port)
 

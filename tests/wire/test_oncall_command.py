@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from bot.demo.rota import Rota, RotaPerson, Schedule, Shift
 from bot.demo.rota_server import LocalRota
+from bot.oncall.rotas import WITHIN_S
 from tests.conftest import MakeBench
 from tests.support.bot_world import ANN, CAROL, GATES, OPEN, Bench, text_of
 
@@ -102,9 +104,10 @@ async def test_who_is_on_call_is_told_line_by_line(
 
 
 async def test_it_is_answered_in_time_while_the_source_is_slow(
-    make_bench: MakeBench, rota: LocalRota
+    make_bench: MakeBench, rota: LocalRota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source that does not answer is said to be so within Slack's 3 seconds."""
+    monkeypatch.setattr("bot.oncall.rotas.WITHIN_S", WITHIN_S)
     bench = await made(make_bench, rota)
     rota.faults.delay_s = 60
 

@@ -26,6 +26,7 @@ BOTH = pytest.mark.parametrize("line", ["pd", "irm"])
 @pytest_asyncio.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RotaWorld]:
     monkeypatch.setattr(rotas, "APART_S", 0.0)
+    monkeypatch.setattr("bot.oncall.grafana.SHIFTS_WITHIN_S", 20.0)
     async with rota_world() as opened:
         yield opened
 

@@ -109,8 +109,10 @@ class _Line:
             return
         who = ", ".join(map(_person, people)) or "nobody"
         yield good(f"{self._shown}: now {who}")
+        # Without a workspace of ours no link from IRM to Slack could be compared.
+        links = self.settings.source == "grafana" and not slack.team
         for person in people:
-            if person.user_id is None:
+            if person.user_id is None and not links:
                 yield await self._unmapped(slack, person.ref, person.label, now=True)
         on_call = {person.ref for person in people}
         if self.settings.source == "pagerduty":
