@@ -22,6 +22,8 @@ def listeners(settings: Settings) -> Mapping[str, str]:
         said["[slack] listen"] = settings.slack.listen
     if settings.server is not None:
         said["[server] listen"] = settings.server.listen
+    if settings.alerts is not None:
+        said["[alerts] listen"] = settings.alerts.listen
     return said
 
 
