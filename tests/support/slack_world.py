@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -52,6 +53,20 @@ DIALOG = {
     ],
 }
 HOME = {"type": "home", "blocks": [{"type": "divider"}]}
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[LocalSlack]:
+    """Return a local Slack that listens."""
+    async with LocalSlack() as local:
+        yield local
+
+
+@pytest.fixture
+async def web_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """Return a session for what is asked without an SDK."""
+    async with aiohttp.ClientSession() as session:
+        yield session
 
 
 def section(text: str, **more: Any) -> dict[str, Any]:

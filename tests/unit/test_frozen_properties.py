@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import event, example, given, settings
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from bot.config import Settings
@@ -18,8 +15,9 @@ from bot.ledger import Ledger
 from bot.model import ENDS, Approval, Record, Rule, State
 from bot.model.freeze import EVERYTHING
 from bot.slack import command as words
+from tests.support import property_world
 from tests.support.approval_world import PROJECT, Stage, World
-from tests.unit.test_properties import SETTINGS, InTurn
+from tests.support.property_world import SETTINGS, Time
 
 RULES = (
     Rule(
@@ -30,32 +28,7 @@ RULES = (
     Rule(name="open", who=("U0LEO",)),
 )
 FREEZERS = ("U0LEA", "U0LEO")
-
-
-class Time:
-    """The clock of the one ledger: that of the world that plays now."""
-
-    now: Callable[[], datetime]
-
-    def __call__(self) -> datetime:
-        return self.now()
-
-
-@pytest.fixture(scope="module")
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory, time: Time) -> Iterator[Ledger]:
-    """Return one real ledger for all examples."""
-    path: Path = tmp_path_factory.mktemp("frozen")
-    one = Ledger(f"sqlite:///{path}/bot.db", now=time)
-    one.open()
-    one.database.threads.shutdown()
-    one.database.threads = InTurn()  # type: ignore[assignment]
-    yield one
-    one.close()
+ledger, time = property_world.ledger, property_world.time
 
 
 class ColdWorld(World):
@@ -150,7 +123,7 @@ async def perform(stage: ColdStage, act: tuple[Any, ...]) -> None:
             stage.between.append(cold)
 
 
-@settings(SETTINGS, max_examples=150)
+@SETTINGS
 @given(acts=st.lists(ACTS, min_size=1, max_size=10))
 @example(
     acts=[

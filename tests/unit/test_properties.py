@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, event, example, given, settings
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from bot.cli import explain
@@ -36,6 +34,7 @@ from bot.policy.authorizer import Authorizer
 from bot.slack.command import Can, Restart
 from bot.slack.messages import queries
 from bot.slack.messages.formatting import mention
+from tests.support import property_world
 from tests.support.approval_world import (
     CHANNEL,
     GROUPS,
@@ -47,51 +46,9 @@ from tests.support.approval_world import (
     changed,
 )
 from tests.support.ledger_world import LONG_AGO
+from tests.support.property_world import SETTINGS, Time
 
-# Each example has its own instance and its own requests, in the one file of the module.
-SETTINGS = settings(
-    phases=set(Phase) - {Phase.explain},
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-class InTurn(Executor):
-    """Runs what it is given at once, so that an example always goes the same way."""
-
-    def submit(self, work: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        try:
-            done.set_result(work(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - it is given to who waits
-            done.set_exception(error)
-        return done
-
-
-class Time:
-    """The clock of the one ledger: that of the world that plays now."""
-
-    now: Callable[[], datetime]
-
-    def __call__(self) -> datetime:
-        return self.now()
-
-
-@pytest.fixture(scope="module")
-def time() -> Time:
-    """Return the clock of the ledger."""
-    return Time()
-
-
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory, time: Time) -> Iterator[Ledger]:
-    """Return one real ledger for all examples."""
-    path: Path = tmp_path_factory.mktemp("properties")
-    one = Ledger(f"sqlite:///{path}/bot.db", now=time)
-    one.open()
-    one.database.threads.shutdown()
-    one.database.threads = InTurn()  # type: ignore[assignment]
-    yield one
-    one.close()
+ledger, time = property_world.ledger, property_world.time
 
 
 # --- rules, people, and what they do ---

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
@@ -18,6 +17,7 @@ from bot.demo import slack_payloads
 from bot.demo.slack_directory import BOT_USER
 from bot.demo.slack_error import Refusal
 from bot.demo.slack_server import LocalSlack
+from tests.support import slack_world
 from tests.support.slack_world import (
     BUTTON,
     DIALOG,
@@ -32,17 +32,7 @@ from tests.support.slack_world import (
     options,
 )
 
-
-@pytest.fixture
-async def slack() -> AsyncIterator[LocalSlack]:
-    async with LocalSlack() as local:
-        yield local
-
-
-@pytest.fixture
-async def web_session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+slack, web_session = slack_world.slack, slack_world.web_session
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -12,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.demo.slack_directory import BOT_USER
 from bot.demo.slack_server import LocalSlack
+from tests.support import slack_world
 from tests.support.slack_world import (
     BUTTON,
     DIALOG,
@@ -24,17 +24,7 @@ from tests.support.slack_world import (
     options,
 )
 
-
-@pytest.fixture
-async def slack() -> AsyncIterator[LocalSlack]:
-    async with LocalSlack() as local:
-        yield local
-
-
-@pytest.fixture
-async def web_session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+slack, web_session = slack_world.slack, slack_world.web_session
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -11,23 +10,14 @@ import pytest
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.demo.slack_server import LocalSlack
+from tests.support import slack_world
 from tests.support.slack_world import (
     app_of,
     client_of,
     connected,
 )
 
-
-@pytest.fixture
-async def slack() -> AsyncIterator[LocalSlack]:
-    async with LocalSlack() as local:
-        yield local
-
-
-@pytest.fixture
-async def web_session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+slack, web_session = slack_world.slack, slack_world.web_session
 
 
 # --- the socket ---------------------------------------------------------------------
