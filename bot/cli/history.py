@@ -95,11 +95,11 @@ def line(entry: Json) -> str:
         "/".join(filter(None, (entry["team_id"], entry["user_id"]))),
         where,
         rule,
-        clean(entry["detail"]),
+        entry["detail"],
         f"ref {entry['ref']}" if entry["ref"] else "",
         f"request {entry['request_id']}" if entry["request_id"] else "",
     )
-    return "  ".join(filter(None, parts))
+    return "  ".join(filter(None, map(clean, parts)))
 
 
 def missing_file(settings: Settings) -> str:
@@ -115,7 +115,7 @@ def missing_file(settings: Settings) -> str:
 
 def shown(at: str) -> str:
     """Return a time of the trail as people read it."""
-    return at.replace("T", " ").replace("+00:00", "Z")
+    return clean(at.replace("T", " ").replace("+00:00", "Z"))
 
 
 def opened(settings: Settings) -> Ledger:

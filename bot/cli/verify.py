@@ -71,7 +71,7 @@ def _extent(proof: Proof | LineProof) -> str:
         return "no entries"
     return (
         f"{proof.entries} entries, from {proof.first} to {proof.last}; newest"
-        f" {shown(proof.newest_at)}, hash {proof.newest_hash}"
+        f" {shown(proof.newest_at)}, hash {shown(proof.newest_hash)}"
     )
 
 

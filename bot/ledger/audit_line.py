@@ -12,6 +12,7 @@ from bot.ledger.schema import trail
 LOGGER = "audit"  # what the lines are known by
 COLUMNS = tuple(column.name for column in trail.c)
 LONGEST = 1 << 20  # bytes of a line that are looked at; ours have a few thousand
+_TOO_MANY = 1 << 63
 _SPACE = b" \t\r\n\xef\xbb\xbf"  # the last three are what Windows begins a file with
 _BEGINS = b'{"logger": "audit"'  # as ``line_of`` writes it
 
@@ -49,7 +50,7 @@ def entry_of_line(line: bytes) -> Row | str | None:
         return None
     if found.pop("logger", None) != LOGGER:
         return None
-    if type(found.get("seq")) is not int or found["seq"] < 1:
+    if type(found.get("seq")) is not int or not 0 < found["seq"] < _TOO_MANY:
         return "is broken: it has no number (seq)"
     if not all(type(found.get(name)) is str for name in ("hash", "previous_hash")):
         return "is broken: it has no hash"

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 import uuid
+from contextlib import suppress
 
 import attrs
 import structlog
@@ -48,6 +49,7 @@ class AuditLog:
         factory=lambda: (Cursor(), 0.0), init=False
     )
     _beaten: float = attrs.field(default=0.0, init=False)  # monotonic
+    _stop: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _loop: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     def start(self) -> None:
@@ -58,10 +60,10 @@ class AuditLog:
         """Write what there still is, within a second, and let others go on."""
         if self._loop is None:
             return
-        self._loop.cancel()
-        await asyncio.wait([self._loop])
+        self._stop.set()
         try:
             async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._loop  # a page in hand is not left between line and cursor
                 while await self.write_page():
                     pass
                 mine = await self._ledger.cursor()
@@ -71,7 +73,7 @@ class AuditLog:
             log.warning("audit lines left for the next start", error=str(error))
 
     async def _again(self) -> None:
-        while True:
+        while not self._stop.is_set():
             took_s, more = 0.0, False
             try:
                 began = time.monotonic()
@@ -81,7 +83,9 @@ class AuditLog:
                 log.warning("audit lines not written", error=str(error))
             except Exception:
                 log.exception("audit lines not written")
-            await asyncio.sleep(took_s * REST if more else LOOK_EVERY_S)
+            pause_s = took_s * REST if more else LOOK_EVERY_S
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), pause_s)
 
     async def write_page(self) -> bool:
         """Write the next lines, if that is for this process to do.

@@ -166,6 +166,7 @@ def test_a_last_line_that_is_cut_off_is_named(length: int) -> None:
         (b'{"logger": "audit", "seq": "10"}', "no number"),
         (b'{"logger": "audit", "seq": true}', "no number"),
         (b'{"logger": "audit", "seq": 0}', "no number"),
+        (b'{"logger": "audit", "seq": 1' + b"0" * 4000 + b"}", "no number"),
         (b'{"logger": "audit", "seq": 10}', "no hash"),
         (b'{"logger": "audit", "seq": 1' + b"0" * 9999 + b"}", "cut off or broken"),
         (b'{"logger": "audit", "a": ' + b"[" * 200_000, "cut off or broken"),
