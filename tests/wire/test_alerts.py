@@ -295,7 +295,7 @@ async def test_the_thread_is_told_that_it_cleared(world: World) -> None:
     assert f"(Alertmanager, {ended:%H:%M:%S} UTC)" in world.bench.now(card).text
     assert buttons(world.bench.now(card)) == []
     async with asyncio.timeout(30):
-        while await world.unsettled():
+        while await world.unsettled():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.02)
     assert len(world.posts("Cleared")) == 1
 
