@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
 from bot.app.clock import VARIABLE
 from bot.demo.deliveries import Delivery
 from bot.demo.posts import Post
+from bot.ledger.alert_tables import IS_OPEN, alerts
 from bot.model import Record, State
 from bot.slack.messages.buttons import RESTART_DIALOG
 from tests.support.alerts import (
@@ -111,6 +114,11 @@ class World:
             return [one for one in found if one.thread_ts == record.message_ts]
 
         return (await self.wait(reply))[0]
+
+    async def unsettled(self) -> list[str]:
+        """Return the alerts of which a thread may still be told."""
+        with self.bench.ledger.database.reading() as connection:
+            return list(connection.scalars(sa.select(alerts.c.id).where(IS_OPEN)))
 
     def counted(self, source: str, result: str) -> float:
         """Return how often something came of what a source has sent."""
@@ -286,6 +294,9 @@ async def test_the_thread_is_told_that_it_cleared(world: World) -> None:
     await world.wait(lambda: "Resolved" in world.bench.now(card).text)
     assert f"(Alertmanager, {ended:%H:%M:%S} UTC)" in world.bench.now(card).text
     assert buttons(world.bench.now(card)) == []
+    async with asyncio.timeout(30):
+        while await world.unsettled():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
     assert len(world.posts("Cleared")) == 1
 
 
