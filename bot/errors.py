@@ -17,6 +17,11 @@ BotError
 │   ├── CloudBusy        surely not carried out; may be tried again after a wait
 │   │   └── CloudFull        ... there is no capacity for a start
 │   └── CloudUnknown     nobody knows whether it was carried out; never send again
+├── RotaError            who is on call could not be read: nobody is
+│   ├── RotaUnreachable  no answer, a failed one, or too many questions; may pass
+│   ├── RotaDenied       the source refused the token; who runs the bot has to mend it
+│   ├── RotaUnknownLine  the source has no such schedule, or the file no such line
+│   └── RotaOdd          the answer makes no sense
 └── SlackError            Slack did not do what was asked
     ├── SlackRefused      final: surely not carried out
     ├── SlackBusy         surely not carried out; may be tried again after a wait
@@ -151,6 +156,26 @@ class CloudFull(CloudBusy):
 
 class CloudUnknown(CloudError):
     """Nobody knows whether it was carried out: never send it again, read instead."""
+
+
+class RotaError(BotError):
+    """Who is on call could not be read; nobody is let in by it."""
+
+
+class RotaUnreachable(RotaError):
+    """The source did not answer, failed, or was asked too often: it may pass."""
+
+
+class RotaDenied(RotaError):
+    """The source refused the token, or it may not read this."""
+
+
+class RotaUnknownLine(RotaError):
+    """The source has no such schedule, or the configuration no such line."""
+
+
+class RotaOdd(RotaError):
+    """The source answered something that makes no sense."""
 
 
 class SlackError(BotError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +16,7 @@ import pytest_asyncio
 import structlog
 
 from tests.support.bot_world import Bench, benched
+from tests.support.compiled_sql import share_compiled_sql
 
 # How quick a machine is says nothing about the code. ``--hypothesis-profile=full``
 # tries more, and takes minutes.
@@ -33,6 +35,14 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("TMPDIR", str(MEMORY))
 
 MakeBench = Callable[..., Awaitable[Bench]]
+
+share_compiled_sql()
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by what imports have made: a tenth of all time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 import structlog
 
+from bot.app.alerts import open_alerts
 from bot.app.bolt_app import app_of, listeners_of
 from bot.app.clients import BotIdentity, introduce, open_clients
 from bot.app.clock import clock_of
@@ -25,12 +26,14 @@ from bot.config import Secrets, Settings, load
 from bot.config.secrets import exposed
 from bot.errors import BotError, ConfigError
 from bot.ledger import Entry
+from bot.ledger.postgres import is_postgres
 from bot.ledger.retry import patiently
 from bot.listeners import register
 from bot.listeners.tasks import Tasks
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
 from bot.restarts.services import Services
+from bot.telemetry.audit_log import AuditLog
 from bot.telemetry.metrics import Metrics
 
 __all__ = ["Bot"]
@@ -82,7 +85,10 @@ class Bot:
         except ConfigError as error:
             log.error("configuration not reloaded", problems=list(error.problems))
             return
-        kept = {"rules": new.rules, "projects": new.projects, "freeze": new.freeze}
+        reread = ("rules", "projects", "freeze", "oncall")
+        kept = {name: getattr(new, name) for name in reread}
+        if self.settings.alerts and new.alerts:  # who listens, listens where he does
+            kept["alerts"] = new.alerts
         self.settings = self.settings.model_copy(update=kept)
         self._reloaded()
         log.info("configuration reloaded", version=self.settings.version)
@@ -99,11 +105,21 @@ class Bot:
             now=clock_of(self._environ),
             poll_s=self._poll_s,
         )
+        alone = not is_postgres(self.settings.database)
+        audit_log = AuditLog(clients.ledger, alone)
+        closing.push_async_callback(audit_log.close)
+        audit_log.start()
         health = await health_of(closing, self.settings, clients.ledger, self.metrics)
         me = await introduce(clients.idem, self.metrics.slack_called)
         services = services_of(
-            clients, me, lambda: self.settings, self.metrics, poll_s=self._poll_s
+            clients,
+            me,
+            lambda: self.settings,
+            self._secrets,
+            self.metrics,
+            poll_s=self._poll_s,
         )
+        closing.push_async_callback(services.rotas.close)
         approvals = Approvals(services)
         restarts = Restarts.of(services, approvals, clients.engine.right_to_act)
         restarts.register()
@@ -128,6 +144,7 @@ class Bot:
         )
         closing.push_async_callback(maintenance.close)
         maintenance.start()
+        await open_alerts(closing, services, self._secrets, clients.network)
         servers = Servers(
             app,
             clients.idem,

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import aiohttp
 import attrs
+import httpx
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -42,6 +43,7 @@ class Clients:
     engine: Engine
     network: Network
     traces: Traces
+    http: httpx.AsyncClient  # for all that is not Slack
     now: Callable[[], datetime]  # UTC
 
 
@@ -89,7 +91,9 @@ async def open_clients(
         on_call=metrics.slack_called,
         clean=clean,
     )
-    return Clients(poster, idem, slack, cloud, ledger, engine, network, traces, now)
+    return Clients(
+        poster, idem, slack, cloud, ledger, engine, network, traces, http, now
+    )
 
 
 async def introduce(client: AsyncWebClient, on_call: OnCall) -> BotIdentity:

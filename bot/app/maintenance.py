@@ -99,8 +99,9 @@ class Maintenance:
         log.info("audit trail", entries=number, hash=newest)
 
     async def prune(self) -> None:
-        """Let the engine forget stories that ended long ago; the trail stays."""
+        """Forget stories and alerts that ended long ago; the trail stays."""
         before = self._services.now() - timedelta(seconds=self._retention_s)
+        await self._services.ledger.forget_alerts(before)
         await self._engine.prune(before=before)
 
 

@@ -67,7 +67,7 @@ class Servers:
         closing.push_async_callback(self._slack.close)
         if isinstance(self._slack, HttpMode):
             listen = self._slack_listen
-            await _listening(lambda _: self._slack.start(), listen, "[slack]")
+            await listening(lambda _: self._slack.start(), listen, "[slack]")
         else:
             await self._slack.start()
         if self._canary is not None:
@@ -100,7 +100,7 @@ async def health_of(
     health = Health({"slack": _not_yet, "database": _answers(ledger)}, metrics)
     if settings.server is not None:
         closing.push_async_callback(health.close)
-        await _listening(health.start, settings.server.listen, "[server]")
+        await listening(health.start, settings.server.listen, "[server]")
     return health
 
 
@@ -127,9 +127,10 @@ def _answers(ledger: Ledger) -> Callable[[], Awaitable[bool]]:
     return database
 
 
-async def _listening(
+async def listening(
     start: Callable[[str], Awaitable[object]], listen: str, table: str
 ) -> None:
+    """Start to listen; raise BotError, naming the *table*, where that cannot be."""
     try:
         await start(listen)
     except OSError as error:

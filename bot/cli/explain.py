@@ -21,6 +21,7 @@ from bot.ledger import Ledger
 from bot.model import Decision, Target
 from bot.model.rule import CHANNEL
 from bot.network import Network, http_client
+from bot.oncall import Rotas
 from bot.policy import Question
 from bot.policy.authorizer import Authorizer
 from bot.slack.client import TIMEOUT, clients
@@ -66,6 +67,7 @@ class Explanation:
         return {
             "needed": approval.needed,
             "by": list(self.by),
+            "then": [{"after_s": s.after, "by": list(s.by)} for s in approval.then],
             "approvers": list(self.approvers),
             "expires_s": approval.expires,
             "break_glass": list(approval.break_glass),
@@ -170,6 +172,7 @@ async def _authorizer(
                 ledger=ledger,
                 cloud=_cloud(settings, secrets, http),
                 home_team=team,
+                rotas=Rotas.of(lambda: settings, secrets, http, home_team=team),
             ),
             users,
             team,

@@ -17,7 +17,7 @@ import httpx
 
 from bot.cloud.error_mapping import Asked, host_of, sentence_of
 from bot.cloud.error_response import Problem, problem_of, skew_of
-from bot.cloud.error_table import Act, row_of
+from bot.cloud.error_table import Meaning, row_of
 from bot.cloud.login import Login, LoginBackoff
 from bot.config import Endpoint
 from bot.errors import CloudMisfit
@@ -173,10 +173,10 @@ def refuses_key(problem: Problem, *, acts: bool = False) -> bool:
     One that may have come after an act says nothing of the key: the next look will.
     """
     row = row_of(problem.status, problem.code, acts=acts)
-    if row.act is Act.UNKNOWN:
+    if row.meaning is Meaning.UNKNOWN:
         return False
     unauthorized = problem.status == httpx.codes.UNAUTHORIZED
-    login = row.act is Act.LOGIN
+    login = row.meaning is Meaning.LOGIN
     key = problem.status == httpx.codes.FORBIDDEN and problem.code == "ModelArts.0206"
     return unauthorized or login or key
 

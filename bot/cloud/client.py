@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Self
 
-import attrs
 import httpx
 
 from bot.cloud import notebook, studio
@@ -18,10 +17,11 @@ from bot.cloud.auths import Auth, Auths
 from bot.cloud.clocks import Clocks
 from bot.cloud.error_mapping import Asked, broken, failure, host_of, lost, result_of
 from bot.cloud.error_response import body_of, problem_of, ref_of, told_ms, word
+from bot.cloud.last_seen import LastSeen, Seen
 from bot.cloud.login import Login
 from bot.cloud.notebook_calls import NotebookCalls
 from bot.cloud.rate_limiter import Rank, RateLimiter
-from bot.cloud.shared_looks import SharedLooks
+from bot.cloud.shared_looks import AT_ONCE_S, RECENT_S, SharedLooks
 from bot.cloud.token_auth import TokenAuth
 from bot.config import Endpoint, Secrets, Settings
 from bot.config.redaction import cleaned, hider
@@ -57,14 +57,6 @@ def _ignore(kind: str, result: str) -> None:
     """Count nothing."""
 
 
-@attrs.frozen
-class Seen:
-    """What the cloud said about an instance when it was read, *age_s* seconds ago."""
-
-    instance: Instance
-    age_s: float
-
-
 class Cloud:
     """Reads instances and acts on them; every failure is a CloudError.
 
@@ -92,8 +84,8 @@ class Cloud:
         )
         self._auths = Auths(login, http, clocks, on_call)
         self._notebooks = NotebookCalls(self)
-        self._looks: dict[str, SharedLooks] = {}
-        self._seen_at: dict[str, tuple[float, Instance]] = {}  # by the instance's key
+        self._looks: dict[tuple[str, Rank], SharedLooks] = {}
+        self._last = LastSeen(clocks)
 
     @classmethod
     def of(
@@ -117,28 +109,45 @@ class Cloud:
         """Take new *endpoints* from now on; logins of unchanged ones stay."""
         self._endpoints = dict(endpoints)
 
-    async def read(self, target: Target, *, rank: Rank = Rank.QUESTION) -> Instance:
+    async def read(
+        self, target: Target, *, rank: Rank = Rank.QUESTION, shared: bool = False
+    ) -> Instance:
         """Return what the cloud says about an instance now.
 
-        *rank* says whom it lets go first while calls are scarce; a LOOK may be
-        answered by a list of many. An id of the other kind raises CloudOtherKind.
+        *rank* says whom it lets go first while calls are scarce. A LOOK, and whatever
+        may be *shared*, is answered by a list where many are asked about. An id of the
+        other kind raises CloudOtherKind.
         """
-        if rank is Rank.LOOK and target.kind is Kind.NOTEBOOK:
-            instance = await self._shared(target.project).look(target)
+        if target.kind is Kind.NOTEBOOK and (shared or rank is Rank.LOOK):
+            instance = await self._shared(target.project, rank).look(target)
         else:
             instance = await self._read_or_explain(target, rank)
-        self._seen_at[target.key] = self._clocks.monotonic(), instance
+        self._last.saw([instance])
         return instance
 
-    def _shared(self, project: str) -> SharedLooks:
-        """Return what shares the looks at the notebooks of *project*."""
-        if project not in self._looks:
-            self._looks[project] = SharedLooks(
-                partial(self._notebooks.pages, project, rank=Rank.LOOK),
-                partial(self._read_or_explain, rank=Rank.LOOK),
+    def lag_s(self, target: Target) -> float:
+        """Return by how many seconds a LOOK has to come before it is due."""
+        shared = self._looks.get((target.project, Rank.LOOK))
+        return shared.lag_s if shared and target.kind is Kind.NOTEBOOK else 0.0
+
+    def _shared(self, project: str, rank: Rank) -> SharedLooks:
+        """Return what shares the reads of notebooks of *project* that have a *rank*."""
+        if (project, rank) not in self._looks:
+            self._looks[project, rank] = SharedLooks(
+                partial(self._pages, project, rank),
+                partial(self._read_or_explain, rank=rank),
                 self._clocks,
+                RECENT_S if rank is Rank.LOOK else AT_ONCE_S,
             )
-        return self._looks[project]
+        return self._looks[project, rank]
+
+    async def _pages(
+        self, project: str, rank: Rank
+    ) -> AsyncIterator[tuple[Instance, ...]]:
+        """Yield the notebooks of *project* page by page."""
+        async for page in self._notebooks.pages(project, rank=rank):
+            self._last.saw(page)
+            yield page
 
     async def _read_or_explain(self, target: Target, rank: Rank) -> Instance:
         """Return one instance, read by itself."""
@@ -175,14 +184,11 @@ class Cloud:
 
         None: nothing yet in this process, or nothing since its restart was sent.
         """
-        if target.key not in self._seen_at:
-            return None
-        at, instance = self._seen_at[target.key]
-        return Seen(instance, self._clocks.monotonic() - at)
+        return self._last.of(target)
 
     def forget(self, target: Target) -> None:
         """Forget what was last read of an instance."""
-        self._seen_at.pop(target.key, None)
+        self._last.forget(target)
 
     async def act(
         self, target: Target, act: Act, *, auto_stop: AutoStop = NO_AUTO_STOP
@@ -201,14 +207,6 @@ class Cloud:
             response = await self._send(call, url, auth, asked)
             return self._accepted(response, target, asked)
 
-    async def restart(self, target: Target) -> Answer:
-        """Restart an instance of ML Studio."""
-        return await self.act(target, Act.RESTART)
-
-    async def lease(self, target: Target) -> Lease:
-        """Return when a notebook stops by itself."""
-        return await self._notebooks.lease(target)
-
     async def set_lease(self, target: Target, auto_stop: AutoStop) -> Lease:
         """Set when a running notebook stops by itself; return what counts then."""
         return await self._notebooks.set_lease(target, auto_stop)
@@ -219,7 +217,9 @@ class Cloud:
 
     async def list(self, project: str) -> tuple[Instance, ...]:
         """Return every notebook of *project*, each once: all pages, or an error."""
-        return await self._notebooks.all(project)
+        found = await self._notebooks.all(project)
+        self._last.saw(found)
+        return found
 
     async def log_in(self, project: str) -> None:
         """Prove the login of *project*; a key is proven by using it."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 import httpx
 
 from bot.cloud.error_response import Problem, phrase
-from bot.cloud.error_table import GONE, LOST, Act, row_of
+from bot.cloud.error_table import GONE, LOST, Meaning, row_of
 from bot.errors import (
     CloudAutoStop,
     CloudBusy,
@@ -35,15 +35,15 @@ NOTHING_SENT = (
     httpx.PoolTimeout,
     httpx.ProxyError,
 )
-_CLASSES: dict[Act, type[CloudError]] = {
-    Act.REFUSED: CloudRefused,
-    Act.CONFIG: CloudMisfit,
-    Act.LOGIN: CloudMisfit,
-    Act.FOLLOW: CloudFollow,
-    Act.UNKNOWN: CloudUnknown,
-    Act.NO_SUCH: CloudGone,
-    Act.FULL: CloudFull,
-    Act.AUTO_STOP: CloudAutoStop,
+_CLASSES: dict[Meaning, type[CloudError]] = {
+    Meaning.REFUSED: CloudRefused,
+    Meaning.CONFIG: CloudMisfit,
+    Meaning.LOGIN: CloudMisfit,
+    Meaning.FOLLOW: CloudFollow,
+    Meaning.UNKNOWN: CloudUnknown,
+    Meaning.NO_SUCH: CloudGone,
+    Meaning.FULL: CloudFull,
+    Meaning.AUTO_STOP: CloudAutoStop,
 }
 _RESULTS: dict[type, str] = {
     CloudRefused: "refused",
@@ -87,7 +87,7 @@ def failure(problem: Problem, asked: Asked) -> CloudError:
     row = row_of(problem.status, problem.code, asked.kind, asked.act)
     sentence = sentence_of(problem, asked)
     marks = {"code": problem.code, "ref": problem.ref}
-    if row.act is Act.WAIT:
+    if row.meaning is Meaning.WAIT:
         return CloudBusy(
             sentence,
             status=problem.status,
@@ -95,7 +95,7 @@ def failure(problem: Problem, asked: Asked) -> CloudError:
             attempts=row.attempts,
             **marks,
         )
-    return _CLASSES[row.act](sentence, status=problem.status, **marks)
+    return _CLASSES[row.meaning](sentence, status=problem.status, **marks)
 
 
 def sentence_of(problem: Problem, asked: Asked) -> str:

@@ -17,8 +17,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 
-class Act(StrEnum):
-    """What the client does about a failure."""
+class Meaning(StrEnum):
+    """What a failure means for what the client does next."""
 
     REFUSED = "refused"  # final, not carried out
     CONFIG = "config"  # the same, and the operator has to mend something
@@ -31,14 +31,14 @@ class Act(StrEnum):
     AUTO_STOP = "auto-stop"  # not started for the auto-stop that was asked for
 
 
-REFUSED, CONFIG, LOGIN, FOLLOW, WAIT, UNKNOWN, NO_SUCH, FULL, AUTO_STOP = Act
+REFUSED, CONFIG, LOGIN, FOLLOW, WAIT, UNKNOWN, NO_SUCH, FULL, AUTO_STOP = Meaning
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """What to do and what to say; *wait_s* and *attempts* only matter for WAIT."""
 
-    act: Act
+    meaning: Meaning
     sentence: str
     wait_s: float | None = None
     attempts: int = 3
@@ -217,12 +217,12 @@ def row_of(
     in another way, and whatever fails with 5xx may as well come after it.
     """
     row = _row(status, code, kind, act)
-    if row.act is Act.FULL:  # a start, which goes out again only after a look
+    if row.meaning is Meaning.FULL:  # a start, which goes out again only after a look
         return row
-    refused_first = row.act is not Act.LOGIN or _is_expired_token(status, code)
+    refused_first = row.meaning is not Meaning.LOGIN or _is_expired_token(status, code)
     failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     unsure = (acts or act) and (failed or not refused_first)
-    return replace(row, act=Act.UNKNOWN) if unsure else row
+    return replace(row, meaning=Meaning.UNKNOWN) if unsure else row
 
 
 def _is_expired_token(status: int, code: str) -> bool:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from bot.cloud.clocks import Clocks
 from bot.cloud.error_mapping import because, host_of, result_of
 from bot.cloud.error_response import problem_of, ref_of, skew_of
-from bot.cloud.error_table import Act, row_of
+from bot.cloud.error_table import Meaning, row_of
 from bot.cloud.login import Login, LoginBackoff
 from bot.config import Endpoint
 from bot.errors import CloudBusy, CloudError, CloudMisfit
@@ -141,7 +141,7 @@ class TokenAuth(httpx.Auth):
             await response.aread()
             problem = problem_of(response, self._clocks.now())
             row = row_of(problem.status, problem.code, acts=request.method != "GET")
-            if row.act is Act.LOGIN:
+            if row.meaning is Meaning.LOGIN:
                 request.headers["X-Auth-Token"] = await self.token(refused=used)
                 yield request
 

@@ -6,6 +6,7 @@ shows in ``cross_checks``; ``error_messages`` says it.
 """
 
 from bot.config.load import Examined, examine, find, load, load_settings, validate
+from bot.config.oncall import OnCallSettings
 from bot.config.openstack import Credentials
 from bot.config.secrets import Secrets
 from bot.config.settings import Endpoint, Settings
@@ -15,6 +16,7 @@ __all__ = [
     "Credentials",
     "Endpoint",
     "Examined",
+    "OnCallSettings",
     "ProjectSettings",
     "Secrets",
     "Settings",

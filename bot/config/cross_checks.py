@@ -28,6 +28,7 @@ def of_relations(document: Document) -> Iterator[Problem]:
     for index, rule in _rules(document):
         names = list(table(document, "projects"))
         yield from _of_patterns(("rules", index), rule, names)
+    yield from _of_alert_maps(document)
 
 
 # --- reading what may have any shape -------------------------------------------------
@@ -180,6 +181,33 @@ def _of_patterns(path: Path, rule: Document, names: list[str]) -> Iterator[Probl
             said = "no project matches" if glob else "there is no project"
             near = meant(wanted, names)
             yield Problem((*path, "projects", index), f'{said} "{shown}"{near}')
+
+
+def _of_alert_maps(document: Document) -> Iterator[Problem]:
+    """Yield each entry of the map of alerts that names what there is not."""
+    entries = table(document, "alerts").get("map")
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        path: Path = ("alerts", "map", index)
+        given = entry if isinstance(entry, dict) else {}
+        names = [given.get(key) for key in ("project", "instance")]
+        if not all(isinstance(name, str) for name in names):
+            continue  # of the wrong type, which its table says
+        wanted, instance = map(str, names)
+        projects = {fold(name): own for name, own in _tables(document, "projects")}
+        own = projects.get(fold(wanted))
+        if own is None:
+            near = meant(wanted, table(document, "projects"))
+            yield Problem(
+                (*path, "project"), f'there is no project "{echo(wanted)}"{near}'
+            )
+            continue
+        aliases = table(own, "instances")
+        known = {fold(alias) for alias in aliases} | set(_ids(own).values())
+        if own.get("discover") is not True and fold(instance) not in known:
+            near = meant(instance, aliases)
+            yield Problem(
+                (*path, "instance"), f'there is no instance "{echo(instance)}"{near}'
+            )
 
 
 def _fits(name: str, wanted: str) -> bool:

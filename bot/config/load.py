@@ -21,6 +21,7 @@ from bot.config.error_messages import (
     lines,
     of_shape,
 )
+from bot.config.oncall import of_lines, sources
 from bot.config.secret_leaks import of_leaks
 from bot.config.secrets import Secrets
 from bot.config.settings import Settings
@@ -65,7 +66,9 @@ def examine(path: Path, environ: Mapping[str, str]) -> Examined:
         return Examined(None, error.problems, *secrets.read(environ, ()))
     document = found.document
     mode = table(document, "slack").get("mode", "socket")
-    needs = {use for use in (mode, *logins(document)) if isinstance(use, str)}
+    notes = "notes" if table(document, "alerts").get("note_from") else None
+    uses = (mode, *logins(document), *sources(document), notes)
+    needs = {use for use in uses if isinstance(use, str)}
     settings, wrong = _settings(document, found.problems)
     hidden = secrets.read(environ, needs, found.common, found.own)
     return Examined(settings, wrong, *hidden)
@@ -103,7 +106,7 @@ def _settings(
         settings = Settings.model_validate(document)
     except ValidationError as error:
         shape = list(of_shape(error, Settings))
-    found = [*of_leaks(document), *shape, *of_relations(document)]
+    found = [*of_leaks(document), *shape, *of_relations(document), *of_lines(document)]
     if unfound:
         found = [*unfound, *(one for one in found if not _follows(one))]
     return (None if found else settings), lines(found)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from bot.config.error_messages import echo, fold, guess
-from bot.config.tables import ID_SHAPE, NAME, ProjectSettings
+from bot.config.tables import CLOUD_NAME, ID_SHAPE, NAME, ProjectSettings
 from bot.errors import UsageError
 
 FEW = 8  # as many names are listed for somebody who typed an unknown one
@@ -71,9 +71,10 @@ def as_name(kind: str, typed: str) -> str:
     word = unicodedata.normalize("NFKC", typed)
     if not word:
         raise UsageError(f"The name of the {kind} is missing.")
-    if not NAME.fullmatch(word):
+    shape, most = (CLOUD_NAME, 128) if kind == "instance" else (NAME, 64)
+    if not shape.fullmatch(word):
         raise UsageError(
-            f'There is no {kind} "{echo(word)}": a name is at most 64 letters,'
+            f'There is no {kind} "{echo(word)}": a name is at most {most} letters,'
             " digits, dots, hyphens and underscores."
         )
     return word

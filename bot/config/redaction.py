@@ -24,6 +24,8 @@ _IS = r"(?:[\"']\s*,\s*b?[\"']|[\"']?\s*[=:]\s*b?[\"']?)"
 # Each hides its group, or all of it where it has none.
 _PATTERNS = (
     re.compile(r"\bx(?:ox[a-z]|app)[-.][\w.-]{6,}"),  # Slack's tokens
+    re.compile(r"\bgl(?:sa|c)_[\w-]{6,}"),  # Grafana's
+    re.compile(r"(?i)\btoken token=([^\s\"',;]+)"),  # PagerDuty's, in its header
     re.compile(r"(?i)\bhttps://hooks\.slack(?:-gov)?\.com/(\S+)"),  # response_url
     re.compile(r"(?i)[?&](?:ticket|token)=([^\s&\"']+)"),  # the socket's ticket
     re.compile(rf"(?i)\bx-(?:auth|subject|security)-token{_IS}([^\s\"',;]+)"),

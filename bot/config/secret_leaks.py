@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from bot.config.cross_checks import Document
+from bot.config.cross_checks import Document, table
 from bot.config.error_messages import TOKEN, Path, Problem
 from bot.config.secrets import VARIABLES
 
@@ -21,8 +21,10 @@ _OTHER_NAMES = {
     "SECRET_KEY": "HUAWEICLOUD_SDK_SK",
     "PASSPHRASE": "OS_PASSWORD",
 }
+_OF_SOURCE = {"pagerduty": "PAGERDUTY_TOKEN", "grafana": "GRAFANA_IRM_TOKEN"}
 # The way SQLAlchemy reads it, so that nothing passes here that works there; libpq
 # takes a password as a parameter too.
+_GRAFANA = re.compile(r"\bgl(sa|c)_")
 _PASSWORD = re.compile(r"(?i)[a-z0-9+.-]+://[^:/@]*:[^@]+@|[?&](ssl)?password=[^&]")
 
 
@@ -31,28 +33,34 @@ def of_leaks(document: Document) -> Iterator[Problem]:
     waiting: list[tuple[Path, object]] = [((), document)]
     while waiting:
         path, value = waiting.pop()
+        source = table(document, *map(str, path[:-1])).get("source")
         if isinstance(value, dict):
             waiting += [((*path, key), inner) for key, inner in value.items()]
         elif isinstance(value, list):
             waiting += [((*path, i), inner) for i, inner in enumerate(value)]
-        text = _leak(path, value)
+        text = _leak(path, value, str(source))
         if text:
             yield Problem(path, text)
 
 
-def _leak(path: Path, value: object) -> str:
-    """Return what is said of a secret at *path*, nothing where there is none."""
+def _leak(path: Path, value: object, source: str) -> str:
+    """Return what is said of a secret at *path*, nothing where there is none.
+
+    *source* is what its table says of itself: a line of on-call has one.
+    """
     text = value if isinstance(value, str) else ""
     key = path[-1] if path and isinstance(path[-1], str) else ""
     if TOKEN.search(text) or TOKEN.search(key):
         app = "xapp-" in (text + key).lower()
         return _remedy("SLACK_APP_TOKEN" if app else "SLACK_BOT_TOKEN")
+    if _GRAFANA.search(text):
+        return _remedy("GRAFANA_IRM_TOKEN")
     if holds_password(text):
         if path == ("database",):
             return "must not hold a password; use PGPASSWORD or PGPASSFILE instead"
         return "must not hold a password; remove it from the address"
     if key and _tells(path, key):
-        return _remedy(_variable(key))
+        return _remedy(_OF_SOURCE.get(source) or _variable(key))
     return ""
 
 
@@ -64,7 +72,7 @@ def holds_password(text: str) -> bool:
 def _tells(path: Path, key: str) -> bool:
     """Say whether the *key* at *path* is the name of a secret."""
     match path:
-        case ("projects", _):
+        case ("projects" | "oncall", _) | ("oncall", _, "people", _):
             return False
         case ("projects", _, "instances", _):
             return _TELLING_NAME.fullmatch(key) is not None

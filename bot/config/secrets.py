@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.config.error_messages import TOKEN, Problem
 from bot.config.openstack import Credentials
+from bot.model import Sender
 
 NOTHING = SecretStr("")
 _SIZE = 65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)
@@ -30,17 +31,33 @@ VARIABLES: dict[str, str] = {
     "HUAWEICLOUD_SDK_AK": "the access key of the cloud user",
     "HUAWEICLOUD_SDK_SK": "the secret key of the cloud user",
     "HUAWEICLOUD_SDK_SECURITY_TOKEN": "the token of a temporary access key",
+    "PAGERDUTY_TOKEN": "a read-only API key of the PagerDuty account",
+    "GRAFANA_IRM_TOKEN": "the token (glsa_…) of a service account of the Grafana stack",
+    "ALERTS_TOKEN": "what Alertmanager sends as bearer token, or as basic password",
+    "ALERTS_GRAFANA_SECRET": "the HMAC secret of Grafana's webhook contact point",
+    "ALERTS_PAGERDUTY_SECRET": "the secret of PagerDuty's webhook subscription",
+    "ALERTS_PAGERDUTY_TOKEN": "an API token of PagerDuty that may write notes",
 }
 _NEEDED = {
     "socket": ("SLACK_APP_TOKEN",),
     "http": ("SLACK_SIGNING_SECRET",),
     "token": ("OS_USERNAME", "OS_PASSWORD", "OS_USER_DOMAIN_NAME"),
     "aksk": ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"),
+    "pagerduty": ("PAGERDUTY_TOKEN",),
+    "grafana": ("GRAFANA_IRM_TOKEN",),
+    "notes": ("ALERTS_PAGERDUTY_TOKEN",),
 }
 _DOMAIN_NAME, _DOMAIN_ID = "OS_USER_DOMAIN_NAME", "OS_USER_DOMAIN_ID"
 # They switch Bolt to OAuth mode:
 # https://docs.slack.dev/tools/bolt-python/concepts/authenticating-oauth
 _FORBIDDEN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
+# Two values with a comma between them, while one takes the place of the other.
+_ROTATED = (
+    "SLACK_SIGNING_SECRET",
+    "ALERTS_TOKEN",
+    "ALERTS_GRAFANA_SECRET",
+    "ALERTS_PAGERDUTY_SECRET",
+)
 _HEADER = re.compile(r"[!-~]+")  # what can stand in the header of an HTTP request
 
 
@@ -59,7 +76,26 @@ class Secrets(BaseModel):
     ak: SecretStr = NOTHING
     sk: SecretStr = NOTHING
     security_token: SecretStr = NOTHING
+    pagerduty_token: SecretStr = NOTHING
+    grafana_irm_token: SecretStr = NOTHING
+    alerts_token: tuple[SecretStr, ...] = ()
+    alerts_grafana_secret: tuple[SecretStr, ...] = ()
+    alerts_pagerduty_secret: tuple[SecretStr, ...] = ()
+    alerts_pagerduty_token: SecretStr = NOTHING
     clouds: Mapping[str, Credentials] = {}  # of projects with a cloud of their own
+
+    @property
+    def of_senders(self) -> dict[Sender, tuple[str, ...]]:
+        """What each sender of alerts proves itself with; nothing: it is not on."""
+        given = {
+            Sender.ALERTMANAGER: self.alerts_token,
+            Sender.GRAFANA: self.alerts_grafana_secret,
+            Sender.PAGERDUTY: self.alerts_pagerduty_secret,
+        }
+        return {
+            sender: tuple(one.get_secret_value() for one in secrets)
+            for sender, secrets in given.items()
+        }
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -72,6 +108,12 @@ class Secrets(BaseModel):
             self.ak,
             self.sk,
             self.security_token,
+            self.pagerduty_token,
+            self.grafana_irm_token,
+            *self.alerts_token,
+            *self.alerts_grafana_secret,
+            *self.alerts_pagerduty_secret,
+            self.alerts_pagerduty_token,
             *(login.password for login in self.clouds.values()),
         )
         return tuple(one.get_secret_value() for one in every if one)
@@ -130,10 +172,11 @@ def _secrets(values: Mapping[str, str], clouds: Mapping[str, Credentials]) -> Se
         name.removeprefix("HUAWEICLOUD_SDK_").lower(): SecretStr(value)
         for name, value in values.items()
     }
-    hidden.pop("slack_signing_secret")
-    signing = values["SLACK_SIGNING_SECRET"].split(",")
-    kept = tuple(SecretStr(part.strip()) for part in signing if part.strip())
-    return Secrets(slack_signing_secrets=kept, clouds=clouds, **hidden)
+    for name in _ROTATED:
+        parts = map(str.strip, values[name].split(","))
+        hidden[name.lower()] = tuple(SecretStr(part) for part in parts if part)
+    hidden["slack_signing_secrets"] = hidden.pop("slack_signing_secret")
+    return Secrets(clouds=clouds, **hidden)
 
 
 def _checked(environ: Mapping[str, str], name: str, known: str) -> str:
@@ -220,6 +263,23 @@ def _header(value: str) -> str:
     return "" if fine else "holds a blank or another character that cannot be in it"
 
 
+_SLACKS = {"xox": "Slack", "xapp-": "Slack"}
+
+
+def _key_of(owner: str, not_from: Mapping[str, str]) -> Callable[[str], str]:
+    """Return the check of a key of *owner*'s; *not_from* is how others' begin."""
+
+    def wrong(value: str) -> str:
+        if value.lower().startswith(("bearer ", "token ")):
+            return "must be the token alone, without the word before it"
+        for kind, other in not_from.items():
+            if value.startswith(kind):
+                return f"must be {owner}'s token; this one begins like {other}'s"
+        return _header(value)
+
+    return wrong
+
+
 def _text(value: str) -> str:
     """Return what is wrong with something that goes into JSON."""
     try:
@@ -232,8 +292,11 @@ def _text(value: str) -> str:
 _CHECKS: dict[str, Callable[[str], str]] = {
     "SLACK_BOT_TOKEN": _slack_token("xoxb-", '"OAuth & Permissions"'),
     "SLACK_APP_TOKEN": _slack_token("xapp-", '"Basic Information"'),
-    "SLACK_SIGNING_SECRET": _signing,
+    **dict.fromkeys(_ROTATED, _signing),
+    "ALERTS_PAGERDUTY_TOKEN": _header,
     "HUAWEICLOUD_SDK_AK": _header,
     "HUAWEICLOUD_SDK_SK": _header,
     "HUAWEICLOUD_SDK_SECURITY_TOKEN": _header,
+    "PAGERDUTY_TOKEN": _key_of("PagerDuty", not_from={"glsa_": "Grafana", **_SLACKS}),
+    "GRAFANA_IRM_TOKEN": _key_of("Grafana", not_from={"u+": "PagerDuty", **_SLACKS}),
 }

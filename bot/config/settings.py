@@ -10,7 +10,9 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from bot.config.name_lookup import as_name, instance_of, matching, one_of, unknown
+from bot.config.oncall import OnCallSettings
 from bot.config.tables import (
+    AlertSettings,
     Auth,
     CloudSettings,
     Database,
@@ -69,13 +71,16 @@ class Settings(Table):
     projects: Annotated[dict[Name, ProjectSettings], Field(min_length=1)] = Field(
         description="add a table [projects.NAME] with the id of a project"
     )
+    oncall: dict[Name, OnCallSettings] = Field(default_factory=dict)
     owners: dict[str, UserId] = Field(default_factory=dict)
+    alerts: AlertSettings | None = None
     rules: Annotated[tuple[Rule, ...], Field(strict=False)] = ()
 
     @property
     def version(self) -> str:
         """Twelve hex digits that change whenever a rule, project or alias changes."""
-        ruled = self.model_dump(mode="json", include={"rules", "projects", "freeze"})
+        parts = {"rules", "projects", "freeze", "oncall"}
+        ruled = self.model_dump(mode="json", include=parts)
         return hashlib.sha256(canonical(ruled).encode()).hexdigest()[:12]
 
     @property

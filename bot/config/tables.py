@@ -17,12 +17,16 @@ import attrs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from bot.model import Kind, Seconds
-from bot.model.rule import USER_ID, References
+from bot.model.rule import CHANNEL, USER_ID, References
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
+# What the cloud takes as the name of a notebook:
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateNotebook.html
+CLOUD_NAME = re.compile(r"\w[\w.-]{0,127}")
 ID_SHAPE = re.compile(r"(?i)(DE-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 # Both kinds that ModelArts writes: a UUID, and one that begins with DE-.
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_MAIL = re.compile(r"[!#-'*+/-9=?A-Z^-~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 
 
@@ -50,6 +54,20 @@ def user_id(text: str) -> str:
     """Check the id of a person in Slack."""
     if not USER_ID.fullmatch(text):
         raise ValueError('must be the id of a person in Slack, such as "U024BE7LH"')
+    return text
+
+
+def channel_id(text: str) -> str:
+    """Check the id of a channel that messages go to."""
+    if not CHANNEL.fullmatch(text):
+        raise ValueError('must be the id of a channel, such as "C0INCIDENTS"')
+    return text
+
+
+def mail_address(text: str) -> str:
+    """Check an e-mail address, which may be left empty: it goes into a header."""
+    if text and not _MAIL.fullmatch(text):
+        raise ValueError('must be an e-mail address, such as "bot@example.com"')
     return text
 
 
@@ -197,6 +215,26 @@ class FreezeSettings(Table):
     """Who may freeze and thaw; nobody where it is left out."""
 
     by: References = ()
+
+
+class AlertMap(Table):
+    """Which instance alerts are about whose labels do not say so themselves."""
+
+    match: Annotated[dict[str, str], Field(min_length=1)]
+    project: str
+    instance: str
+
+
+class AlertSettings(Table):
+    """Where alerts are taken, which channel their cards go to, and who writes notes."""
+
+    listen: Listen = "127.0.0.1:8081"
+    channel: Annotated[str, AfterValidator(channel_id)] = Field(
+        description="it is the id of the channel that cards of alerts go to"
+    )
+    note_from: Annotated[str, AfterValidator(mail_address)] = ""
+    pagerduty_url: Url = "https://api.pagerduty.com"
+    map: Annotated[tuple[AlertMap, ...], Field(strict=False)] = ()
 
 
 KindName = Annotated[Kind, Field(strict=False)]

@@ -60,6 +60,7 @@ class Outside:
                     "status": box.status,
                     "since": box.updated_ms / 1000,
                     "notebook": isinstance(box, ScriptedNotebook),
+                    "alert": stage.alerts.is_firing(box.id),
                 }
                 for project in stage.world.projects
                 for box in project.boxes
@@ -82,8 +83,33 @@ class Outside:
                 "starts": stage.starts,
             },
             "faults": sorted(self._heal),
+            "rota": self._rota(),
             "now": stage.cloud.clock.now(),
         }
+
+    def _rota(self) -> list[dict[str, Any]]:
+        """Return who is on call on each schedule, who could be, and until when."""
+        rota, now = self._stage.rota.rota, self._stage.now()
+        return [
+            {
+                "id": one.id,
+                "name": one.name,
+                "on_call": [shift.person for shift in one.on_call(now)],
+                "until": next((shift.end for shift in one.on_call(now)), None),
+                "people": [{"id": p.id, "name": p.name} for p in rota.people.values()],
+            }
+            for one in rota.schedules.values()
+        ]
+
+    def _hand_over(self, asked: Any) -> None:
+        """Let somebody else be on call from now on, or nobody."""
+        rota = self._stage.rota.rota
+        found = asked if isinstance(asked, dict) else {}
+        schedule = rota.schedules.get(str(found.get("schedule")))
+        person = str(found.get("person"))
+        if schedule is None or person not in {"", *rota.people}:
+            raise web.HTTPBadRequest(text="there is no such schedule or person")
+        schedule.hand_over(person, self._stage.now())
 
     def _name(self, instance_id: str) -> str:
         try:
@@ -109,6 +135,10 @@ class Outside:
             self._switch(asked["fault"], on=bool(asked.get("on")))
         if isinstance(asked.get("box"), str):
             self._by_hand(asked["box"], starts=bool(asked.get("start")))
+        if "rota" in asked:
+            self._hand_over(asked["rota"])
+        if isinstance(asked.get("alert"), str):
+            self._alert(asked["alert"], on=bool(asked.get("on")))
         if asked.get("bot") == "kill":
             self._stage.kill_bot()
             self._later(self._stage.bot_ended())
@@ -129,6 +159,15 @@ class Outside:
             cloud.by_hand(notebook_id, starts=starts)
         except KeyError as error:
             raise web.HTTPBadRequest(text="there is no such notebook") from error
+
+    def _alert(self, instance_id: str, *, on: bool) -> None:
+        """Let an alert about an instance fire, or resolve."""
+        for project in self._stage.world.projects:
+            for box in project.boxes:
+                if box.id == instance_id and on:
+                    self._stage.alerts.fire(box.id, project.name, box.name)
+                elif box.id == instance_id:
+                    self._stage.alerts.resolve(box.id)
 
     def _switch(self, name: str, *, on: bool) -> None:
         if heal := self._heal.pop(name, None):
@@ -176,11 +215,28 @@ def _no_capacity(stage: Stage) -> Heal:
     return heal
 
 
+def _rota(status: int) -> Callable[[Stage], Heal]:
+    """Return a switch that lets the rota answer all calls with *status*."""
+
+    def plant(stage: Stage) -> Heal:
+        faults = stage.rota.faults
+        faults.every = status
+
+        def heal() -> None:
+            faults.every = 0
+
+        return heal
+
+    return plant
+
+
 SWITCHES: dict[str, Callable[[Stage], Heal]] = {
     "cloud_429": _cloud("throttled", "read", "list", *_ACTS),
     "lost_answer": _cloud("cut after acting", *_ACTS),
     "stale_reads": _cloud("stale", "read", "list"),
     "no_capacity": _no_capacity,
     "slack_429": _slack_429,
+    "rota_down": _rota(503),
+    "rota_denied": _rota(401),
     "cloud_down": _cloud("cut before acting", "read", "list", *_ACTS, "login"),
 }

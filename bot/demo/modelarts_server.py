@@ -45,8 +45,9 @@ _MAX_HEADER = 32 * 1024
 class LocalModelArts:
     """One server for both, on 127.0.0.1; it may be closed and started again.
 
-    *clock* drives instances and delays (``clock.speed``, ``clock.advance``); *wall*,
-    the real time, drives tokens, signatures and the ``Date`` header.
+    *clock* drives instances and delays (``clock.speed``, ``clock.advance``), and says
+    what time it is where notebooks end by it; *wall*, the real time, drives tokens,
+    signatures and every other ``Date`` header.
     """
 
     def __init__(
@@ -227,9 +228,10 @@ class LocalModelArts:
                 body = {**body, "request_id": call.ref}
             body = json.dumps({**body, **call.fault.adds})
         of_iam = request.path.startswith("/v3/")
+        now = self.clock.now() if "/notebooks" in request.path else self._wall()
         headers = {
             "X-IAM-Trace-Id" if of_iam else "X-Request-Id": call.ref,
-            "Date": formatdate(self._wall() + call.fault.date_shift_s, usegmt=True),
+            "Date": formatdate(now + call.fault.date_shift_s, usegmt=True),
             **reply.headers,
         }
         return web.Response(

@@ -138,6 +138,12 @@ def _production() -> tuple[ScriptedInstance, ...]:
             owner="mia.rossi",
             reboot=Reboot(phases=_rebooting(7, 9)),
         ),
+        ScriptedInstance(
+            id="c3b0e7a4-5f19-4d82-86b3-9e1a7c04f2d6",
+            name="night-1",
+            owner="raj.patel",
+            reboot=Reboot(phases=_rebooting(7, 9)),
+        ),
     )
 
 

@@ -7,6 +7,7 @@ killed for real and started again.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -19,7 +20,10 @@ from types import TracebackType
 from typing import Self
 
 from bot.app.clock import VARIABLE as CLOCK
+from bot.demo.alert_sender import AlertSender
 from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.rota import demo_rota
+from bot.demo.rota_server import LocalRota
 from bot.demo.seed_world import demo_world
 from bot.demo.slack_server import LocalSlack
 from bot.errors import BotError
@@ -40,6 +44,13 @@ who = ["@ml-oncall"]
 instances = ["gated-*"]
 reason = "required"
 approval = { by = ["@ml-leads"], needed = 1, expires = "15m", break_glass = ["@sre"] }
+
+[[rules]]
+name = "night boxes need whoever is on call"
+who = ["@ml-oncall", "oncall:primary"]
+instances = ["night-*"]
+reason = "required"
+approval = { by = ["oncall:primary"], expires = "15m", break_glass = ["@sre"] }
 
 [[rules]]
 name = "sandbox-2 rests by day"
@@ -65,6 +76,8 @@ class Stage:
         self.cloud.clock.speed = speed
         self.ahead_s = 0.0
         self.slack = LocalSlack(clock=self.now)
+        self.rota = LocalRota(demo_rota(self.now()), self.now)
+        self.alerts = AlertSender(self.now)
         self.starts = 0
         self.on_bot: list[Callable[[], None]] = []
         self._port = port
@@ -73,9 +86,11 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         await self.cloud.start()
+        await self.rota.start()
         try:
             await self.slack.start(self._port)
         except OSError as error:
+            await self.rota.close()
             await self.cloud.close()
             raise BotError(
                 f"the page cannot be served on port {self._port} ({error.strerror});"
@@ -90,8 +105,10 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.alerts.close()
         await self.stop_bot()
         await self.slack.close()
+        await self.rota.close()
         await self.cloud.close()
         self._folder.cleanup()
 
@@ -205,7 +222,17 @@ class Stage:
             'poll = "2s"',
             'settle = "2s"',
             'timeout = "5m"',
+            "[alerts]",
+            f'listen = "127.0.0.1:{self.alerts.port}"',
+            'channel = "C0INCIDENTS"',
+            "[oncall.primary]",
+            'source = "pagerduty"',
+            f"schedule = {json.dumps(list(self.rota.rota.schedules))}",
+            f'url = "{self.rota.url}"',
+            "[oncall.primary.people]",
         ]
+        for person in self.rota.rota.people.values():
+            lines += [f'{person.id} = "{person.slack[0]}"'] if person.slack else []
         for project in self.world.projects:
             lines += [f"[projects.{project.name}]", f'id = "{project.id}"']
             if project.discover:
@@ -221,15 +248,20 @@ class Stage:
             CLOCK: str(self._clock),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
+            "ALERTS_TOKEN": self.alerts.token,
             "OS_USERNAME": login.user,
             "OS_PASSWORD": login.password,
             "OS_USER_DOMAIN_NAME": login.domain,
+            "PAGERDUTY_TOKEN": self.rota.pagerduty_token,
         }
 
 
 def _clean_environment() -> dict[str, str]:
     """Return our environment without what is meant for another bot, or a proxy."""
-    foreign = ("SLACK_", "OS_", "HUAWEICLOUD_", "MLSTUDIO_BOT_")
+    foreign = (
+        *("SLACK_", "OS_", "HUAWEICLOUD_", "MLSTUDIO_BOT_"),
+        *("PAGERDUTY_", "GRAFANA_", "ALERTS_"),
+    )
     return {
         name: value
         for name, value in os.environ.items()

@@ -8,9 +8,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bot.ledger import (
+    alert_cards,
+    alert_notes,
+    alert_outcomes,
+    alerts,
     audit,
     database,
+    export,
     freezes,
+    mentions,
     queries,
     requests,
     send_claim,
@@ -60,8 +66,14 @@ class Ledger:
     update = transitions.update
 
     vote = votes.vote
+    take_off = votes.take_off
     explain_denial = votes.explain_denial
     approvers_on_trail = votes.approvers_on_trail
+
+    mentioned = mentions.mentioned
+    claim_mentions = mentions.claim_mentions
+    give_back_mentions = mentions.give_back_mentions
+    note_mentions = mentions.note_mentions
 
     freeze = freezes.freeze
     thaw = freezes.thaw
@@ -77,6 +89,16 @@ class Ledger:
     take_start = start_claim.take_start
     start_answered = start_claim.start_answered
     came_back = start_claim.came_back
+
+    hear = alerts.hear
+    alert = alerts.alert
+    forget_alerts = alerts.forget_alerts
+    take_cards = alert_cards.take_cards
+    drawn = alert_cards.drawn
+    take_outcomes = alert_outcomes.take_outcomes
+    outcome_told = alert_outcomes.outcome_told
+    take_notes = alert_notes.take_notes
+    note_written = alert_notes.note_written
 
     get = queries.get
     existing = queries.existing
@@ -101,3 +123,7 @@ class Ledger:
     prove = audit.prove
     verify = audit.verify
     newest_hash = audit.newest_hash
+
+    cursor = export.cursor
+    move_cursor = export.move_cursor
+    unwritten = export.unwritten

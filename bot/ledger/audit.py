@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from bot.ledger.chain import ORIGIN, flaws, hash_of
+from bot.ledger.chain import ORIGIN, Row, flaws, hash_of
 from bot.ledger.database import Database, HasDatabase, in_thread
 from bot.ledger.migration import initial
 from bot.ledger.proof import Proof
@@ -18,6 +18,7 @@ from bot.ledger.schema import IS_BREAK_GLASS, requests, trail
 from bot.model import Person, Request
 
 PAGE = 500  # entries that are read at once
+NAME_LIMIT = 64  # characters of an instance's name: the cloud's may be longer
 # Any fixed number: the key of the lock that puts the writers of all replicas in a row.
 _LOCK = 0x6D6C7374
 
@@ -56,7 +57,7 @@ def entry_of(request: Request, kind: str, **more: str) -> Entry:
             "team_id": request.team_id,
             "user_id": request.user_id,
             "project": request.target.project,
-            "instance": request.target.instance,
+            "instance": request.target.instance[:NAME_LIMIT],
             "instance_id": request.target.instance_id,
             "rule": request.rule,
             "rule_version": request.rule_version,
@@ -114,24 +115,31 @@ def entries(
 
 
 async def pages(
-    ledger: HasDatabase, *, since: datetime, project: str = "", instance: str = ""
+    ledger: HasDatabase,
+    *,
+    since: datetime,
+    project: str = "",
+    instance: str = "",
+    limit: int | None = None,
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield what ``entries`` returns, PAGE of them at a time."""
-    before: int | None = None
-    while True:
+    before, left = None, limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
         page = await entries(
             ledger,
             since=since,
             project=project,
             instance=instance,
             before=before,
-            limit=PAGE,
+            limit=size,
         )
         if page:
             yield page
-        if len(page) < PAGE:
+        if len(page) < size:
             return
         before = page[-1]["seq"]
+        left = None if left is None else left - size
 
 
 @in_thread
@@ -170,8 +178,13 @@ def newest_hash(database: Database) -> tuple[int, str]:
 
 
 @in_thread
-def prove(database: Database) -> Proof:
-    """Go through the whole trail and all requests, and say what that proves."""
+def prove(
+    database: Database, beside: Callable[[Iterable[Row]], Iterable[Row]] = iter
+) -> Proof:
+    """Go through the whole trail and all requests, and say what that proves.
+
+    *beside* is handed all entries, oldest first, and hands them on.
+    """
     found = trail.select().order_by(trail.c.seq).execution_options(yield_per=PAGE)
     asked = requests.select().order_by(requests.c.id).execution_options(yield_per=PAGE)
     proof = Proof()
@@ -179,7 +192,7 @@ def prove(database: Database) -> Proof:
         if connection.dialect.name == "postgresql":  # both as of one moment
             connection.execution_options(isolation_level="REPEATABLE READ")
         heard = Reconciliation()
-        rows = proof.seen(map(dict, connection.execute(found).mappings()))
+        rows = beside(proof.seen(map(dict, connection.execute(found).mappings())))
         proof.flaws += flaws(heard.hear(rows))
         rows = proof.compared(map(dict, connection.execute(asked).mappings()))
         proof.flaws += heard.flaws(rows)
@@ -204,5 +217,5 @@ def _narrowed(
         where.append(trail.c.project == project)
     if instance:
         its_id = sa.func.lower(trail.c.instance_id) == instance.lower()
-        where.append((trail.c.instance == instance) | its_id)
+        where.append((trail.c.instance == instance[:NAME_LIMIT]) | its_id)
     return where

@@ -50,7 +50,7 @@ def flaws(rows: Iterable[Row]) -> Iterator[str]:
             yield _missing(number + 1, row["seq"] - 1)
         elif row["previous_hash"] != previous:
             yield f"entry {row['seq']} does not follow the one before it"
-        if not _is_as_written(row):
+        if not is_as_written(row):
             yield f"entry {row['seq']} ({row['at']}) was changed"
         number, previous = row["seq"], row["hash"]
 
@@ -63,19 +63,20 @@ def holds(row: Row, beside: Iterable[Row]) -> bool:
     return (
         row["previous_hash"] == previous
         and (after is None or after["previous_hash"] == row["hash"])
-        and _is_as_written(row)
+        and is_as_written(row)
     )
 
 
-def _is_as_written(row: Row) -> bool:
+def is_as_written(row: Row) -> bool:
     """Say whether the hash is that of the entry in the version that wrote it.
 
-    Columns that came later must be as they were added: nothing vouches for them.
+    Columns that came later must be as they were added, if the entry has them: nothing
+    vouches for them.
     """
     for columns in reversed(VERSIONS):
-        if row["hash"] == hash_of(row, columns):
+        if row.keys() >= {*columns} and row["hash"] == hash_of(row, columns):
             later = (one for one in trail.c if one.name not in {*columns, "hash"})
-            return all(row[one.name] == initial(one) for one in later)
+            return all(row.get(one.name, initial(one)) == initial(one) for one in later)
     return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from sys import intern
 from typing import Any
 
 from attrs import define, field
@@ -50,11 +51,15 @@ class Reconciliation:
             yield entry
 
     def _hear(self, entry: Row) -> None:
-        request_id, kind = entry["request_id"], entry["kind"]
+        # Each row has copies of its own of what is the same in all of them.
+        request_id, kind = entry["request_id"], intern(entry["kind"])
         told = self._told.get(request_id)
         if told is None:  # the first is by the requester, later ones may be by others
-            who = (entry["user_id"], entry["project"], entry["instance_id"])
-            told = self._told[request_id] = _Told(*who)
+            told = self._told[request_id] = _Told(
+                intern(entry["user_id"]),
+                intern(entry["project"]),
+                intern(entry["instance_id"]),
+            )
         told.last = entry["seq"]
         if kind in _STATES:
             told.state = kind

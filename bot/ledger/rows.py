@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.errors import LedgerError
-from bot.ledger.schema import IN_BATCH, requests, votes
+from bot.ledger.schema import IN_BATCH, requests, votes, votes_off
 from bot.model import Act, Instance, Kind, Lease, Record, Request, State, Vote, utc
 
 
@@ -27,6 +27,7 @@ def row_of(request: Request, state: State, now: datetime) -> dict[str, Any]:
         "request": request.to_json(),
         "batch": request.batch,
         "wants": "start" if request.wants is Act.START else "",
+        "alert": request.alert,
     }
 
 
@@ -49,17 +50,28 @@ def records(connection: sa.Connection, query: sa.Select[Any]) -> list[Record]:
     # Only who needs approval has votes; most never do, and a query saved is time.
     ids = [row["id"] for row in rows if row["request"]["approval"]]
     cast = _votes(connection, ids) if ids else {}
-    return [_record(row, cast.get(row["id"], ())) for row in rows]
+    return [_record(row, cast.get(row["id"], [])) for row in rows]
 
 
 def _votes(
-    connection: sa.Connection, ids: Iterable[str]
-) -> dict[str, tuple[Vote, ...]]:
-    query = votes.select().where(votes.c.request_id.in_(list(ids))).order_by(votes.c.at)
-    found: dict[str, tuple[Vote, ...]] = {}
-    for row in connection.execute(query):
-        vote = Vote(row.user_id, row.approve, utc(row.at), row.note)
-        found[row.request_id] = (*found.get(row.request_id, ()), vote)
+    connection: sa.Connection, ids: Sequence[str]
+) -> dict[str, list[tuple[bool, Vote]]]:
+    """Return the votes on requests in their order, each with whether it counts."""
+    counting = sa.select(votes, sa.true().label("counts"))
+    off = sa.select(
+        *(votes_off.c.request_id, votes_off.c.user_id, sa.true(), votes_off.c.at),
+        *(votes_off.c.why, sa.false()),
+    )
+    query = sa.union_all(
+        counting.where(votes.c.request_id.in_(ids)),
+        off.where(votes_off.c.request_id.in_(ids)),
+    )
+    found: dict[str, list[tuple[bool, Vote]]] = {}
+    for request_id, user_id, approve, at, note, counts in connection.execute(query):
+        vote = Vote(user_id, bool(approve), utc(at), note)
+        found.setdefault(request_id, []).append((bool(counts), vote))
+    for cast in found.values():
+        cast.sort(key=lambda one: one[1].at)
     return found
 
 
@@ -70,11 +82,12 @@ _SAME = frozenset(column.name for column in requests.c) & frozenset(
 ) - {"request", "state", "baseline", "path", *_TIMES}
 
 
-def _record(row: sa.RowMapping, cast: tuple[Vote, ...]) -> Record:
+def _record(row: sa.RowMapping, cast: Sequence[tuple[bool, Vote]]) -> Record:
     return Record(
         request=Request.from_json(row["request"]),
         state=State(row["state"]),
-        votes=cast,
+        votes=tuple(vote for counts, vote in cast if counts),
+        taken_off=tuple(vote for counts, vote in cast if not counts),
         baseline=_instance(row["baseline"]) if row["baseline"] else None,
         path=tuple(row["path"] or ()),
         **_times(row),

@@ -76,6 +76,7 @@ requests = sa.Table(
     _flag("doubt_told"),
     _flag("up_again"),
     _count("owner_told"),
+    _text("alert", 32),  # from whose card it was asked for
     sa.Index("mlstudio_requests_by_instance", "instance_key", "asked_at"),
     sa.Index("mlstudio_requests_by_project", "project", "asked_at"),
 )
@@ -152,6 +153,26 @@ votes = sa.Table(
     _text("note"),
 )
 
+# Approvals that were taken off again: whoever gave them has lost the right to.
+votes_off = sa.Table(
+    "mlstudio_votes_off",
+    metadata,
+    sa.Column("request_id", sa.String(32), primary_key=True),
+    sa.Column("user_id", sa.String(32), primary_key=True),
+    sa.Column("at", sa.Float, primary_key=True),  # when it was taken off
+    _text("why"),
+)
+
+# Who was mentioned about a request while it waits, and what was said of it: once each.
+mentions = sa.Table(
+    "mlstudio_mentions",
+    metadata,
+    sa.Column("request_id", sa.String(32), primary_key=True),  # of who speaks
+    sa.Column("what", sa.String(200), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),  # when somebody began to say it
+    _flag("said"),
+)
+
 # What has had its effect and must have none when it is delivered again.
 deliveries = sa.Table(
     "mlstudio_deliveries",
@@ -182,6 +203,18 @@ trail = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Index("mlstudio_trail_by_time", "at"),
     sa.Index("mlstudio_trail_by_request", "request_id"),
+)
+
+# One row: up to which entry the trail has gone out as lines, and which process writes
+# them. The writer counts *beat* up, so that a dead one is noticed.
+cursor = sa.Table(
+    "mlstudio_trail_cursor",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    _count("seq"),
+    _text("hash", 64),  # of that entry
+    _text("writer", 32),
+    _count("beat"),
 )
 
 # Whether an entry of the trail marks that somebody went past an approval.

@@ -89,24 +89,18 @@ class AppHome:
         )
 
     async def _may(self, user_id: str, record: Record) -> bool:
-        approval = record.request.approval
-        if approval is None:
+        if record.request.approval is None:
             return False
         requester = record.request.user_id
         try:
-            could = await self._services.authorizer.approvers(
-                approval, requester_id=requester, pinned=record.request.pinned
-            )
+            could = await self._services.authorizer.may_still(record.request)
         except SlackError as error:
             log.info("who may approve is not known", error=str(error))
             return False
         return user_id != requester if could is None else user_id in could
 
     async def _mentions(self, record: Record) -> list[str]:
-        request, approval = record.request, record.request.approval
-        return await self._services.authorizer.mentions(
-            approval.by if approval else (), request.pinned
-        )
+        return await self._services.authorizer.asked(record.request)
 
     async def _targets(
         self, user_id: str

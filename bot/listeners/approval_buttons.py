@@ -17,6 +17,7 @@ from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.responses import Responses, wait_of
 from bot.listeners.tasks import Tasks, in_time
 from bot.model import Decision, Message, Record, State, Verdict
+from bot.policy.cover import Cover
 from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
 from bot.restarts.services import Services
@@ -131,12 +132,20 @@ class ApprovalButtons:
         body: dict[str, Any],
     ) -> Message | None:
         """Count the click, wake the story, and ask for the reason of a denial."""
-        person, again = actor.person, False
+        person, again, cover = actor.person, False, Cover()
+        if approve:
+            cover = await self._services.authorizer.cover(record.request)
+        if cover.refusal and _would_decide(record, actor.user_id):
+            return await self._uncovered(actor, record, cover.refusal)
         for cast in record.votes:  # who has voted by another id of his votes by that
             if await self._services.authorizer.same(actor.user_id, cast.user_id):
                 person, again = replace(person, user_id=cast.user_id), cast.approve
         record = await self._services.ledger.vote(
-            record.request.id, person, approve=approve, delivery=_delivery(actor, body)
+            record.request.id,
+            person,
+            approve=approve,
+            delivery=_delivery(actor, body),
+            beside=cover.note,
         )
         self._restarts.wake(record.request.speaks)
         if not approve:
@@ -145,6 +154,22 @@ class ApprovalButtons:
         if record.state is State.PENDING:
             return replies.decided(record, person.user_id if again else "")
         return None
+
+    async def _uncovered(
+        self, actor: Actor, record: Record, refusal: Decision
+    ) -> Message:
+        """Refuse the vote that would decide; who asked is not known to be on call.
+
+        Once his shift has ended, so has the request: who is on call now asks anew.
+        """
+        if not refusal.doubt:
+            ledger = self._services.ledger
+            for one in await ledger.batch(record.request.batch) or [record]:
+                if one.state is State.PENDING:
+                    why = refusal.why
+                    await ledger.move(one.request.id, State.VOIDED, detail=why)
+            self._restarts.wake(record.request.speaks)
+        return await self._refuse(actor, record, refusal)
 
     async def _ask_why(self, record: Record, trigger_id: str) -> None:
         """Open the dialog for a reason; the denial stands without it."""
@@ -198,6 +223,13 @@ class ApprovalButtons:
         entry = entry_of(record.request, "click refused", detail=decision.why)
         await self._refusals.note(actor, decision, "click", entry)
         return replies.click_refused(decision)
+
+
+def _would_decide(record: Record, user_id: str) -> bool:
+    """Say whether one more approval, by *user_id*, is enough."""
+    approval = record.request.approval
+    agreed = {vote.user_id for vote in record.votes if vote.approve} | {user_id}
+    return approval is not None and len(agreed) >= approval.needed
 
 
 def _delivery(actor: Actor, body: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from bot.slack.messages import batch_dialog as dialog
 from bot.slack.messages.batch_dialog import Confirmed
 from bot.slack.messages.blocks import View
 from bot.slack.messages.dialogs import REASON
+from bot.slack.messages.queries import outlook, would_ask
 
 
 @attrs.frozen
@@ -60,16 +61,21 @@ class BatchDialog:
         self, actor: Actor, targets: Sequence[Target], asked: Confirmed
     ) -> View:
         """Return the confirmation, with the statuses that are known in time."""
-        outlooks = (
+        asking = (
             self._requests.outlook(actor, target, break_glass=asked.break_glass)
             for target in targets
         )
         statuses, decisions = await asyncio.gather(
-            self._statuses.statuses(targets), asyncio.gather(*outlooks)
+            self._statuses.statuses(targets), asyncio.gather(*asking)
         )
+        outlooks = [
+            (outlook(one), would_ask(await self._requests.would_ask(actor, one)))
+            for one in decisions
+        ]
         return dialog.confirm_view(
             targets,
-            decisions,
+            outlooks,
+            needs_reason=any(one.wants_reason for one in decisions),
             statuses=statuses,
             parallel=self._services.settings().max_parallel,
             asked=asked,

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 HELP_WITHIN_S = 1.0  # what takes longer is left out of it
 QUESTIONS = 20  # of one person within a minute
-ASKS = (words.Status, words.List, words.History, words.Can)
+ASKS = (words.Status, words.List, words.History, words.Can, words.OnCall)
 TOO_MANY = (
     f"You asked more than {QUESTIONS} questions within a minute, so this one was not"
     " looked up: ask it again in a minute."
@@ -109,6 +109,8 @@ class Commands:
                 return await self._batch_dialog.open(actor, trigger_id, command)
             case words.Status() | words.List() | words.History() | words.Can():
                 return await self._tell(actor, command)
+            case words.OnCall():
+                return await self._queries.on_call()
             case words.Cancel():
                 return await self._cancellations.cancel(actor, command)
             case words.Freeze():

@@ -1,7 +1,7 @@
-"""The buttons below what has ended: start it, start it now, restart it anyway.
+"""The buttons that start it, start it now, or restart it anyway.
 
 Each click is a request of who clicked, decided anew like a command; what was asked
-before gives no more than the instance and the reason.
+before gives no more than the instance, the reason and, on a home page, the channel.
 """
 
 from __future__ import annotations
@@ -21,9 +21,16 @@ from bot.listeners.wish import Wish
 from bot.model import Act, Message, Record, State, request_id
 from bot.restarts.services import Services
 from bot.slack.messages import replies
-from bot.slack.messages.buttons import RESTART_ANYWAY, START_NOW
+from bot.slack.messages.buttons import (
+    RESTART_ANYWAY,
+    START_NOW,
+    names_target,
+    target_names,
+)
 
 log = structlog.get_logger()
+
+_START = Wish(wants=Act.START)
 
 
 @attrs.frozen
@@ -50,25 +57,33 @@ class Offers:
 
     async def _answer(self, actor: Actor, action: dict[str, Any]) -> Message:
         """Ask for what the button offers; say what came of it."""
+        value = str(action.get("value") or "")
         try:
-            ended = await self._services.ledger.get(str(action.get("value") or ""))
+            if names_target(value):
+                return await self._ask(actor, *target_names(value), _START)
+            ended = await self._services.ledger.get(value)
             if ended is None:
                 refusal = await self._requests.turned_away(actor)
                 return refusal or replies.unknown_request()
             wish = _wish(ended, str(action.get("action_id") or ""))
-            old = ended.request.target
-            await self._services.names.fresh(old.project)
-            target = self._services.settings().target(old.project, old.instance_id)
-            asked = await self._requests.ask(actor, [target], wish)
+            old, here = ended.request.target, actor.at(ended.request.channel_id)
+            return await self._ask(here, old.project, old.instance_id, wish)
         except UsageError as error:
-            return replies.plain(str(error))
+            refusal = await self._requests.turned_away(actor)
+            return refusal or replies.plain(str(error))
         except BotError as error:
             log.warning("click not answered", error=str(error))
             return replies.plain(
                 f"I could not find that out: {error}", "Nothing was changed."
             )
-        else:
-            return asked.answer
+
+    async def _ask(
+        self, actor: Actor, project: str, instance_id: str, wish: Wish
+    ) -> Message:
+        """Ask for *wish* of an instance; raise UsageError where it has no name now."""
+        await self._services.names.fresh(project)
+        target = self._services.settings().target(project, instance_id)
+        return (await self._requests.ask(actor, [target], wish)).answer
 
 
 def _wish(ended: Record, action_id: str) -> Wish:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from bot.model import Person
 
@@ -33,6 +33,13 @@ class Actor:
     def person(self) -> Person:
         """Who it is, for the trail."""
         return Person(self.user_id, self.team_id)
+
+    def at(self, channel_id: str) -> Self:
+        """Return it as if in a channel, where it is in none, as on a home page."""
+        if self.channel_id:
+            return self
+        private = _is_private(channel_id, "")
+        return replace(self, channel_id=channel_id, private=private)
 
 
 def who_typed(body: Body) -> Actor:

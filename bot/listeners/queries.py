@@ -1,19 +1,22 @@
-"""The private answers to what people ask: status, list, history, can."""
+"""The private answers to what people ask: status, list, history, can, oncall."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from datetime import timedelta
 
 import attrs
 
-from bot.errors import CloudError
+from bot.errors import CloudError, RotaError
 from bot.listeners.freezes import FreezeListeners
 from bot.listeners.payloads import Actor
 from bot.listeners.status_cache import StatusCache
 from bot.model import (
     Decision,
+    Duty,
     Instance,
+    Kind,
     Message,
     Record,
     StatusClass,
@@ -24,7 +27,7 @@ from bot.model import (
 from bot.policy import Question
 from bot.restarts.services import Services
 from bot.slack import command as words
-from bot.slack.messages import queries
+from bot.slack.messages import oncall, queries
 from bot.slack.messages.formatting import mention
 
 AT_ONCE = 5  # reads of instances for one list
@@ -67,7 +70,8 @@ class QueryListeners:
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def row(target: Target) -> queries.Row:
-            async with gate:
+            listed = target.kind is Kind.NOTEBOOK  # by one list, asked for together
+            async with nullcontext() if listed else gate:
                 instance, problem = await self._read(target)
             down = await self._down(target, instance)
             return queries.Row(target, instance, problem, down)
@@ -110,6 +114,19 @@ class QueryListeners:
             person=mention(user_id),
             approvers=await self._approvers(decision),
         )
+
+    async def on_call(self) -> Message:
+        """Return who is on call on each line; one that cannot be read says so."""
+        lines = self._services.rotas.lines
+        found = await asyncio.gather(*map(self._duty, lines))
+        return oncall.lines(dict(zip(lines, found, strict=True)))
+
+    async def _duty(self, line: str) -> Duty | str:
+        """Return who is on call, or the sentence that says why it is not known."""
+        try:
+            return await self._services.rotas.now(line)
+        except RotaError as error:
+            return str(error)
 
     async def _down(self, target: Target, now: Instance | None) -> Record | None:
         """Return the request that has left it down, unless it is seen up."""

@@ -177,7 +177,7 @@ class RequestListeners:
             self._refusals.count(request.user_id, decision)
             self._services.metrics.requests.labels(str(State.REFUSED)).inc(news)
         if len(denied) + rest == 1:
-            return replies.refusal(decision, request.target)
+            return replies.refusal(decision, request.target, verb=request.wants)
         named = [
             (request.target.instance, f"{decision.why} {decision.remedy}".strip())
             for request, decision in denied
@@ -264,6 +264,15 @@ class RequestListeners:
             )
         )
 
+    async def would_ask(self, actor: Actor, decision: Decision) -> list[str]:
+        """Return the mentions of who would be asked now to approve a request."""
+        approval = decision.approval
+        if approval is None or decision.verdict is not Verdict.ASK:
+            return []
+        return await self._services.authorizer.mentions(
+            approval.notified, decision.pinned, but=actor.user_id
+        )
+
 
 def _unknown(error: Exception) -> Decision:
     """Refuse somebody of whom Slack did not tell who he is, for *error*."""
@@ -307,7 +316,7 @@ def _answer(record: Record, hosts: Sequence[Record]) -> Message:
     request = record.request
     if record.state is State.REFUSED:
         said = Decision(Verdict.DENY, record.detail, rule=request.rule)
-        return replies.refusal(said, request.target)
+        return replies.refusal(said, request.target, verb=request.wants)
     return replies.joined_already(hosts[0]) if hosts else replies.accepted(record)
 
 

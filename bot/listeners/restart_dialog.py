@@ -10,19 +10,19 @@ import attrs
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.errors import BotError, SlackError, UsageError
+from bot.errors import BotError, LedgerError, SlackError, UsageError
 from bot.listeners.payloads import Actor, who_clicked, who_submitted
 from bot.listeners.requests import DECIDE_WITHIN_S, RequestListeners
 from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.listeners.wish import Wish
-from bot.model import Kind, Target
+from bot.model import Kind, KnownAlert, Target
 from bot.restarts.services import Services
 from bot.slack import command as words
-from bot.slack.messages import dialogs, queries, replies
-from bot.slack.messages.blocks import View
-from bot.slack.messages.buttons import target_names
+from bot.slack.messages import alerts, dialogs, queries, replies
+from bot.slack.messages.blocks import Part, View
+from bot.slack.messages.buttons import alert_of, target_names
 from bot.slack.messages.dialogs import Opened, opened
 
 log = structlog.get_logger()
@@ -40,28 +40,38 @@ class RestartDialog:
     _tasks: Tasks
     _statuses: StatusCache
 
-    async def open(self, actor: Actor, trigger_id: str, command: words.Restart) -> None:
-        """Open the dialog with what was typed already; the trigger lives 3 s."""
+    async def open(
+        self, actor: Actor, trigger_id: str, command: words.Restart, alert: str = ""
+    ) -> None:
+        """Open the dialog with what was typed already; the trigger lives 3 s.
+
+        *alert* is the one from whose card it is opened.
+        """
         settings = self._services.settings()
         project = command.project
         if project and project not in settings.projects:
             project = settings.project(project)
         fields = dialogs.Filled(project, command.instance, command.reason)
         where = Opened(
-            actor.channel_id, actor.thread_ts, command.break_glass, actor.private
+            actor.channel_id,
+            actor.thread_ts,
+            command.break_glass,
+            actor.private,
+            alert,
         )
         view = await self._view(actor, fields, where)
         await self._services.slack.open_view(trigger_id, view)
 
     async def on_button(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Open the dialog for the instance of a list's button."""
+        """Open the dialog for the instance of a button, of a list or of an alert."""
         await ack()
         self._tasks.start(self._open_for_button(body), "dialog")
 
     async def _open_for_button(self, body: dict[str, Any]) -> None:
         actor = who_clicked(body)
+        value = str(body["actions"][0].get("value"))
         try:
-            project, instance = target_names(str(body["actions"][0].get("value")))
+            project, instance = target_names(value)
             await self._services.names.fresh(project)
             target = self._services.settings().target(project, instance)
         except UsageError as error:
@@ -69,8 +79,22 @@ class RestartDialog:
             mistake = refusal or replies.plain(str(error))
             await self._responses.whisper(actor, mistake)
             return
-        command = words.Restart(project=project, instance=target.instance)
-        await self._open(actor, str(body["trigger_id"]), command)
+        alert = await self._alert(alert_of(value))
+        command = words.Restart(
+            project=project,
+            instance=target.instance,
+            reason=alerts.reason(alert) if alert else "",
+        )
+        trigger_id = str(body["trigger_id"])
+        await self._open(actor, trigger_id, command, alert.id if alert else "")
+
+    async def _alert(self, alert_id: str) -> KnownAlert | None:
+        """Return the alert from whose card somebody asks; he may ask without it."""
+        try:
+            return await self._services.ledger.alert(alert_id) if alert_id else None
+        except LedgerError as error:
+            log.warning("the alert of a card is not known", error=str(error))
+            return None
 
     async def on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Open the dialog from a shortcut; one on a message answers in its thread."""
@@ -87,13 +111,13 @@ class RestartDialog:
         await self._open(actor, str(body["trigger_id"]), command)
 
     async def _open(
-        self, actor: Actor, trigger_id: str, command: words.Restart
+        self, actor: Actor, trigger_id: str, command: words.Restart, alert: str = ""
     ) -> None:
         """Open the dialog, but not for somebody whom no rule can let in."""
         try:
             refusal = await self._requests.turned_away(actor)
             if refusal is None:
-                await self.open(actor, trigger_id, command)
+                await self.open(actor, trigger_id, command, alert)
                 return
         except BotError as error:
             refusal = replies.plain(str(error))
@@ -170,13 +194,17 @@ class RestartDialog:
         except UsageError as error:
             block = dialogs.instance_block(fields.project)
             return Submitted.wrong(block, str(error))
-        wish = Wish(reason=fields.reason, break_glass=opened(view).break_glass)
+        where = opened(view)
+        wish = Wish(
+            reason=fields.reason, break_glass=where.break_glass, alert=where.alert
+        )
         return await self._requests.ask(actor, [target], wish, in_dialog=True)
 
     async def _view(self, actor: Actor, fields: dialogs.Filled, where: Opened) -> View:
         """Return the dialog with the rule that will decide as its hint."""
         settings, instance = self._services.settings(), fields.instance
-        hint, required = "", False
+        hint: tuple[Part, ...] = ()
+        required = False
         own = settings.projects.get(fields.project)
         kind = own.kind if own else Kind.STUDIO
         if fields.project and instance:
@@ -187,9 +215,11 @@ class RestartDialog:
                     actor, target, break_glass=where.break_glass
                 )
             except BotError as error:
-                hint, instance = str(error), ""
+                hint, instance = dialogs.hints(str(error)), ""
             else:
-                hint = queries.outlook(decision)
+                asked = await self._requests.would_ask(actor, decision)
+                said = queries.outlook(decision)
+                hint = dialogs.hints(said, queries.would_ask(asked))
                 required = decision.wants_reason
         return dialogs.restart_view(
             sorted(settings.projects),

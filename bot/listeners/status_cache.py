@@ -50,7 +50,9 @@ class StatusCache:
                 return known
             self._raise_fresh(target.key)
             try:
-                instance = await self._services.cloud.read(target, rank=Rank.QUESTION)
+                instance = await self._services.cloud.read(
+                    target, rank=Rank.QUESTION, shared=True
+                )
             except CloudError as error:
                 self._problems[target.key] = self._clock(), error
                 raise

@@ -12,7 +12,8 @@ class Wish:
     """A restart or a start (*wants*), why, and how far it may go.
 
     *go_on*: the others are restarted even if one fails. *anyway*: though the machine
-    type is sold out. *urgent*: starts one that a restart has left down.
+    type is sold out. *urgent*: starts one that a restart has left down. *alert*: the
+    alert from whose card it is asked for.
     """
 
     reason: str = ""
@@ -21,3 +22,4 @@ class Wish:
     wants: Act = Act.RESTART
     anyway: bool = False
     urgent: bool = False
+    alert: str = ""

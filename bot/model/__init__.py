@@ -1,6 +1,15 @@
 """The nouns of the bot, frozen and without I/O; every other module speaks in them."""
 
+from bot.model.alert import (
+    Aftermath,
+    Alert,
+    AlertCard,
+    KnownAlert,
+    Sender,
+    aftermath,
+)
 from bot.model.duration import Seconds, seconds, utc
+from bot.model.duty import Duty, OnCallPerson
 from bot.model.freeze import EVERYTHING, Freeze, frozen_by
 from bot.model.instance import (
     HOPELESS,
@@ -20,7 +29,14 @@ from bot.model.instance import (
 )
 from bot.model.message import Message
 from bot.model.person import Person
-from bot.model.plan import REPEATABLE, can_start, gives_back, is_stopping, plan_of
+from bot.model.plan import (
+    REPEATABLE,
+    can_start,
+    gives_back,
+    is_starting,
+    is_stopping,
+    plan_of,
+)
 from bot.model.request import (
     ENDS,
     REASON_LIMIT,
@@ -51,25 +67,33 @@ __all__ = [
     "TRANSITIONS",
     "UNDER_WAY",
     "Act",
+    "Aftermath",
+    "Alert",
+    "AlertCard",
     "Answer",
     "Approval",
     "AutoStop",
     "Decision",
+    "Duty",
     "Freeze",
     "Instance",
     "Kind",
+    "KnownAlert",
     "Lease",
     "Message",
+    "OnCallPerson",
     "Person",
     "Record",
     "Request",
     "Rule",
     "Seconds",
+    "Sender",
     "State",
     "StatusClass",
     "Target",
     "Verdict",
     "Vote",
+    "aftermath",
     "asked_of",
     "can_start",
     "canonical",
@@ -77,6 +101,7 @@ __all__ = [
     "digest",
     "frozen_by",
     "gives_back",
+    "is_starting",
     "is_stopping",
     "may_move",
     "plan_of",

@@ -39,3 +39,17 @@ def can_start(status: str) -> bool:
 def is_stopping(status: str) -> bool:
     """Say whether an instance is on its way down."""
     return status.upper() == "STOPPING"
+
+
+def is_starting(status: str) -> bool:
+    """Say whether an instance is on its way up.
+
+    Others are as busy, and say nothing of that: one whose image is being saved runs.
+    """
+    return status.upper() in _STARTING
+
+
+_STARTING = frozenset(
+    {"STARTING", "START_QUEUING", "INIT", "CREATING", "CREATE_QUEUING"}
+    | {"REBOOTING", "RESTARTING"}
+)

@@ -71,7 +71,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
                 State.VOIDED,
             }
         ),
-        State.APPROVED: _ACTS,
+        # Back, where somebody who approved it has lost the right to.
+        State.APPROVED: _ACTS | {State.PENDING},
         State.RESTARTING: _ENDS_OF_WATCH | {State.FOLLOWING, State.REFUSED},
         State.FOLLOWING: _ENDS_OF_WATCH,
     }
@@ -106,6 +107,7 @@ class Request:
     wants: Act = Act.RESTART  # or START
     anyway: bool = False  # though its machine type is sold out
     urgent: bool = False  # starts one that we have left down: "Start now"
+    alert: str = ""  # the alert from whose card it was asked for
 
     @property
     def passes_freezes(self) -> bool:
@@ -116,6 +118,10 @@ class Request:
     def plan(self) -> tuple[Act, ...]:
         """The acts that it takes, in their order."""
         return plan_of(self.target.kind, self.wants)
+
+    def age_s(self, now: datetime) -> float:
+        """Return the seconds since it was asked for."""
+        return (now - self.asked_at).total_seconds()
 
     @property
     def speaks(self) -> str:
@@ -150,7 +156,10 @@ class Request:
         """Return it as plain JSON values."""
         data = asdict(replace(self, approval=None))
         data["asked_at"] = self.asked_at.isoformat()
-        data["approval"] = self.approval and self.approval.model_dump(mode="json")
+        approval = self.approval
+        data["approval"] = approval and approval.model_dump(
+            mode="json", exclude=approval.unused
+        )
         return {
             # A replica of the version before does not know what came later.
             name: value
@@ -177,7 +186,7 @@ class Request:
 
 
 _LATER: Mapping[str, Any] = MappingProxyType(
-    {"passes": "", "wants": Act.RESTART, "anyway": False, "urgent": False}
+    {"passes": "", "wants": Act.RESTART, "anyway": False, "urgent": False, "alert": ""}
 )
 
 
@@ -201,6 +210,7 @@ class Record:
     request: Request
     state: State
     votes: tuple[Vote, ...] = ()
+    taken_off: tuple[Vote, ...] = ()  # approvals that count no more; why is their note
     card_ts: str = ""  # the approval request's message
     message_ts: str = ""  # the transition's message
     previous: str = ""  # the cloud's words for the transition

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +31,8 @@ from bot.model.window import Window, windows_of
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 USER_ID = re.compile(r"[UW][A-Z0-9]+")
-_REFERENCE = re.compile(r"[UWS][A-Z0-9]+|@[\w.-]{1,80}|\*")
+_ON_CALL = re.compile(r"oncall:(\w[\w.-]{0,63})")
+_REFERENCE = re.compile(rf"[UWS][A-Z0-9]+|@[\w.-]{{1,80}}|\*|{_ON_CALL.pattern}")
 CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
 
@@ -39,15 +40,22 @@ CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
 
 def _reference(text: str) -> str:
-    """Check a mention of people: a user, a user group, or everybody."""
+    """Check a mention of people: a user, a user group, who is on call, everybody."""
     if not _REFERENCE.fullmatch(text):
         handle = f"@{text}"
         near = f'; did you mean "{handle}"?' if _REFERENCE.fullmatch(handle) else ""
         raise ValueError(
             "names nobody; write a user id (U… or W…), the id (S…) or @handle of a"
-            f' user group, or "*" for every full member{near}'
+            ' user group, "oncall:" and the name of a line, or "*" for every full'
+            f" member{near}"
         )
     return text
+
+
+def line_of(reference: str) -> str:
+    """Return which line's people on call *reference* means, "" for all others."""
+    found = _ON_CALL.fullmatch(reference)
+    return found[1] if found else ""
 
 
 def _channel(text: str) -> str:
@@ -83,7 +91,7 @@ def _some(items: tuple[str, ...]) -> tuple[str, ...]:
 _AsTuple = Field(strict=False)  # TOML and JSON have lists
 _Some = AfterValidator(_some)
 _Reference = Annotated[str, AfterValidator(_reference)]
-# Whom a list of the file names: users, user groups, everybody.
+# Whom a list of the file names: users, user groups, lines of on-call, everybody.
 References = Annotated[tuple[_Reference, ...], _AsTuple]
 _Channel = Annotated[str, AfterValidator(_channel)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
@@ -94,24 +102,85 @@ _When = Annotated[str, AfterValidator(_when)]
 # --- rules ----------------------------------------------------------------------------
 
 
+class Stage(BaseModel):
+    """The next line: who may approve as well, and is mentioned, *after* so long."""
+
+    model_config = _STRICT
+
+    after: Seconds
+    by: Annotated[tuple[_Reference, ...], _AsTuple, _Some]
+
+
 class Approval(BaseModel):
-    """Who else has to agree: *needed* different people out of *by* within *expires*."""
+    """Who else has to agree: *needed* different people out of *by* within *expires*.
+
+    *notify* is who is mentioned, None: *by*. *then* are the next lines, in time.
+    """
 
     model_config = _STRICT
 
     by: Annotated[tuple[_Reference, ...], _AsTuple, _Some]
+    then: Annotated[tuple[Stage, ...], _AsTuple] = ()
     needed: Annotated[int, Field(ge=1)] = 1
     expires: Seconds = 1800.0
     break_glass: Annotated[tuple[_Reference, ...], _AsTuple] = ()
+    notify: Annotated[tuple[_Reference, ...], _AsTuple, _Some] | None = None
 
     @field_validator("needed")
     @classmethod
     def _enough(cls, needed: int, info: ValidationInfo) -> int:
-        """Refuse more people than *by* names; of a group nobody knows here."""
-        by = set(info.data.get("by", ()))
-        if by and all(map(USER_ID.fullmatch, by)) and needed > len(by):
-            raise ValueError(f"is {needed}, but approval.by names only {len(by)}")
+        """Refuse more people than are named; of a group nobody knows here."""
+        by, then = info.data.get("by", ()), info.data.get("then", ())
+        people = {*by, *(entry for stage in then for entry in stage.by)}
+        if by and all(map(USER_ID.fullmatch, people)) and needed > len(people):
+            named = "approval.by names" if not then else "approval.by and then name"
+            raise ValueError(f"is {needed}, but {named} only {len(people)}")
         return needed
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        """Refuse a next line that would never be asked, or not in its turn."""
+        before = 0.0
+        for number, stage in enumerate(self.then):
+            if stage.after <= before and number:
+                raise ValueError(
+                    f"then[{number}].after must be later than the one before"
+                )
+            if stage.after >= self.expires:
+                raise ValueError(
+                    f"then[{number}].after comes too late: the request has expired"
+                    " by then, so raise expires or lower it"
+                )
+            before = stage.after
+        return self
+
+    @property
+    def later(self) -> tuple[str, ...]:
+        """Whom the next lines name."""
+        return tuple(entry for stage in self.then for entry in stage.by)
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Who may approve sooner or later, each entry once."""
+        return tuple(dict.fromkeys((*self.by, *self.later)))
+
+    @property
+    def notified(self) -> tuple[str, ...]:
+        """Who is mentioned when approval is asked for."""
+        return self.by if self.notify is None else self.notify
+
+    def after(self, age_s: float) -> Self:
+        """Return it as it is *age_s* seconds after the ask: *by* is who may approve."""
+        due = (
+            entry for stage in self.then if stage.after <= age_s for entry in stage.by
+        )
+        by = tuple(dict.fromkeys((*self.by, *due)))
+        return self.model_copy(update={"by": by})
+
+    @property
+    def unused(self) -> set[str]:
+        """What came later and says nothing here: it is left out where it is kept."""
+        return {name for name in ("then", "notify") if not getattr(self, name)}
 
 
 class Rule(BaseModel):
@@ -159,7 +228,9 @@ class Rule(BaseModel):
         What came later and is not used leaves them as they were: a request that waits
         while the bot is replaced was decided by the same rule.
         """
-        unused = {"when"} if self.when is None else None
+        unused: dict[str, Any] = {"when": True} if self.when is None else {}
+        if self.approval is not None:
+            unused["approval"] = self.approval.unused
         written = self.model_dump_json(exclude=unused)
         return hashlib.sha256(written.encode()).hexdigest()[:12]
 
@@ -203,3 +274,4 @@ class Decision:
     passes: str = ""
     until: datetime | None = None
     pinned: tuple[tuple[str, str], ...] = ()
+    doubt: bool = False  # who is on call could not be read, which may pass

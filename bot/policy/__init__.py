@@ -5,13 +5,14 @@ can be shown to the person and to whoever asks about the person.
 """
 
 from bot.policy.approvers import approvers, may_approve
-from bot.policy.decision import decide, who_may
+from bot.policy.decision import decide, lines_about, who_may
 from bot.policy.question import Facts, Question
 from bot.policy.rule_outcome import explained
 from bot.policy.subjects import (
     EVERYBODY,
     Groups,
     is_group,
+    lines,
     members,
     outsider,
     references,
@@ -27,6 +28,8 @@ __all__ = [
     "decide",
     "explained",
     "is_group",
+    "lines",
+    "lines_about",
     "may_approve",
     "may_freeze",
     "members",

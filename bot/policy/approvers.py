@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.model import Approval, Decision, Person, Verdict
+from bot.model.rule import USER_ID
 from bot.policy.subjects import (
     EVERYBODY,
-    MEND_GROUP,
     Groups,
-    closed_group,
+    closed,
     in_words,
-    is_group,
     lists,
     members,
     outsider,
@@ -30,7 +29,7 @@ def may_approve(
 
     Raises the SlackError of a group that it hangs on and that cannot be read now.
     """
-    by = in_words(approval.by)
+    by = in_words(approval.by, groups)
     if refusal := outsider(person, home_team):
         return refusal
     if requester_id in person.ids:
@@ -41,8 +40,9 @@ def may_approve(
         )
     if lists(approval.by, person.ids, groups):
         return Decision(Verdict.ALLOW, f"Approvers are {by}.")
-    if closed := closed_group(approval.by, groups, "the list of approvers"):
-        return Decision(Verdict.DENY, closed, MEND_GROUP)
+    listed = "the list of approvers"
+    if shut := closed(approval.by, groups, listed, approval.break_glass):
+        return shut.refusal()
     return Decision(
         Verdict.DENY,
         f"This may be approved by {by} only.",
@@ -59,7 +59,7 @@ def approvers(
     """
     if EVERYBODY in approval.by:
         return None
-    people = {entry for entry in approval.by if not is_group(entry)}
+    people = set(filter(USER_ID.fullmatch, approval.by))
     return frozenset(
         people.union(*(members(groups, entry) for entry in approval.by))
     ) - frozenset(requester_ids)

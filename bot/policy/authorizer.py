@@ -15,17 +15,19 @@ import attrs
 
 from bot.cloud import Cloud, Rank
 from bot.config import Settings
-from bot.errors import CloudError, UsageError
+from bot.errors import CloudError, RotaError, UsageError
 from bot.ledger import Ledger
 from bot.model import (
     Approval,
     Decision,
+    Duty,
     Instance,
     Person,
     Request,
     Target,
     Verdict,
 )
+from bot.oncall import Rotas
 from bot.policy import (
     Facts,
     Groups,
@@ -33,6 +35,8 @@ from bot.policy import (
     approvers,
     decide,
     is_group,
+    lines,
+    lines_about,
     may_approve,
     may_freeze,
     not_now,
@@ -40,6 +44,14 @@ from bot.policy import (
     references,
     who_may,
 )
+from bot.policy.cover import Cover, cover
+from bot.policy.duties import (
+    CLICK_WITHIN_S,
+    COMMAND_WITHIN_S,
+    STEP_WITHIN_S,
+    Duties,
+)
+from bot.slack.messages.duty import on_call
 from bot.slack.messages.formatting import mention
 from bot.slack.users import Users
 
@@ -60,8 +72,13 @@ class Authorizer:
     _ledger: Ledger
     _cloud: Cloud
     _home_team: str
+    _rotas: Rotas = attrs.field(factory=Rotas)
     _now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _names: dict[str, str] = attrs.field(factory=dict, init=False)
+    _duties: Duties = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Duties(self._rotas), takes_self=True),
+    )
     _nameless: dict[str, datetime] = attrs.field(factory=dict, init=False)
 
     def saw(self, target: Target, instance: Instance) -> None:
@@ -75,27 +92,36 @@ class Authorizer:
         fresh: bool = False,
         but: str = "",
         ask_cloud: bool = True,
+        covered: str = "",
     ) -> Decision:
         """Answer *question*; *but* is the request that asks, *fresh* reads Slack anew.
 
         Without *ask_cloud* an instance's name there counts only if it is known already.
+        Who is on call is read anew for every act; of the line *covered* the person is
+        known to have been when it counted.
 
         Raises SlackError when Slack does not say who somebody is, LedgerError when the
         record cannot be asked: nobody gets past either.
         """
         rules, target = self._settings().rules, self._as_configured(question.target)
         rank = Rank.QUESTION if question.reason is None else Rank.RESTART
-        person, groups, last, name, freezes = await asyncio.gather(
+        person, groups, duties, last, name, freezes = await asyncio.gather(
             self._users.person(question.user_id, team_id=question.team_id, fresh=fresh),
             self._users.groups(references(rules), fresh=fresh),
+            self._duties.read(
+                lines_about(rules, target, self._names.get(target.key)),
+                live=question.reason is not None,
+                within_s=STEP_WITHIN_S if fresh else COMMAND_WITHIN_S,
+            ),
             self._ledger.last_restart(target.key, but=but),
             self._name(target, rank if ask_cloud else None),
             self._ledger.frozen(),
         )
+        held = {covered: person.ids} if covered else {}
         facts = Facts(
             person=person,
             home_team=self._home_team,
-            groups=groups,
+            groups={**groups, **duties, **held},
             name=name,
             last_restart=last.sent_at if last else None,
             now=self._now(),
@@ -112,7 +138,7 @@ class Authorizer:
 
         A handle may be given to another group while the request waits.
         """
-        handles = sorted({ref for ref in approval.by if ref.startswith("@")})
+        handles = sorted({r for r in approval.everybody if r.startswith("@")})
         return tuple([(ref, await self._users.group_id(ref) or "") for ref in handles])
 
     def _as_configured(self, target: Target) -> Target:
@@ -145,30 +171,26 @@ class Authorizer:
         (decision,) = (await self._verdicts(request, {user_id: team_id})).values()
         return decision
 
-    async def agreeing(
+    async def verdicts(
         self, request: Request, user_ids: Iterable[str]
-    ) -> frozenset[str]:
-        """Return, each once, those of *user_ids* whose approval counts now.
+    ) -> dict[Person, Decision]:
+        """Return whether the approval of each of *user_ids* counts now.
 
         All is read anew, their groups in one call. Raises SlackError as ``decide``.
         """
         people = dict.fromkeys(user_ids, request.team_id)
-        verdicts = await self._verdicts(request, people) if people else {}
-        return frozenset(
-            who.identity
-            for who, one in verdicts.items()
-            if one.verdict is Verdict.ALLOW
-        )
+        return await self._verdicts(request, people, STEP_WITHIN_S) if people else {}
 
     async def _verdicts(
-        self, request: Request, people: Mapping[str, str]
+        self,
+        request: Request,
+        people: Mapping[str, str],
+        within_s: float = CLICK_WITHIN_S,
     ) -> dict[Person, Decision]:
         """Return whether each of *people* (user id to team) may approve *request*."""
-        approval = request.approval
-        if approval is None:
-            raise AssertionError("nobody has to approve that")
+        approval = self._now_of(request)
         groups, requester, asked = await asyncio.gather(
-            self._groups(approval, request.pinned, fresh=True),
+            self._people(approval.by, request.pinned, fresh=True, within_s=within_s),
             self._users.person(request.user_id, team_id=request.team_id),
             asyncio.gather(
                 *(
@@ -209,42 +231,102 @@ class Authorizer:
         by = self._settings().freeze.by
         person, groups = await asyncio.gather(
             self._users.person(user_id, team_id=team_id, fresh=True),
-            self._users.groups(filter(is_group, by), fresh=True),
+            self._people(by, fresh=True, within_s=COMMAND_WITHIN_S),
         )
         return may_freeze(by, person=person, home_team=self._home_team, groups=groups)
+
+    async def cover(self, request: Request) -> Cover:
+        """Return by which line the requester is on call now, if he needs one.
+
+        Raises SlackError as ``decide``.
+        """
+        rule = next((r for r in self._settings().rules if r.name == request.rule), None)
+        if rule is None or not lines([rule]):
+            return Cover()
+        person, groups = await asyncio.gather(
+            self._users.person(request.user_id, team_id=request.team_id),
+            self._people(rule.who, fresh=True, within_s=CLICK_WITHIN_S),
+        )
+        return cover(rule, person, groups)
+
+    def _now_of(self, request: Request) -> Approval:
+        """Return the approval that *request* needs, as it is by now."""
+        if request.approval is None:
+            raise AssertionError("nobody has to approve that")
+        return request.approval.after(request.age_s(self._now()))
+
+    async def may_still(self, request: Request) -> frozenset[str] | None:
+        """Return who could approve *request* now, as far as was read lately.
+
+        As user ids; None means every full member.
+        """
+        return await self.approvers(
+            self._now_of(request),
+            requester_id=request.user_id,
+            pinned=request.pinned,
+        )
 
     async def approvers(
         self, approval: Approval, *, requester_id: str, pinned: Pinned = ()
     ) -> frozenset[str] | None:
         """Return who could approve, as user ids; None means every full member."""
         groups, requester = await asyncio.gather(
-            self._groups(approval, pinned), self._users.person(requester_id)
+            self._people(approval.by, pinned), self._users.person(requester_id)
         )
         return approvers(approval, requester_ids=requester.ids, groups=groups)
 
-    async def _groups(
-        self, approval: Approval, pinned: Pinned, *, fresh: bool = False
+    async def _people(
+        self,
+        entries: Sequence[str],
+        pinned: Pinned = (),
+        *,
+        fresh: bool = False,
+        within_s: float = COMMAND_WITHIN_S,
     ) -> Groups:
-        """Return the groups that *approval* names, by the ids that were *pinned*."""
+        """Return who is in the groups, by the ids that were *pinned*, and on call."""
         ids = dict(pinned)
-        named = {
-            ref: ids.get(ref, ref) for ref in approval.by if ref.startswith(("@", "S"))
-        }
-        found = await self._users.groups(named.values(), fresh=fresh)
-        return {ref: found[group] for ref, group in named.items()}
+        named = {ref: ids.get(ref, ref) for ref in entries if is_group(ref)}
+        found, duties = await asyncio.gather(
+            self._users.groups(named.values(), fresh=fresh),
+            self._duties.read(entries, live=fresh, within_s=within_s),
+        )
+        return {**{ref: found[group] for ref, group in named.items()}, **duties}
 
     async def mentions(
-        self, references: Sequence[str], pinned: Pinned = ()
+        self, references: Sequence[str], pinned: Pinned = (), *, but: str = ""
     ) -> list[str]:
-        """Return *references* as written in a rule (users, groups, "*") as mentions."""
+        """Return *references* as written in a rule (users, groups, "*") as mentions.
+
+        Of a line it is who is on call, leaving out the user *but*.
+        """
         known = dict(pinned)
-        ids = [
-            known.get(ref) or await self._users.group_id(ref) or ref
-            if ref.startswith("@")
-            else ref
-            for ref in references
-        ]
-        return [mention(one) for one in ids]
+        duties = await self._duties.read(
+            references, live=False, within_s=COMMAND_WITHIN_S
+        )
+        ready: list[str] = []
+        for ref in references:
+            if ref in duties:
+                ready += on_call(ref, duties[ref], but)
+            elif ref.startswith("@"):
+                group = known.get(ref) or await self._users.group_id(ref)
+                ready.append(mention(group or ref))
+            else:
+                ready.append(mention(ref))
+        return ready
+
+    async def on_call_now(self, line: str) -> Duty | RotaError:
+        """Return who is on call by *line*, as a rule names it, or why nobody knows."""
+        read = await self._duties.read([line], live=True, within_s=STEP_WITHIN_S)
+        return read[line]
+
+    async def asked(self, request: Request) -> list[str]:
+        """Return the mentions of those who are asked to approve *request* by now."""
+        if request.approval is None:
+            return []
+        by = self._now_of(request).by
+        later = tuple(ref for ref in by if ref not in request.approval.by)
+        notified = (*request.approval.notified, *later)
+        return await self.mentions(notified, request.pinned, but=request.user_id)
 
     async def told_of_break_glass(self, request: Request) -> list[str]:
         """Return the mentions of those who must know of a break-glass restart."""

@@ -10,10 +10,10 @@ from bot.model import Decision, Rule, Target, Verdict
 from bot.policy.question import Facts, Question
 from bot.policy.rule_outcome import MEND_RULES, Case, ruling
 from bot.policy.subjects import (
-    MEND_GROUP,
-    closed_group,
+    closed,
     concerns,
     in_words,
+    lines,
     outsider,
 )
 from bot.policy.timing import holds, shut, within_freezes
@@ -35,7 +35,7 @@ def decide(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
 def _ruled(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
     """Return what the first rule that matches says, or why none does."""
     target, name, groups = question.target, facts.name, facts.groups
-    closed: list[Rule] = []
+    out_of_time: list[Rule] = []
     for rule in rules:
         if not (covers(rule, target, name) and here(rule, question.channel_id)):
             continue
@@ -44,32 +44,34 @@ def _ruled(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
             if not rule.deny and (
                 concerns(rule, facts.person.ids, groups) or case.breaks_glass
             ):
-                closed.append(rule)
+                out_of_time.append(rule)
             continue
         if concerns(rule, facts.person.ids, groups) or case.breaks_glass:
             decision = ruling(case)
-            if rule.deny and closed:  # who is banned here may at other times
-                return replace(decision, remedy=shut(closed, facts.now).why)
+            if rule.deny and out_of_time:  # who is banned here may at other times
+                return replace(decision, remedy=shut(out_of_time, facts.now).why)
             return decision
-        if unread := closed_group(rule.who, groups, case.named):
-            return case.refused(unread, MEND_GROUP)
-    if closed:
-        return shut(closed, facts.now)
-    return _uncovered(rules, target, name)
+        glass = rule.approval.break_glass if rule.approval else ()
+        if unread := closed(rule.who, groups, case.named, glass):
+            return case.refused(unread.why, unread.remedy, doubt=unread.doubt)
+    if out_of_time:
+        return shut(out_of_time, facts.now)
+    return _uncovered(rules, question, facts)
 
 
-def _uncovered(rules: Iterable[Rule], target: Target, name: str | None) -> Decision:
+def _uncovered(rules: Iterable[Rule], question: Question, facts: Facts) -> Decision:
     """Refuse because no rule matched, and say which rules are about the target."""
+    target, verb = question.target, question.verb
     hints = [
-        f"Rule “{rule.name}” lets {in_words(rule.who)} restart it"
+        f"Rule “{rule.name}” lets {in_words(rule.who, facts.groups)} {verb} it"
         + (f" in {in_words(rule.channels)}" if rule.channels else "")
         + (f", {rule.when}." if rule.when else ".")
         for rule in rules
-        if not rule.deny and covers(rule, target, name)
+        if not rule.deny and covers(rule, target, facts.name)
     ]
     return Decision(
         Verdict.DENY,
-        f"No rule allows this restart of {target.instance} in {target.project}.",
+        f"No rule allows this {verb} of {target.instance} in {target.project}.",
         " ".join(hints[:_SHOWN_RULES]) or f"No rule lets anybody. {MEND_RULES}",
     )
 
@@ -85,6 +87,21 @@ def who_may(rules: Iterable[Rule], target: Target, name: str | None) -> tuple[st
         if not rule.deny:
             found |= dict.fromkeys(rule.who)
     return tuple(found)
+
+
+def lines_about(
+    rules: Iterable[Rule], target: Target, name: str | None
+) -> frozenset[str]:
+    """Return the on-call lines of the rules that may be about *target*.
+
+    *name* is the cloud's; where it is not known yet, any pattern may fit it.
+    """
+    return lines(
+        rule
+        for rule in rules
+        if covers(rule, target, name)
+        or (name is None and _fits(rule.projects, target.project))
+    )
 
 
 def covers(rule: Rule, target: Target, name: str | None) -> bool:

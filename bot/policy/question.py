@@ -30,6 +30,11 @@ class Question:
     wants: Act = Act.RESTART
     urgent: bool = False  # starts one that a restart has left down
 
+    @property
+    def verb(self) -> str:
+        """What is asked for, as a verb: "restart" or "start"."""
+        return str(self.wants)
+
     @classmethod
     def of(cls, request: Request) -> Self:
         """Return what a *request* asks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bot.model import Act, Approval, Decision, Rule, Verdict
@@ -12,7 +13,7 @@ from bot.model.wall_clock import shown
 from bot.model.window import closing
 from bot.policy.approvers import approvers
 from bot.policy.question import Facts, Question
-from bot.policy.subjects import MEND_GROUP, closed_group, in_words, lists
+from bot.policy.subjects import MEND_GROUP, closed, in_words, lists
 from bot.policy.timing import closes
 
 MEND_RULES = "Whoever keeps the bot's configuration can change that."
@@ -83,8 +84,12 @@ class Case:
             window=window,
         )
 
-    def refused(self, why: str, remedy: str) -> Decision:
-        return self.decided(Verdict.DENY, why, remedy)
+    def refused(self, why: str, remedy: str, *, doubt: bool = False) -> Decision:
+        return replace(self.decided(Verdict.DENY, why, remedy), doubt=doubt)
+
+    def words(self, entries: Iterable[str]) -> str:
+        """Return *entries* in words, with who is on call now."""
+        return in_words(entries, self.facts.groups)
 
 
 def ruling(case: Case) -> Decision:
@@ -96,7 +101,8 @@ def ruling(case: Case) -> Decision:
         or _cooling(case)
         or _asking(case)
         or case.decided(
-            Verdict.ALLOW, f"{case.named} lets {in_words(case.rule.who)} restart it."
+            Verdict.ALLOW,
+            f"{case.named} lets {case.words(case.rule.who)} {case.question.verb} it.",
         )
     )
 
@@ -104,7 +110,7 @@ def ruling(case: Case) -> Decision:
 def _forbidden(case: Case) -> Decision | None:
     if not case.rule.deny:
         return None
-    why = f"{case.named} forbids restarting {case.instance}."
+    why = f"{case.named} forbids {case.question.verb}ing {case.instance}."
     end = closing(case.rule.windows, case.facts.now) if case.rule.when else None
     if end is None:
         return case.refused(why, MEND_RULES)
@@ -146,17 +152,18 @@ def _broken_glass(case: Case) -> Decision | None:
         return None
     listed = f"the break-glass list of {case.named}"
     if not lists(approval.break_glass, case.ids, case.facts.groups):
+        shut = closed(approval.break_glass, case.facts.groups, listed)
         return case.refused(
-            closed_group(approval.break_glass, case.facts.groups, listed)
-            or f"Break-glass needs a place on {listed}.",
-            f"Without --break-glass, {in_words(approval.by)} can approve it.",
+            shut.why if shut else f"Break-glass needs a place on {listed}.",
+            f"Without --break-glass, {case.words(approval.by)} can approve it.",
+            doubt=shut is not None and shut.doubt,
         )
     if case.reason == "":
         why = f"{case.named} grants break-glass only with a reason."
         return case.refused(why, "Type a reason after the instance.")
     return _unseen(case) or case.decided(
         Verdict.ALLOW,
-        f"{in_words(approval.break_glass)} may break the glass by {case.named}.",
+        f"{case.words(approval.break_glass)} may break the glass by {case.named}.",
         approval=approval,
         break_glass=True,
     )
@@ -197,21 +204,44 @@ def _asking(case: Case) -> Decision | None:
     approval = case.rule.approval
     if approval is None:
         return None
-    could = approvers(approval, requester_ids=case.ids, groups=case.facts.groups)
+    ever = approval.after(math.inf)  # the next lines may be needed
+    could = approvers(ever, requester_ids=case.ids, groups=case.facts.groups)
     if could is not None and len(could) < approval.needed:
-        closed = closed_group(approval.by, case.facts.groups, "the list of approvers")
-        return case.refused(
-            f"{case.named} needs {approval.needed} of {in_words(approval.by)} to"
-            f" approve, and only {len(could)} besides the requester could.",
-            f"{closed} {MEND_GROUP}" if closed else MEND_RULES,
-        )
+        return _too_few(case, ever, len(could))
     return _unseen(case) or case.decided(
         Verdict.ASK,
-        f"{case.named} lets {in_words(case.rule.who)} restart it after"
-        f" {approval.needed} of {in_words(approval.by)} approved.",
-        f"The request waits {_span(approval.expires)} for that.",
+        f"{case.named} lets {case.words(case.rule.who)} {case.question.verb} it after"
+        f" {approval.needed} of {case.words(approval.by)} approved.",
+        " ".join(
+            [f"The request waits {_span(approval.expires)} for that.", *_next(case)]
+        ),
         approval=approval,
     )
+
+
+def _too_few(case: Case, approval: Approval, could: int) -> Decision:
+    """Refuse what could never be approved."""
+    shut = closed(
+        approval.by, case.facts.groups, "the list of approvers", approval.break_glass
+    )
+    needs = (
+        f"{case.named} needs {approval.needed} of {case.words(approval.by)} to approve,"
+        f" and only {could} besides the requester could."
+    )
+    if shut is None:
+        return case.refused(needs, MEND_RULES)
+    if shut.remedy == MEND_GROUP:
+        return case.refused(needs, f"{shut.why} {MEND_GROUP}")
+    why = f"{shut.why} {needs[0].upper()}{needs[1:]}"
+    return case.refused(why, shut.remedy, doubt=shut.doubt)
+
+
+def _next(case: Case) -> Iterator[str]:
+    """Yield who may approve as well after a while."""
+    for stage in case.rule.approval.then if case.rule.approval else ():
+        yield (
+            f"After {_span(stage.after)} {case.words(stage.by)} may approve it as well."
+        )
 
 
 def _span(seconds: float) -> str:

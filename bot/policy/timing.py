@@ -11,9 +11,8 @@ from bot.model.wall_clock import shown
 from bot.model.window import closing, is_open, opening
 from bot.policy.question import Facts, Question
 from bot.policy.subjects import (
-    MEND_GROUP,
     Groups,
-    closed_group,
+    closed,
     in_words,
     lists,
     outsider,
@@ -83,8 +82,11 @@ def within_freezes(decision: Decision, question: Question, facts: Facts) -> Deci
             decision, remedy=refusal.why, frozen=True, until=refusal.until, window=""
         )
     glass = decision.approval.break_glass if decision.approval else ()
-    passing = f" Break-glass passes it, for {in_words(glass)}." if glass else ""
-    ending = f" Who may end it: {in_words(facts.freezers)}." if facts.freezers else ""
+    passing = (
+        f" Break-glass passes it, for {in_words(glass, facts.groups)}." if glass else ""
+    )
+    enders = in_words(facts.freezers, facts.groups)
+    ending = f" Who may end it: {enders}." if enders else ""
     return replace(
         refusal,
         remedy=f"{refusal.remedy}{passing}{ending}",
@@ -128,12 +130,9 @@ def may_freeze(
             "Nobody may freeze or thaw anything: the configuration names nobody.",
             "Whoever keeps it can name people in [freeze] by.",
         )
+    who = in_words(by, groups)
     if lists(by, person.ids, groups):
-        return Decision(Verdict.ALLOW, f"Those who may are {in_words(by)}.")
-    if closed := closed_group(by, groups, "the list of those who may freeze"):
-        return Decision(Verdict.DENY, closed, MEND_GROUP)
-    return Decision(
-        Verdict.DENY,
-        f"Only {in_words(by)} may freeze and thaw.",
-        f"Ask {in_words(by)}.",
-    )
+        return Decision(Verdict.ALLOW, f"Those who may are {who}.")
+    if shut_list := closed(by, groups, "the list of those who may freeze"):
+        return shut_list.refusal()
+    return Decision(Verdict.DENY, f"Only {who} may freeze and thaw.", f"Ask {who}.")

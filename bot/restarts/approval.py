@@ -18,6 +18,7 @@ import structlog
 from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, StateConflict
 from bot.model import Message, Record, State
 from bot.restarts.batch import Batch
+from bot.restarts.escalation import Escalation
 from bot.restarts.owners import Owners
 from bot.restarts.retry import pause
 from bot.restarts.services import Services
@@ -50,6 +51,10 @@ class Approvals:
 
     _services: Services
     _shown: dict[str, _Shown] = attrs.Factory(dict)  # by request, while it waits
+    _escalation: Escalation = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Escalation(self._services), takes_self=True),
+    )
 
     async def post_card(self, request_id: str) -> float | None:
         """Post the card; return seconds until the next try, or None when done."""
@@ -113,7 +118,8 @@ class Approvals:
         if remind:
             await self._remind(await self._batch(request_id))
         wait_s = left - half if left > half else left
-        return min(wait_s, prove_s, await self._opens_in(record))
+        called_s = await self._escalation.due(batch)
+        return min(wait_s, prove_s, called_s, await self._opens_in(record))
 
     async def _opens_in(self, record: Record) -> float:
         """Return the seconds until a freeze, or what closes the window, has ended."""
@@ -147,14 +153,15 @@ class Approvals:
         return every_s
 
     async def _news(self, batch: Batch) -> tuple[int, str]:
-        """Return how many have voted, or have asked for the same meanwhile.
+        """Return how many have voted, lost their vote, or joined it meanwhile.
 
         Then why it may not be approved now, or nothing.
         """
         ids = [one.request.id for one in batch.records]
         joined = [await self._services.ledger.joined(one) for one in ids]
         closed = await self._services.authorizer.not_now(batch.asked.request)
-        count = len(batch.asked.votes) + sum(map(len, joined))
+        asked = batch.asked
+        count = len(asked.votes) + 2 * len(asked.taken_off) + sum(map(len, joined))
         return count, closed.why if closed else ""
 
     async def close_card(self, request_id: str) -> float | None:
@@ -260,7 +267,4 @@ class Approvals:
         )
 
     async def _mentions(self, record: Record) -> list[str]:
-        request, approval = record.request, record.request.approval
-        return await self._services.authorizer.mentions(
-            approval.by if approval else (), request.pinned
-        )
+        return await self._services.authorizer.asked(record.request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import attrs
@@ -23,9 +23,9 @@ from bot.model import (
     State,
     StatusClass,
     class_of,
+    is_starting,
     is_stopping,
 )
-from bot.restarts import lease
 from bot.restarts.lifecycle import (
     Limits,
     Looked,
@@ -37,6 +37,7 @@ from bot.restarts.lifecycle import (
 )
 from bot.restarts.polling import next_look
 from bot.restarts.progress import Progress
+from bot.restarts.renewal import Renewal
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 from bot.slack.messages.formatting import duration
@@ -113,8 +114,7 @@ class CycleWatch:
         if kind is not StatusClass.READY:
             fields["seen_other"] = True
         if record.act is Act.START:
-            rises = kind is StatusClass.BUSY and not is_stopping(now.status)
-            up = rises or kind is StatusClass.READY
+            up = is_starting(now.status) or kind is StatusClass.READY
             fields["came_up"] = record.came_up or up
             if now.status.upper() == "START_FAILED":
                 # What it does from here on nobody has done to it.
@@ -162,20 +162,28 @@ class CycleWatch:
 
     async def _end(self, turn: Turn) -> None:
         record = self._record
-        ours = record.request.plan[0] is Act.STOP
-        state = State.DOWN if ours and turn in _DOWN else _ENDS[turn]
         after_s = self._at_s(record.sent_at)
+        detail = await self._detail(turn)
         await self._services.ledger.move(
             record.request.id,
-            state,
+            self._state(turn),
             last_status=self._look.status or record.last_status,
             duration_s=after_s if record.sent_at else None,
-            detail=self._detail(turn),
+            detail=detail,
         )
+
+    def _state(self, turn: Turn) -> State:
+        """Return what the request ends as."""
+        record = self._record
+        if record.request.plan[0] is not Act.STOP or turn not in _DOWN:
+            return _ENDS[turn]
+        unseen = record.act is Act.STOP and not any(map(is_stopping, record.path))
+        return State.UNKNOWN if unseen else State.DOWN
 
     def _at_s(self, since: datetime | None) -> float:
         """Return the seconds since a time on record."""
-        return max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
+        passed = self._services.now() - since if since else timedelta()
+        return max(0.0, passed.total_seconds())
 
     def _wait_s(self) -> float:
         """Return the seconds until the next look."""
@@ -186,21 +194,24 @@ class CycleWatch:
             return min(FREQUENT_S, watch.poll)
         at_s = self._at_s(self._record.sent_at)
         wait = next_look(at_s, self._durations, watch.poll)
+        lag_s = self._services.cloud.lag_s(self._record.request.target)
+        wait = max(min(wait, FREQUENT_S), wait - lag_s)
         if isinstance(self._seen, CloudBusy):
             wait = max(wait, wait_after(self._seen, 0.0))
         return wait
 
-    def _detail(self, turn: Turn) -> str:
+    async def _detail(self, turn: Turn) -> str:
         """Return one sentence on how it ended, where the status does not say it."""
         record, now = self._record, self._seen
         match turn:
             case Turn.READY:
-                kept = isinstance(now, Instance) and record.stopped_at is not None
-                return lease.difference(record.baseline, now) if kept else ""  # type: ignore[arg-type]
+                if not isinstance(now, Instance):
+                    return ""
+                return await Renewal(self._services).kept(record, now)
             case Turn.LOST:
                 return (
-                    "It shows no sign of the stop. Nothing more was sent; ask again if"
-                    " you still want it."
+                    "It was not seen stopped. Nothing more was sent; ask again if you"
+                    " still want it."
                 )
             case Turn.KEPT_DOWN:
                 return (

@@ -38,11 +38,33 @@ def auto_stop_of(before: Instance | None, now_ms: int) -> AutoStop:
     return AutoStop(max(lease.end_ms - now_ms, SHORTEST_MS), "TIMING")
 
 
+def renewal_of(
+    before: Instance | None, after: Instance, now_ms: int
+) -> AutoStop | None:
+    """Return what would set the auto-stop as it was, or None where nothing would.
+
+    A renewal counts from *now_ms*, the cloud's clock. It has no documented way to say
+    "never", and guessing one could stop what runs.
+    """
+    old, new = (before.lease if before else None), after.lease
+    if old is None or new is None or not old.enabled or _is_same(old, new):
+        return None
+    wanted, end_ms = auto_stop_of(before, now_ms), new.end_ms
+    timed = old.type.upper() != _IDLE and new.type.upper() != _IDLE
+    if timed and old.end_ms is not None and end_ms is not None:
+        latest_ms = now_ms + wanted.duration_ms + _SAME_MS
+        if old.end_ms <= end_ms <= latest_ms:  # no renewal brings it nearer
+            return None
+    return wanted
+
+
 def difference(before: Instance | None, after: Instance) -> str:
     """Return in a sentence how the auto-stop is not what it was, or nothing."""
     old, new = (before.lease if before else None), after.lease
-    if after.kind is not Kind.NOTEBOOK or new is None:
+    if after.kind is not Kind.NOTEBOOK or (old is None and new is None):
         return ""
+    if new is None:
+        return "Its auto-stop could not be read after the start; look at it."
     if old is None:
         return f"Its auto-stop could not be read before. {_now(new)}"
     if not old.enabled and new.enabled:
@@ -52,6 +74,11 @@ def difference(before: Instance | None, after: Instance) -> str:
     if not old.enabled or _is_same(old, new):
         return ""
     return f"Its auto-stop is not what it was. {_now(new)}"
+
+
+def told(after: Instance) -> str:
+    """Return in a sentence when it stops by itself, or nothing where it does not."""
+    return _now(after.lease) if after.lease and after.lease.enabled else ""
 
 
 def _is_same(old: Lease, new: Lease) -> bool:

@@ -11,7 +11,15 @@ from enum import StrEnum
 
 import attrs
 
-from bot.model import Act, Record, StatusClass, can_start, class_of, is_stopping
+from bot.model import (
+    HOPELESS,
+    Act,
+    Record,
+    StatusClass,
+    can_start,
+    class_of,
+    is_starting,
+)
 
 GIVE_UP_S = 3600.0  # after the stop nothing is started unasked any more
 FIRST_WAIT_S = 30.0  # after the first try of a start
@@ -68,23 +76,31 @@ def judge_stop(
     kind = class_of(look.status)
     if can_start(look.status):
         return Turn.STOPPED
-    if kind is StatusClass.FAILED:
+    if _is_lost_for_good(look.status):
         return Turn.FAILED
-    if is_stopping(look.status):
-        return late
-    if kind is StatusClass.BUSY:
+    if is_starting(look.status):
         return Turn.OVERTAKEN
     if kind is not StatusClass.READY:
         return late
-    if record.seen_other:  # it was on its way down, and is up
-        return Turn.OVERTAKEN if look.in_a_row >= TWICE else late
+    if record.seen_other and look.in_a_row < TWICE:  # that look may be a stale one
+        return Turn.GOING_ON
+    return _unseen_stop(record, limits, at_s)
+
+
+def _unseen_stop(record: Record, limits: Limits, at_s: float) -> Turn:
+    """Judge what is up, and was seen neither stopped nor starting since the stop."""
     limit_s = limits.unchanged_s if record.answered == "accepted" else limits.lost_s
+    patience_s = limit_s + LATE_STOP * limits.lost_s
     if at_s < limit_s:
         return Turn.GOING_ON
-    if not record.doubt_told:
-        return Turn.DOUBT
-    patience_s = limit_s + LATE_STOP * limits.lost_s
-    return Turn.LOST if at_s >= patience_s else Turn.GOING_ON
+    if at_s >= patience_s:
+        return Turn.LOST
+    return Turn.GOING_ON if record.doubt_told else Turn.DOUBT
+
+
+def _is_lost_for_good(status: str) -> bool:
+    """Say whether it can neither be stopped nor started any more."""
+    return class_of(status) is StatusClass.FAILED or status.upper() in HOPELESS
 
 
 def judge_start(
@@ -100,7 +116,7 @@ def judge_start(
         return Turn.READY if look.in_a_row >= TWICE else Turn.GOING_ON
     if can_start(look.status):
         return _startable(record, look, limits, now)
-    return Turn.FAILED if kind is StatusClass.FAILED else late
+    return Turn.FAILED if _is_lost_for_good(look.status) else late
 
 
 def _startable(record: Record, look: Looked, limits: Limits, now: datetime) -> Turn:

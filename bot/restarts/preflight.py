@@ -9,7 +9,6 @@ call.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -22,38 +21,26 @@ from bot.errors import (
     CloudError,
     CloudMisfit,
     InstanceBusy,
-    SlackError,
-    SlackRefused,
     StateConflict,
 )
-from bot.ledger.retry import growing
 from bot.model import (
     UNDER_WAY,
-    Decision,
     Instance,
     Record,
     State,
     StatusClass,
-    Verdict,
     class_of,
     digest,
 )
-from bot.policy import Question
 from bot.restarts.batch import Batch
 from bot.restarts.capacity import Capacity, refusal
-from bot.restarts.retry import few_times, wait_after
+from bot.restarts.retry import few_times
+from bot.restarts.rights import Rights
 from bot.restarts.services import Services
 from bot.restarts.suitability import unsuitable
 from bot.slack.messages.formatting import status as shown
 
 log = structlog.get_logger()
-
-# What was decided longer ago is read anew even where nobody had to approve.
-DECISION_HOLDS_S = 30.0
-WAITS_S = (
-    1.0,
-    30.0,
-)  # for Slack, where it does not say how long: the first, the longest
 
 
 @attrs.frozen
@@ -64,6 +51,10 @@ class Preflight:
     _capacity: Capacity = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Capacity(self._services), takes_self=True),
+    )
+    _rights: Rights = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Rights(self._services), takes_self=True),
     )
     _claimed: set[str] = attrs.field(factory=set, init=False)  # by this process life
 
@@ -92,10 +83,11 @@ class Preflight:
         record = await self._services.ledger.wait_for_approval(request_id, instance)
         return record.state is State.PENDING
 
-    async def prepare(self, request_id: str) -> bool:
+    async def prepare(self, request_id: str) -> bool | None:
         """Claim the instance, if everything still holds; say whether it is ours now.
 
-        Raises SlackError where Slack does not tell now who may restart it.
+        None: an approval was taken off, so it waits again. Raises SlackError where
+        Slack does not tell now who may restart it.
         """
         record = await self._services.ledger.existing(request_id)
         if record.state not in {State.ASKED, State.APPROVED}:
@@ -112,9 +104,11 @@ class Preflight:
         instance = await self._read(record)
         if instance is None:
             return False
-        if why := await self._no_longer(record) or await self._changed(
-            record, instance
-        ):
+        lost = await self._rights.lost(record)
+        if lost.votes and _may_wait_again(batch):
+            await self._services.ledger.take_off(request_id, lost.votes)
+            return None
+        if why := lost.why or await self._changed(record, instance):
             await self._services.ledger.move(request_id, State.VOIDED, detail=why)
             return False
         if why := _idle_again(record, instance):
@@ -128,6 +122,7 @@ class Preflight:
         busy = class_of(instance.status) is StatusClass.BUSY
         state = State.FOLLOWING if busy else State.RESTARTING
         status, baseline = instance.status, _newest(record.baseline, instance)
+        baseline = await self._as_before_the_stop(record, baseline)
         while True:
             try:
                 await self._services.ledger.move(
@@ -144,6 +139,14 @@ class Preflight:
             else:
                 self._claimed.add(record.request.id)
                 return True
+
+    async def _as_before_the_stop(self, record: Record, now: Instance) -> Instance:
+        """Return *now*; if a restart has left it down, with the lease of before."""
+        if not record.request.urgent:
+            return now
+        left = await self._services.ledger.down(record.request.target.key)
+        before = left[-1].baseline if left else None
+        return replace(now, lease=before.lease) if before and before.lease else now
 
     async def _read(self, record: Record) -> Instance | None:
         """Return the instance if a restart makes sense, else end the request."""
@@ -175,7 +178,7 @@ class Preflight:
     async def still_right(self, record: Record) -> bool:
         """Say whether what ``prepare`` found still holds; else end or follow it."""
         request_id = record.request.id
-        if why := await self._no_longer_in_the_end(record):
+        if why := (await self._rights.lost_in_the_end(record)).why:
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why
             )
@@ -208,8 +211,8 @@ class Preflight:
             return False
         # Where nobody has approved under a rule another one may let it pass by now.
         before = record.state in {State.ASKED, State.APPROVED}
-        anew = self._no_longer if before else self._no_longer_in_the_end
-        why = decision.why if record.request.waits else await anew(record)
+        anew = self._rights.lost if before else self._rights.lost_in_the_end
+        why = decision.why if record.request.waits else (await anew(record)).why
         if why:
             state = State.VOIDED if before else State.NOT_RESTARTED
             ledger = self._services.ledger
@@ -222,79 +225,6 @@ class Preflight:
             await self._services.ledger.move(
                 record.request.id, State.REFUSED, detail=f"Refused: {why}"
             )
-
-    async def _no_longer(self, record: Record) -> str:
-        """Return why what was allowed is so no longer, or nothing.
-
-        Raises SlackError where nobody can tell that now: it is no verdict.
-        """
-        try:
-            return await self._lost_right(record)
-        except SlackRefused as error:
-            return f"Slack did not tell who may restart it: {error}"
-
-    async def _no_longer_in_the_end(self, record: Record) -> str:
-        """Return what ``_no_longer`` does, as soon as Slack tells."""
-        for wait_s in growing(*WAITS_S):
-            try:
-                return await self._no_longer(record)
-            except SlackError as error:
-                log.warning("who may restart it is not known", error=str(error))
-                await asyncio.sleep(wait_after(error, wait_s))
-        raise AssertionError("unreachable")
-
-    async def _lost_right(self, record: Record) -> str:
-        request = record.request
-        age_s = abs(self._services.now() - request.asked_at).total_seconds()
-        # Side by side, so that one reading of the groups does for both.
-        decision, agreed = await asyncio.gather(
-            self._services.authorizer.decide(
-                Question.of(request),
-                fresh=request.waits or age_s > DECISION_HOLDS_S,
-                but=request.id,
-            ),
-            self._agreed(record),
-        )
-        if decision.verdict is Verdict.DENY:
-            return decision.why
-        if request.waits:
-            return await self._lost_approval(record, decision, agreed)
-        if decision.verdict is Verdict.ASK:
-            return f"The rule “{decision.rule}” now asks for approval; ask again."
-        return ""
-
-    async def _agreed(self, record: Record) -> frozenset[str]:
-        """Return whose approvals count now: those in the trail, from who still may."""
-        request = record.request
-        if not request.waits or record.state is State.ASKED:
-            return frozenset()
-        cast = {vote.user_id for vote in record.votes if vote.approve}
-        cast &= await self._services.ledger.approvers_on_trail(request.id)
-        return await self._services.authorizer.agreeing(request, cast)
-
-    async def _lost_approval(
-        self, record: Record, decision: Decision, agreed: frozenset[str]
-    ) -> str:
-        """Return why the approvals no longer carry the restart, or nothing."""
-        request, approval = record.request, decision.approval
-        changed = decision.rule_version != request.rule_version
-        if approval is None or changed or approval != request.approval:
-            return f"The rule “{request.rule}” was changed since it was asked for."
-        last = await self._services.ledger.last_restart(
-            request.target.key, but=request.id
-        )
-        if last and last.sent_at and last.sent_at > request.asked_at:
-            return "The instance was restarted meanwhile."
-        if record.state is not State.ASKED and len(agreed) < approval.needed:
-            return await self._unsupported(record)
-        return ""
-
-    async def _unsupported(self, record: Record) -> str:
-        """Return why there are too few approvals that count."""
-        known = await self._services.ledger.approvers_on_trail(record.request.id)
-        if all(vote.user_id in known for vote in record.votes if vote.approve):
-            return "Somebody who approved it may no longer do so."
-        return "An approval on record is not in the audit trail, so it does not count."
 
     async def _changed(self, record: Record, instance: Instance) -> str:
         """Return how this is not what was approved, or nothing.
@@ -312,6 +242,12 @@ class Preflight:
         }:
             return "What is on record is no longer what was approved; ask again."
         return ""
+
+
+def _may_wait_again(batch: Batch) -> bool:
+    """Say whether approval can be asked for again: nothing was announced yet."""
+    approved = batch.record.state is State.APPROVED
+    return approved and batch.speaks and not batch.message_ts
 
 
 def _other_status(record: Record, now: Instance) -> str:

@@ -86,13 +86,18 @@ class Schedule:
         finally:
             self._pulse.beat()
 
-    async def turn(self, request_id: str) -> None:
+    async def turn(self, request_id: str) -> bool:
         """Wait until it is this one's turn, or it has ended otherwise.
 
-        Where Slack could not tell who may restart it, for as long as it asked for.
+        Where Slack could not tell who may restart it, for as long as it asked for. Say
+        whether approval has to be waited for again first.
         """
+        batch = await self._batch(request_id)
+        if batch.speaks and batch.asked.state is State.PENDING:
+            return True
         await asyncio.sleep(self._waits.get(request_id, 0.0))
         await self._until(request_id, self._may_go)
+        return False
 
     async def rest(self, request_id: str) -> bool:
         """Say whether this one speaks for all; if so, when all of them have ended."""

@@ -8,6 +8,7 @@ again, after a read: ``bot.restarts.start``.
 
 from __future__ import annotations
 
+import time
 import uuid
 
 import attrs
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 
 WAITS_S = (2.0, 4.0, 8.0, 8.0)  # between tries of a call that was surely not made
 CHECK_HOLDS_S = 2.0  # what was checked longer ago is checked again before the call
+CLAIM_WITHIN_S = 10.0  # a claim that takes longer is given back: the process was frozen
+HELD_UP = "The bot was held up right before the call, so it was not sent."
 
 
 @attrs.frozen
@@ -66,6 +69,7 @@ class Sender:
             return None
         if record.answered:
             return None
+        begun = time.monotonic()
         try:
             ours = await self._services.ledger.take_send(request_id, self._life)
         except FrozenNow as error:
@@ -76,6 +80,8 @@ class Sender:
             log.warning("it may have been sent before; it is not sent again", act=act)
             await self._services.ledger.answered(request_id, "lost")
             return None
+        if time.monotonic() - begun > CLAIM_WITHIN_S:
+            return await self._not_sent(record, CloudBusy(HELD_UP), attempt)
         return await self._call(record, act, attempt)
 
     async def _may_go(self, record: Record, attempt: int) -> bool:

@@ -10,6 +10,7 @@ import attrs
 from bot.cloud import Cloud, Names
 from bot.config import Settings
 from bot.ledger import Ledger
+from bot.oncall import Rotas
 from bot.policy.authorizer import Authorizer
 from bot.restarts import deadline
 from bot.restarts.batch import Batch
@@ -41,6 +42,7 @@ class Services:
     traces: Traces
     wakeups: Wakeups
     now: Callable[[], datetime] = _now  # UTC; a test may play the clock
+    rotas: Rotas = attrs.field(factory=Rotas)
     names: Names = attrs.field()
 
     @names.default

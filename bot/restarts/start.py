@@ -6,6 +6,8 @@ start has had an effect since, and each try is a claim of its own.
 
 from __future__ import annotations
 
+import time
+
 import attrs
 import structlog
 
@@ -37,6 +39,9 @@ from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
+READ_HOLDS_S = 10.0  # what was read longer ago says nothing of now
+HELD_UP = "The bot was held up right before the start, so it was not sent."
+
 
 @attrs.frozen
 class Starter:
@@ -47,16 +52,16 @@ class Starter:
 
     async def start(self, record: Record) -> None:
         """Send the start, if it is due and a read says that it has to be."""
-        now = await self._stopped(record)
+        now, read_at = await self._stopped(record), time.monotonic()
         if now is None:
             return
         auto_stop = lease.auto_stop_of(record.baseline, self._now_ms(now))
-        if not await self._send(record, auto_stop):
+        if not await self._send(record, auto_stop, read_at):
             return
         # A cloud that does not take the auto-stop has not started it.
         record = await self._services.ledger.existing(record.request.id)
         if await self._stopped(record, waits=False) is not None:
-            await self._send(record, lease.LONGEST)
+            await self._send(record, lease.LONGEST, time.monotonic())
 
     async def _stopped(self, record: Record, *, waits: bool = True) -> Instance | None:
         """Return what the cloud says, if that is that it may be started now."""
@@ -77,11 +82,17 @@ class Starter:
         due = not waits or is_due(record, now.status, limits, at)
         return now if can_start(now.status) and not somebodys and due else None
 
-    async def _send(self, record: Record, auto_stop: AutoStop) -> bool:
-        """Send the start; say whether its auto-stop alone was refused."""
+    async def _send(self, record: Record, auto_stop: AutoStop, read_at: float) -> bool:
+        """Send the start; say whether its auto-stop alone was refused.
+
+        *read_at*, of the monotonic clock, is when the read that allows it came.
+        """
         ledger, target = self._services.ledger, record.request.target
         if not await ledger.take_start(record, self._life):
             log.warning("somebody else starts it")
+            return False
+        if time.monotonic() - read_at > READ_HOLDS_S:  # frozen, or a slow database
+            await self._answered(record, "refused", CloudBusy(HELD_UP), told=False)
             return False
         try:
             answer = await self._services.cloud.act(
@@ -99,7 +110,7 @@ class Starter:
         except CloudRefused as error:
             await self._forbidden(record, error)
         except CloudError as error:  # nobody knows: only a read can tell
-            await self._answered(record, "lost", error)
+            await self._answered(record, "lost", error, told=bool(error.status))
         else:
             path = seen(record.path, answer.previous, answer.current)
             await patiently(

@@ -87,15 +87,21 @@ class RestartWorkflow:
         run, say, schedule = self._runner, self._say, self._schedule
         speaks, asks = await run.step("examine", schedule.examine, request_id)
         if asks:
-            await run.until_done("card", self._approvals.post_card, request_id)
-            await run.step("wait", self._approvals.wait, request_id)
-            await run.until_done("close", self._approvals.close_card, request_id)
+            await self._ask(request_id)
         while (ours := await run.step("prepare", schedule.prepare, request_id)) is None:
-            await run.step("turn", schedule.turn, request_id)
+            if await run.step("turn", schedule.turn, request_id):
+                await self._ask(request_id)
         if speaks:
             await run.until_done("announce", say.announce, request_id)
         if ours:
             await self._carry_out(request_id)
+
+    async def _ask(self, request_id: str) -> None:
+        """Ask for approval, and wait until it is decided."""
+        run, approvals = self._runner, self._approvals
+        await run.until_done("card", approvals.post_card, request_id)
+        await run.step("wait", approvals.wait, request_id)
+        await run.until_done("close", approvals.close_card, request_id)
 
     async def _carry_out(self, request_id: str) -> None:
         """Send each act of the plan when it is due, and watch what becomes of it."""

@@ -2,7 +2,9 @@
 
 Every record goes one way, whoever wrote it: the bot through structlog, the libraries
 through logging. The last step but one takes the secrets out, after exceptions have
-become text, so that nothing can be added behind it.
+become text, so that nothing can be added behind it. Lines of the audit trail alone go
+out as they are, in either format: their secrets were taken out before they were
+recorded, and they have to fit their hashes.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NoReturn, TextIO
 
 import structlog
 from structlog.contextvars import merge_contextvars
@@ -20,6 +22,7 @@ from structlog.stdlib import BoundLogger, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bot.config.redaction import HIDDEN, redactor
+from bot.ledger.audit_line import LOGGER as AUDIT
 from bot.telemetry.repeats import Repeats
 
 Format = Literal["json", "console"]
@@ -48,6 +51,11 @@ def configure(
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter(style, secrets))
     handler.addFilter(Repeats(handler))
+    audit = AuditHandler(handler.stream)
+    audit.lock = handler.lock  # no line stands in the middle of another
+    handler.addFilter(lambda record: record.name != AUDIT)
+    logging.getLogger(AUDIT).handlers = [audit]
+    logging.getLogger(AUDIT).setLevel(logging.INFO)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -67,6 +75,14 @@ def configure(
         wrapper_class=BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+class AuditHandler(logging.StreamHandler[TextIO]):
+    """Writes each line of the audit trail as it is, or raises what kept it back."""
+
+    def handleError(self, _record: logging.LogRecord) -> NoReturn:  # noqa: N802
+        """Let whoever writes the trail know that the line was not written."""
+        raise  # noqa: PLE0704 - it is called while the exception is handled
 
 
 def _common() -> list[Processor]:

@@ -103,6 +103,11 @@ class Metrics:
             "mlstudio_instances_down",
             "Instances that were stopped for a restart and are not up again.",
         )
+        self.alerts = counter(
+            "mlstudio_alerts_total",
+            "Alerts, and webhooks that held none, by sender and what came of them.",
+            ["source", "result"],
+        )
         self.cloud_calls = counter(
             "mlstudio_cloud_calls_total",
             "Calls to the cloud, by kind (login, read, restart) and result.",

@@ -3,9 +3,10 @@
 Run it with ``python -m tests.bench.lists [--counts 10,100,1000] [--seconds N]``.
 
 For each count as many notebooks of the local cloud are looked at as the bot does that
-watches them: a look, a wait of 10 s, a look, begun at even moments of the first 10 s.
+watches them: a look, a wait of 10 s less what a look waits for its page, a look, begun
+at even moments of the first 10 s.
 Calls are counted over ``--seconds`` after the first 20. "wait" is how long a look took
-in seconds, that is, by how much later than 10 s after the last one its answer came.
+in seconds, "apart" the longest time between the answers to two looks at one.
 """
 
 from __future__ import annotations
@@ -44,14 +45,24 @@ def world_of(count: int) -> World:
     return World(CloudLogin("bot", "not-a-password", "OTC0001"), {}, (project,))
 
 
-async def watch(cloud: Cloud, target: Target, after_s: float, waits: list[float]):
+async def watch(
+    cloud: Cloud,
+    target: Target,
+    after_s: float,
+    waits: list[float],
+    apart: list[float],
+):
     """Look at a notebook for ever, every 10 s."""
     await asyncio.sleep(after_s)
+    last = time.perf_counter()
     while True:
         begun = time.perf_counter()
         await cloud.read(target, rank=Rank.LOOK)
-        waits.append(time.perf_counter() - begun)
-        await asyncio.sleep(POLL_S)
+        now = time.perf_counter()
+        waits.append(now - begun)
+        apart.append(now - last)
+        last = now
+        await asyncio.sleep(max(1.0, POLL_S - cloud.lag_s(target)))
 
 
 async def measure(count: int, seconds: float) -> None:
@@ -69,6 +80,7 @@ async def measure(count: int, seconds: float) -> None:
         )
     )
     waits: list[float] = []
+    apart: list[float] = []
     async with http_client() as http:
         cloud = Cloud({"ml-nb": point}, login, http, calls_per_minute=6000)
         targets = [
@@ -76,12 +88,13 @@ async def measure(count: int, seconds: float) -> None:
             for box in far.world.notebooks
         ]
         watchers = [
-            asyncio.create_task(watch(cloud, one, POLL_S * n / count, waits))
+            asyncio.create_task(watch(cloud, one, POLL_S * n / count, waits, apart))
             for n, one in enumerate(targets)
         ]
         await asyncio.sleep(WARM_UP_S)
         calls.clear()
         waits.clear()
+        apart.clear()
         await asyncio.sleep(seconds)
         per_minute = {kind: n * 60 / seconds for kind, n in calls.items()}
         for watcher in watchers:
@@ -93,7 +106,8 @@ async def measure(count: int, seconds: float) -> None:
     print(
         f"{count:>8}{sum(per_minute.values()):>12.0f}"
         f"{per_minute.get('list', 0):>8.0f}{per_minute.get('read', 0):>8.0f}"
-        f"{len(waits) * 60 / seconds:>12.0f}{middle:>10.2f}{worst:>8.2f}",
+        f"{len(waits) * 60 / seconds:>12.0f}{middle:>10.2f}{worst:>8.2f}"
+        f"{max(apart):>8.2f}",
         flush=True,
     )
 
@@ -106,7 +120,7 @@ def main() -> None:
     asked = parser.parse_args()
     print(
         f"{'watched':>8}{'calls/min':>12}{'pages':>8}{'reads':>8}{'looks/min':>12}"
-        f"{'wait':>10}{'worst':>8}"
+        f"{'wait':>10}{'worst':>8}{'apart':>8}"
     )
     for count in map(int, asked.counts.split(",")):
         asyncio.run(measure(count, asked.seconds))

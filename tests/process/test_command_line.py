@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from bot.demo.slack_server import LocalSlack
 from bot.ledger import Entry, Ledger
-from tests.support.processes import ROOT
+from tests.support.processes import typed
 
 pytestmark = pytest.mark.process
 
-PIPE = asyncio.subprocess.PIPE
 RULES = """
 [[rules]]
 name = "on call"
@@ -42,22 +40,6 @@ def folder(tmp_path: Path) -> Path:
     text = FILE.format(folder=tmp_path, api_url="http://127.0.0.1:9/api/")
     (tmp_path / "mlstudio-bot.toml").write_text(text + RULES, "utf-8")
     return tmp_path
-
-
-async def typed(
-    folder: Path, *words: str, out: int = PIPE, err: int = PIPE, **environ: str
-) -> tuple[int, str, str]:
-    """Type *words*; return the exit code, and what was printed on both ways."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *words),
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
-        stdout=out,
-        stderr=err,
-    )
-    async with asyncio.timeout(60):
-        said, wrong = await process.communicate()
-    return process.returncode or 0, (said or b"").decode(), (wrong or b"").decode()
 
 
 # --- where the output goes -----------------------------------------------------------

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.support.processes import ROOT
+from tests.support.processes import typed
 
 pytestmark = pytest.mark.process
 
@@ -35,20 +32,6 @@ SECRETS = {
 }
 
 
-async def started(folder: Path, *words: str, **environ: str) -> tuple[int, str, str]:
-    """Run the program with *words*; return its exit code, output and errors."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *words),
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(60):
-        out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
-
-
 @pytest.mark.parametrize(
     "variable",
     ["ALL_PROXY=socks5h://x:1", "SSL_CERT_FILE=/nope", "HTTPS_PROXY=127.0.0.1:port"],
@@ -63,7 +46,7 @@ async def test_what_cannot_be_used_is_one_sentence(tmp_path, variable):
 
     run, explain, check = await asyncio.gather(
         *(
-            started(tmp_path, *words, **SECRETS, **{name: value})
+            typed(tmp_path, *words, **SECRETS, **{name: value})
             for words in (("run",), asked, ("check",))
         )
     )
@@ -88,8 +71,8 @@ async def test_the_demo_asks_no_proxy(tmp_path):
     proxies = {"ALL_PROXY": "socks5h://x:1", "HTTPS_PROXY": "http://127.0.0.1:port"}
 
     played, refused = await asyncio.gather(
-        started(tmp_path, *play, **proxies),
-        started(tmp_path, *play, SSL_CERT_FILE="/nope"),
+        typed(tmp_path, *play, **proxies),
+        typed(tmp_path, *play, SSL_CERT_FILE="/nope"),
     )
 
     assert played[0] == 0, played

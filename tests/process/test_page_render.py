@@ -747,6 +747,23 @@ async def test_a_notebook_is_stopped_by_hand(page: Page, server: PageServer):
     assert await panel.locator(".by-hand").count() == 1
 
 
+async def test_a_shift_is_handed_over(page: Page, server: PageServer):
+    """The panel shows who is on call and until when, and a click changes it."""
+    people = [{"id": "PBOB", "name": "Bob Lindqvist"}, {"id": "PANN", "name": HOSTILE}]
+    schedule = {"id": "P1", "name": "ML primary", "people": people}
+    shown = {"on_call": ["PBOB"], "until": time.time() + 3600}
+    await server.send({**server.world, "rota": [{**schedule, **shown}]})
+    panel = page.get_by_label("Outside world").get_by_label("On call: ML primary")
+
+    await expect(panel.get_by_role("button", pressed=True)).to_have_text("Bob")
+    await expect(page.locator(".rota")).to_contain_text("until")
+    await panel.get_by_role("button", name="Nobody").click()
+
+    order = {"rota": {"schedule": "P1", "person": ""}}
+    assert await server.posted("/ui/outside") == order
+    assert not await page.evaluate("window.pwned")
+
+
 async def test_dead_bot_is_announced(page: Page, server: PageServer):
     """While the bot is dead a line says so, and one click starts it again."""
     await server.send({**server.world, "bot": {"running": False, "starts": 1}})
@@ -808,3 +825,29 @@ async def test_quiet_for_whom_motion_disturbs(opened: Opened, server: PageServer
     row = "document.querySelector('#feed .row')"
 
     assert await page.evaluate(f"getComputedStyle({row}).animationName") == "none"
+
+
+# --- letters -------------------------------------------------------------------------
+
+WIDTH = """family => {
+  const line = document.createElement("span");
+  line.textContent = "0123456789 0123456789";
+  line.style = `position: absolute; font: 16px ${family}`;
+  document.body.append(line);
+  const { width } = line.getBoundingClientRect();
+  line.remove();
+  return width;
+}"""
+
+
+async def test_digits_are_letters_where_an_emoji_font_is_installed(page: Page):
+    """Digits and blanks come from the text's font, not from one of emoji."""
+    emoji = await page.evaluate(WIDTH, '"Noto Color Emoji", monospace')
+    if emoji == await page.evaluate(WIDTH, "monospace"):
+        pytest.skip("fonts-noto-color-emoji is not installed")
+    family = await page.evaluate("getComputedStyle(document.body).fontFamily")
+
+    width = await page.evaluate(WIDTH, family)
+
+    assert width == await page.evaluate(WIDTH, "system-ui")
+    assert width < emoji

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -35,6 +35,7 @@ from bot.model import (
     Answer,
     Approval,
     Instance,
+    Message,
     Person,
     Record,
     Request,
@@ -50,6 +51,7 @@ from bot.restarts.send import Sender
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.telemetry.metrics import Metrics
+from tests.support.fake_rota import FakeRota
 
 HOME, ABROAD, CHANNEL = "T0HOME", "T0ABROAD", "C0INCIDENTS"
 PROJECT = "ml-prod"
@@ -81,6 +83,7 @@ class World:
     ahead: timedelta = timedelta()
     instance_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     names: dict[str, str] = field(default_factory=dict)  # alias -> instance id
+    rota: FakeRota = field(default_factory=FakeRota)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -170,9 +173,13 @@ class FarCloud:
 
 
 class FarChat:
-    """Slack's channel: takes everything."""
+    """Slack's channel: takes everything, and keeps what was posted."""
 
-    async def post(self, *_: Any, **__: Any) -> str:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def post(self, _channel: str, message: Message, **_: Any) -> str:
+        self.said.append(message.text)
         return "1.5"
 
     async def _nothing(self, *_: Any, **__: Any) -> None:
@@ -203,7 +210,7 @@ class Stage:
         self.asked: list[str] = []
         self._clicks = 0
         self.cloud, chat, self.tasks = FarCloud(world), FarChat(), Tasks()
-        quiet: Any = chat
+        self.chat, quiet = chat, cast("Any", chat)
         people: Any = FarPeople(world)
         cloud: Any = self.cloud
         metrics = Metrics()
@@ -213,6 +220,7 @@ class Stage:
             ledger=ledger,
             cloud=cloud,
             home_team=HOME,
+            rotas=world.rota.rotas(),
             now=world.now,
         )
         services = Services(

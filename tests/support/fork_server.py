@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -87,19 +88,36 @@ class ForkServer:
             )
 
     async def start(
-        self, module: str, *words: str, environ: Mapping[str, str]
+        self,
+        module: str,
+        *words: str,
+        environ: Mapping[str, str],
+        folder: Path = ROOT,
+        out: int | None = None,
+        err: int | None = None,
     ) -> Forked:
-        """Start ``python -m module words``, with nothing but *environ* around it."""
+        """Start ``python -m module words`` in *folder*, with only *environ* around it.
+
+        *out* and *err* are the file descriptors that it prints to; without them stdout
+        goes nowhere, and stderr can be read.
+        """
         log, log_end = os.pipe()
         line, line_end = os.pipe()
-        order = json.dumps({"words": [module, *words], "environ": dict(environ)})
+        order = json.dumps(
+            {
+                "words": [module, *words],
+                "environ": dict(environ),
+                "folder": str(folder),
+            }
+        )
         try:
-            ends = [log_end, line_end]
+            ends = [log_end if err is None else err, line_end]
+            ends += [] if out is None else [out]
             socket.send_fds(self._control, [order.encode()], ends)
         finally:
             os.close(log_end)
             os.close(line_end)
-        return await Forked(await _reader(log), await _reader(line)).begun()
+        return await Forked(await reader(log), await reader(line)).begun()
 
     def close(self) -> None:
         """End the server; what it has forked lives on."""
@@ -120,12 +138,13 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in KEPT if name in os.environ}
 
 
-async def _reader(pipe: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    protocol = asyncio.StreamReaderProtocol(reader)
+async def reader(pipe: int) -> asyncio.StreamReader:
+    """Return what reads a *pipe* to its end, and then closes it."""
+    stream = asyncio.StreamReader(limit=LINE_LIMIT)
+    protocol = asyncio.StreamReaderProtocol(stream)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: protocol, os.fdopen(pipe, "rb"))
-    return reader
+    return stream
 
 
 # --- the server -----------------------------------------------------------------------
@@ -144,15 +163,16 @@ def serve(control: socket.socket) -> Sequence[str]:
                     watched.unregister(key.fd)
                     _bury(key.fd, *key.data)
                     continue
-                order, ends, *_ = socket.recv_fds(control, LONGEST_ORDER, 2)
+                order, ends, *_ = socket.recv_fds(control, LONGEST_ORDER, 3)
                 if not order:
                     return ()
-                log, line = ends
+                log, line, *out = ends
                 child = os.fork()
                 if not child:
                     os.close(line)
-                    return _dressed(log, **json.loads(order))
-                os.close(log)
+                    return _dressed(log, out, **json.loads(order))
+                for end in (log, *out):
+                    os.close(end)
                 os.write(line, f"{child}\n".encode())
                 pidfd = os.pidfd_open(child)
                 watched.register(pidfd, selectors.EVENT_READ, (child, line))
@@ -167,14 +187,21 @@ def _bury(pidfd: int, child: int, line: int) -> None:
     os.close(line)
 
 
-def _dressed(log: int, words: list[str], environ: dict[str, str]) -> list[str]:
+def _dressed(
+    log: int, out: list[int], words: list[str], environ: dict[str, str], folder: str
+) -> list[str]:
     """Make this child look like a process of its own, and return what it shall run."""
     os.setsid()
+    os.chdir(folder)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for stream, number in ((nothing, 0), (nothing, 1), (log, 2)):
+    for stream, number in ((nothing, 0), ([*out, nothing][0], 1), (log, 2)):
         os.dup2(stream, number)
     # What Python thinks of the old ones, such as that they are files, is not true now.
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - by its number
+    if environ.get("PYTHONUNBUFFERED"):
+        sys.stdout = io.TextIOWrapper(
+            io.FileIO(1, "w", closefd=False), write_through=True
+        )
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(environ)

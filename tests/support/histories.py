@@ -15,17 +15,20 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.notebooks import UNTIL_SEEN, ScriptedNotebook
 from bot.demo.posts import Post
 from bot.restarts.engine import WORKFLOW_VERSION
 from tests.support.processes import Site, request_of, until
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-BOX, GATED = "trainer-7", "gated-1"
+BOX, GATED, NOTEBOOK = "trainer-7", "gated-1", "nb-3"
+NOTEBOOK_ID = "3f0c9a52-71de-4b86-a4e3-5d28c7b1f690"
 WATCHING, WAITING = "watching", "waiting"
 POINTS = (
     *((BOX, f"after:{step}") for step in ("examine", "prepare", "announce", "send")),
@@ -36,6 +39,8 @@ POINTS = (
     (GATED, "after:card"),
     (GATED, WAITING),
     (GATED, "after:Ledger.vote"),
+    (NOTEBOOK, "after:send"),  # its stop
+    (NOTEBOOK, "after:watch"),  # seen stopped, and not started
 )
 TIMES = ("asked_at", "changed_at", "sent_at", "ended_at")
 
@@ -50,7 +55,7 @@ class History:
     request: str
     sql: str
     posts: list[dict[str, Any]]  # what stood in the channel
-    calls: int  # restart calls made so far
+    calls: int  # restart calls, or stops, made so far
 
     def __str__(self) -> str:
         return f"{self.box} {self.point}"
@@ -58,7 +63,8 @@ class History:
     @property
     def ready(self) -> bool:
         """Whether the instance was ready already."""
-        return self.point in {"after:watch", "after:follow_up", "after:show_end"}
+        ends = {"after:watch", "after:follow_up", "after:show_end"}
+        return self.box != NOTEBOOK and self.point in ends
 
     def restore(self, site: Site) -> None:
         """Put everything back as if it had been stopped right now."""
@@ -84,7 +90,9 @@ class History:
         for fields in self.posts:
             post = Post(**{**fields, "history": ()})
             site.slack.workspace.posts[post.channel_id][post.ts] = post
-        if self.calls and not self.ready:
+        if self.box == NOTEBOOK:
+            site.cloud.put(self.box, "STOPPED")
+        elif self.calls and not self.ready:
             site.cloud.put(self.box, "REBOOTING")
 
 
@@ -95,10 +103,32 @@ def histories() -> Iterator[tuple[str, History]]:
             yield file.name, History(**fields)
 
 
+def site_of(folder: Path, **how: Any) -> Site:
+    """Return a site with a notebook beside its instances."""
+    site = Site(folder, **how)
+    box = ScriptedNotebook(
+        id=NOTEBOOK_ID,
+        name=NOTEBOOK,
+        owner="ann",
+        stopping=UNTIL_SEEN,
+        starting=UNTIL_SEEN,
+    )
+    world = site.cloud.world
+    project = replace(world.projects[0], notebooks=(box,))
+    site.cloud = LocalModelArts(replace(world, projects=(project,)))
+    return site
+
+
+def calls(site: Site, box: str) -> int:
+    """Return how often *box* was restarted, or stopped."""
+    stops = sum(call.kind == "stop" for call in site.cloud.calls)
+    return stops if box == NOTEBOOK else site.posts(box)
+
+
 async def stopped_at(box: str, point: str) -> History:
     """Tell a story up to *point* and kill the bot there."""
     with tempfile.TemporaryDirectory() as folder:
-        async with Site(Path(folder)) as site:
+        async with site_of(Path(folder)) as site:
             crash = point if ":" in point else ""
             bot = await site.start(module="tests.support.crashing", CRASH=crash)
             asking = asyncio.create_task(site.ask(box))
@@ -109,7 +139,8 @@ async def stopped_at(box: str, point: str) -> History:
             elif not crash:
                 await until(site.open_cards)
                 await asyncio.to_thread(_waits, site)
-            if point in {"after:watch", "after:follow_up", "after:show_end"}:
+            ends = {"after:watch", "after:follow_up", "after:show_end"}
+            if box == BOX and point in ends:
                 await site.seen_rebooting(box)
                 site.finish_reboot(box)
             if not crash:
@@ -125,7 +156,7 @@ async def stopped_at(box: str, point: str) -> History:
                 request=request_of(delivery),
                 sql=_dump(site),
                 posts=[asdict(post) for post in site.slack.messages("incidents")],
-                calls=site.posts(box),
+                calls=calls(site, box),
             )
 
 

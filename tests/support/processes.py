@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -33,7 +34,14 @@ from bot.ledger import Ledger
 from bot.ledger.schema import url_of
 from bot.model import ENDS, Record, State, request_id
 from bot.slack.messages.approval import APPROVE
-from tests.support.fork_server import LINE_LIMIT, ROOT, Forked, environment, fork_server
+from tests.support.fork_server import (
+    LINE_LIMIT,
+    ROOT,
+    Forked,
+    environment,
+    fork_server,
+    reader,
+)
 
 T = TypeVar("T")
 
@@ -112,6 +120,35 @@ async def started_fresh(
         limit=LINE_LIMIT,
         start_new_session=True,
     )
+
+
+async def typed(
+    folder: Path,
+    *words: str,
+    out: int | None = None,
+    err: int | None = None,
+    **environ: str,
+) -> tuple[int, str, str]:
+    """Type *words* in a folder; return the exit code, and what was printed both ways.
+
+    *out* and *err* are file descriptors that it is printed to instead.
+    """
+    said, end = os.pipe()
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ}
+    try:
+        process = await fork_server().start(
+            *("bot", *words),
+            environ=environ,
+            folder=folder,
+            out=end if out is None else out,
+            err=err,
+        )
+    finally:
+        os.close(end)
+    async with asyncio.timeout(60):
+        both = (await reader(said)).read(), process.stderr.read()
+        printed, wrong = await asyncio.gather(*both)
+        return await process.wait(), printed.decode(), wrong.decode()
 
 
 class Running:

@@ -120,3 +120,51 @@ def test_what_a_start_says_of_the_auto_stop(before: Lease | None, sent: AutoStop
     """None stays none, a planned end stays where it was, at least an hour away."""
     one = Instance("i", "RUNNING", kind=Kind.NOTEBOOK, lease=before)
     assert lease.auto_stop_of(one, HOUR) == sent
+
+
+@pytest.mark.parametrize(
+    ("status", "turn"),
+    [
+        ("SNAPSHOTTING", Turn.GOING_ON),
+        ("HIBERNATING", Turn.GOING_ON),
+        ("STARTING", Turn.OVERTAKEN),
+        ("DELETING", Turn.FAILED),
+        ("FROZEN", Turn.FAILED),
+    ],
+)
+def test_what_another_word_says_of_a_stop(status: str, turn: Turn):
+    """Only what is on its way up was started by somebody; what leaves is lost."""
+    one = record(answered="lost")
+    assert judge_stop(one, Looked(status, 3), LIMITS, 5.0) is turn
+    if turn is Turn.FAILED:
+        assert judge_start(record(done=1), Looked(status, 1), LIMITS, NOON) is turn
+
+
+def test_up_again_without_having_been_stopped_is_no_restart():
+    """STOPPING and RUNNING again: nobody has seen it stopped, or started."""
+    one = record(answered="accepted", seen_other=True, path=("RUNNING", "STOPPING"))
+    running = Looked("RUNNING", 2)
+    assert judge_stop(one, running, LIMITS, 119.0) is Turn.GOING_ON
+    assert judge_stop(one, Looked("RUNNING", 1), LIMITS, 600.0) is Turn.GOING_ON
+    assert judge_stop(one, running, LIMITS, 600.0) is Turn.DOUBT
+    assert judge_stop(one, running, LIMITS, 720.0) is Turn.LOST
+
+
+def test_what_would_set_an_auto_stop_as_it_was():
+    """A moved end is set again, one that is as near as it gets and none are not."""
+    ends_at_9 = Lease(enabled=True, type="TIMING", create_ms=0, duration_ms=9 * HOUR)
+
+    def after(duration_ms: int, now_ms: int, **how: object) -> AutoStop | None:
+        new = replace(ends_at_9, duration_ms=duration_ms, **how)
+        boxes = [Instance("i", "RUNNING", lease=one) for one in (ends_at_9, new)]
+        return lease.renewal_of(boxes[0], boxes[1], now_ms)
+
+    assert after(72 * HOUR, HOUR) == AutoStop(8 * HOUR, "TIMING")
+    assert after(2 * HOUR, HOUR) == AutoStop(8 * HOUR, "TIMING")
+    assert after(0, HOUR, enabled=False) == AutoStop(8 * HOUR, "TIMING")
+    assert after(5 * HOUR, HOUR, type="IDLE") == AutoStop(8 * HOUR, "TIMING")
+    assert after(9 * HOUR + 1000, HOUR) is None
+    assert after(int(9.5 * HOUR), int(8.7 * HOUR)) is None  # its start was an hour
+    none_before = Instance("i", "RUNNING", lease=Lease(enabled=False))
+    some = Instance("i", "RUNNING", lease=ends_at_9)
+    assert lease.renewal_of(none_before, some, HOUR) is None

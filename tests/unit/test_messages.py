@@ -235,7 +235,7 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
     "restart": lambda r, _: dialogs.restart_view(
         ["ml-prod", "ml-test"],
         dialogs.Filled("ml-prod", "trainer-7", r.request.reason),
-        hint="The rule asks for a reason.",
+        hint=dialogs.hints("The rule asks for a reason.", queries.would_ask(LEADS)),
         where=dialogs.Opened("C1", break_glass=True),
     ),
     "restart, empty": lambda _, __: dialogs.restart_view(
@@ -243,7 +243,13 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
     ),
     "confirm": lambda r, _: batch_dialog.confirm_view(
         [r.request.target] * 20,
-        [replace(DECISION, why=r.request.reason or "No.")] * 20,
+        [
+            (
+                queries.outlook(replace(DECISION, why=r.request.reason or "No.")),
+                queries.would_ask(LEADS),
+            )
+        ]
+        * 20,
         statuses={r.request.target.instance: r.last_status},
         parallel=3,
         asked=batch_dialog.Confirmed(

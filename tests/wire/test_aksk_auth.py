@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from bot.cloud.aksk_auth import authorization, canonical_request
 from bot.errors import CloudMisfit
+from bot.model import Act
 from tests.support.cloud_wire import (
     ACTIVE,
     INSTANCE_ID,
@@ -152,7 +153,7 @@ async def test_the_client_sends_the_vector(form, more, number):
     )
     cloud = cloud_over(wire, clock, point)
 
-    await cloud.restart(replace(TRAINER, project_id=PROJECT))
+    await cloud.act(replace(TRAINER, project_id=PROJECT), Act.RESTART)
 
     [request] = wire.calls
     header = request.headers["Authorization"]
@@ -205,11 +206,11 @@ async def test_a_refused_key_rests_for_five_minutes():
     cloud = cloud_over(wire, clock, KEY_POINT, other)
 
     with pytest.raises(CloudMisfit, match=r"login.*5 minutes.*APIG.0301, req-1") as one:
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
     with pytest.raises(CloudMisfit) as two:
         await cloud.read(replace(TRAINER, project="ml-dev"))
     with pytest.raises(CloudMisfit):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
     clock.at += 299
     with pytest.raises(CloudMisfit):
         await cloud.read(TRAINER)
@@ -256,7 +257,7 @@ async def test_a_refused_permission_does_not_rest_the_key():
     wire.answers = [refused(403, "ModelArts.0112")]
     cloud = cloud_over(wire, clock, KEY_POINT)
     with pytest.raises(CloudMisfit, match="lacks the permission"):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
     assert (await cloud.read(TRAINER)).status == "ACTIVE"
 

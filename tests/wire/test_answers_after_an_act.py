@@ -10,7 +10,7 @@ import pytest
 from bot.cloud import Cloud
 from bot.demo.cloud_http import Reply, gateway, html, modelarts
 from bot.errors import CloudMisfit, CloudUnknown
-from bot.model import State
+from bot.model import Act, State
 from tests.support.bot_world import Bench
 from tests.support.cloud_wire import (
     KEY_POINT,
@@ -68,7 +68,7 @@ async def test_a_restart_with_a_key_is_unknown_too_and_the_key_goes_on() -> None
     wire.answers = [refused(401)]
     cloud = key_cloud(wire, clock)
     with pytest.raises(CloudUnknown):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
     assert (await cloud.read(TRAINER)).status == "ACTIVE"
 
 
@@ -79,7 +79,7 @@ async def test_a_key_that_the_cloud_refuses_by_name_rests() -> None:
     wire.answers = [refused(401, "APIG.0301")]
     cloud = key_cloud(wire, clock)
     with pytest.raises(CloudMisfit):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
     with pytest.raises(CloudMisfit):
         await cloud.read(TRAINER)
     assert len(wire.calls) == 1

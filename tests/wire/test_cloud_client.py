@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import attrs
 import httpx
@@ -23,7 +24,7 @@ from bot.errors import (
     CloudRefused,
     CloudUnknown,
 )
-from bot.model import Answer, Instance
+from bot.model import Act, Answer, Instance
 from tests.support.cloud_wire import (
     ACTIVE,
     INSTANCE_ID,
@@ -286,7 +287,7 @@ async def test_looks_wait_their_turn(wire, clock):
         await cloud.read(TRAINER, rank=Rank.RESTART)
     assert clock.slept == []
 
-    await cloud.restart(TRAINER)
+    await cloud.act(TRAINER, Act.RESTART)
     assert clock.slept == []
     await cloud.read(TRAINER, rank=Rank.RESTART)
 
@@ -324,7 +325,7 @@ async def test_a_resting_login_answers_before_the_queue(wire, clock):
 
 async def test_what_a_restart_sends(wire, cloud):
     """A restart is one POST of the 20 documented bytes, with 30 s for the answer."""
-    await cloud.restart(TRAINER)
+    await cloud.act(TRAINER, Act.RESTART)
 
     [call] = wire.calls
     assert (call.method, call.url.path) == ("POST", f"{PATH}/action")
@@ -338,14 +339,16 @@ async def test_an_accepted_restart(wire, cloud, status):
     """Any 2xx answer gives the two statuses in the cloud's own words."""
     wire.answers = [ok(REBOOTING, status)]
 
-    assert await cloud.restart(TRAINER) == Answer("ACTIVE", "REBOOTING", "req-7")
+    assert await cloud.act(TRAINER, Act.RESTART) == Answer(
+        "ACTIVE", "REBOOTING", "req-7"
+    )
 
 
 async def test_an_accepted_restart_without_the_status_before(wire, cloud):
     """The status before may be missing; the restart is accepted all the same."""
     wire.answers = [ok({"current_status": "REBOOTING", "previous_state": None})]
 
-    assert await cloud.restart(TRAINER) == Answer("", "REBOOTING", "req-7")
+    assert await cloud.act(TRAINER, Act.RESTART) == Answer("", "REBOOTING", "req-7")
 
 
 @pytest.mark.parametrize(
@@ -381,7 +384,7 @@ async def test_a_restart_is_sent_once_however_it_ends(wire, cloud, answer, kind)
     wire.answers = [answer]
 
     with pytest.raises(CloudError) as caught:
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
     assert type(caught.value) is kind
     assert len(wire.calls) == 1
@@ -393,7 +396,7 @@ async def test_the_wait_that_the_cloud_asks_for(wire, cloud):
     wire.answers = [httpx.Response(429, json={}, headers=headers)]
 
     with pytest.raises(CloudBusy) as caught:
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
     assert caught.value.retry_after == 9.0
 
@@ -430,7 +433,7 @@ async def test_a_cut_connection_never_sends_twice(clock, answer):
         cloud = Cloud({"ml-prod": point}, LOGIN, http, clocks=clocks_of(clock))
 
         with pytest.raises(CloudUnknown, match="could not learn the outcome"):
-            await cloud.restart(TRAINER)
+            await cloud.act(TRAINER, Act.RESTART)
 
     assert [request.partition(b"\r\n\r\n")[2] for request in requests] == [
         b'{"action":"restart"}'
@@ -446,7 +449,7 @@ async def test_a_closed_port_is_surely_not_restarted(clock):
         cloud = Cloud({"ml-prod": point}, LOGIN, http, clocks=clocks_of(clock))
 
         with pytest.raises(CloudBusy, match=r"cannot be reached at 127.0.0.1:"):
-            await cloud.restart(TRAINER)
+            await cloud.act(TRAINER, Act.RESTART)
 
 
 # --- ids and projects --------------------------------------------------------------
@@ -460,7 +463,7 @@ async def test_a_bad_id_never_reaches_a_url(wire, cloud, bad, field):
     """An id of anything but letters, digits and dashes is refused before any call."""
     target = replace(TRAINER, **{field: bad})
 
-    for call in (cloud.read, cloud.restart):
+    for call in (cloud.read, partial(cloud.act, act=Act.RESTART)):
         with pytest.raises(CloudRefused, match=f"no {field[:-3]} id: .*Nothing was"):
             await call(target)
 
@@ -472,7 +475,7 @@ async def test_a_project_that_left_the_configuration(wire, cloud):
     cloud.use({})
 
     with pytest.raises(CloudMisfit, match="ml-prod is not in the bot's configuration"):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
     assert wire.calls == []
 
@@ -482,7 +485,7 @@ async def test_a_project_that_got_another_id(wire, cloud):
     cloud.use({"ml-prod": replace(TOKEN_POINT, project_id="b" * 32)})
 
     with pytest.raises(CloudMisfit, match="another id now"):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
     assert wire.calls == []
 
@@ -534,7 +537,7 @@ async def test_every_call_is_counted(wire, clock):
     with pytest.raises(CloudBusy):
         await cloud.read(TRAINER)
     with pytest.raises(CloudFollow):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
     await cloud.read(TRAINER)
 
     assert counted == [
@@ -568,7 +571,7 @@ async def test_what_a_gateway_echoes_of_our_secrets_goes_nowhere(
     ]
 
     with pytest.raises(CloudRefused) as caught:
-        await getattr(cloud, kind)(TRAINER)
+        await (cloud.read(TRAINER) if kind == "read" else cloud.act(TRAINER, Act(kind)))
 
     shown = f"{caught.value} {caught.value.ref} {caught.value!r}"
     assert secret not in shown

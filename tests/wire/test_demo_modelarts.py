@@ -1246,6 +1246,7 @@ def test_the_demo_has_its_cast():
             "notebook-2",
             "stale-3",
             "gated-1",
+            "night-1",
         ],
         "ml-dev": ["sandbox-1", "sandbox-2"],
         "ml-nb": ["nb-3", "nb-lease", "nb-rare", "nb-late"],

@@ -92,7 +92,7 @@ async def test_start_now_asks_for_the_right_anew(make_bench: MakeBench, often: N
 
     await bench.slack.click("dave", told, "start_now")
 
-    await bench.wait_for(lambda: bench.whispers("dave", "I did not restart"))
+    await bench.wait_for(lambda: bench.whispers("dave", "I did not start"))
     assert sent(bench) == tries
 
 

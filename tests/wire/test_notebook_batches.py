@@ -43,6 +43,18 @@ async def test_two_notebooks_are_stopped_and_started_in_one_go(make_bench: MakeB
     assert sent(bench) == (2, 2)
 
 
+async def test_the_dialog_for_one_says_what_is_given_up(make_bench: MakeBench):
+    """Whoever asks for a notebook by a button reads that its machine is given back."""
+    bench = await make_bench(world=notebooks())
+    for project, given in (("ml-nb", True), ("ml-dev", False)):
+        await bench.ask(f"list {project}")
+        listed = bench.slack.ephemerals("ann")[-1]
+        await bench.slack.click("ann", listed, "restart_dialog")
+        (view,) = await bench.wait_for(lambda: bench.slack.views("ann"))
+        assert ("the machine is given back" in text_of(view)) is given
+        await bench.slack.close_view("ann", view)
+
+
 async def test_one_that_is_down_stops_the_rest(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ):

@@ -190,7 +190,7 @@ async def test_the_lease_is_read_and_mended(side: Side):
 
     mended = await side.cloud.set_lease(TARGET, AutoStop(SHORTEST_MS))
 
-    assert mended == await side.cloud.lease(TARGET)
+    assert mended == (await side.cloud.read(TARGET)).lease
     assert (mended.enabled, mended.type) == (True, "TIMING")
     assert (await side.cloud.set_lease(TARGET, AutoStop())).enabled is False
 

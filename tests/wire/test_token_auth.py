@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.errors import CloudBusy, CloudMisfit, CloudUnknown
+from bot.model import Act
 from tests.support.cloud_wire import (
     LOGIN,
     MODELARTS,
@@ -93,7 +94,7 @@ async def test_a_refused_token_is_renewed_once(wire, clock, status, code):
     """A restart whose token is refused is sent once more with a new one, as it was."""
     wire.answers = [refused(status, code)]
 
-    answer = await cloud_over(wire, clock).restart(TRAINER)
+    answer = await cloud_over(wire, clock).act(TRAINER, Act.RESTART)
 
     assert answer.current == "REBOOTING"
     first, second = wire.calls
@@ -126,7 +127,7 @@ async def test_a_token_refused_twice_is_the_operators_matter(wire, clock):
     wire.answers = [refused(401, "APIG.0307"), refused(401, "APIG.0307")]
 
     with pytest.raises(CloudMisfit, match="wrong region or endpoint"):
-        await cloud_over(wire, clock).restart(TRAINER)
+        await cloud_over(wire, clock).act(TRAINER, Act.RESTART)
 
     assert (len(wire.calls), len(wire.logins)) == (2, 2)
 
@@ -140,7 +141,7 @@ async def test_a_new_login_is_not_tried_where_it_cannot_help(wire, clock, status
     wire.answers = [refused(status, code)]
 
     with pytest.raises(CloudMisfit):
-        await cloud_over(wire, clock).restart(TRAINER)
+        await cloud_over(wire, clock).act(TRAINER, Act.RESTART)
 
     assert (len(wire.calls), len(wire.logins)) == (1, 1)
 
@@ -264,7 +265,7 @@ async def test_a_refused_login_says_what_to_mend(wire, clock, status, words):
     wire.login_answers = [httpx.Response(status, json=body, headers=headers)]
 
     with pytest.raises(CloudMisfit, match=words) as caught:
-        await cloud_over(wire, clock).restart(TRAINER)
+        await cloud_over(wire, clock).act(TRAINER, Act.RESTART)
 
     assert str(caught.value).endswith(f"({status}, trace-9)")
     assert "echo" not in str(caught.value)
@@ -281,7 +282,7 @@ async def test_a_refused_login_is_not_hammered(wire, clock):
     clock.at += 59
     said = await asyncio.gather(
         *(cloud.read(TRAINER) for _ in range(10)),
-        cloud.restart(TRAINER),
+        cloud.act(TRAINER, Act.RESTART),
         cloud.log_in("ml-prod"),
         return_exceptions=True,
     )
@@ -399,9 +400,9 @@ async def test_unreachable_is_not_refused(wire, clock, exc):
     wire.login_answers = [exc("no way")]
 
     with pytest.raises(CloudBusy, match=r"cannot be reached at iam.example.com"):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
-    assert (await cloud.restart(TRAINER)).current == "REBOOTING"
+    assert (await cloud.act(TRAINER, Act.RESTART)).current == "REBOOTING"
     assert len(wire.calls) == 1
 
 
@@ -410,7 +411,7 @@ async def test_a_login_without_an_answer_leaves_nothing_unknown(wire, clock):
     wire.login_answers = [httpx.ReadTimeout("late")]
 
     with pytest.raises(CloudBusy):
-        await cloud_over(wire, clock).restart(TRAINER)
+        await cloud_over(wire, clock).act(TRAINER, Act.RESTART)
 
     assert wire.calls == []
 
@@ -422,15 +423,15 @@ async def test_a_troubled_iam_is_asked_again(wire, clock, status):
     cloud = cloud_over(wire, clock)
 
     with pytest.raises(CloudBusy, match="down or limits") as caught:
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
     assert caught.value.retry_after == 5.0
     clock.at += 4
     with pytest.raises(CloudBusy):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
     assert len(wire.logins) == 1
     clock.at += 1
-    assert (await cloud.restart(TRAINER)).current == "REBOOTING"
+    assert (await cloud.act(TRAINER, Act.RESTART)).current == "REBOOTING"
 
 
 async def test_a_renewal_that_fails_after_a_refused_token_is_told(wire, clock):
@@ -441,7 +442,7 @@ async def test_a_renewal_that_fails_after_a_refused_token_is_told(wire, clock):
     wire.login_answers = [httpx.Response(401)]
 
     with pytest.raises(CloudMisfit, match="IAM refused"):
-        await cloud.restart(TRAINER)
+        await cloud.act(TRAINER, Act.RESTART)
 
     assert len(wire.calls) == 1
 
@@ -451,7 +452,7 @@ async def test_a_lost_answer_after_a_new_login_is_unknown(wire, clock):
     wire.answers = [refused(401, "APIG.0301"), httpx.ReadTimeout("late")]
 
     with pytest.raises(CloudUnknown):
-        await cloud_over(wire, clock).restart(TRAINER)
+        await cloud_over(wire, clock).act(TRAINER, Act.RESTART)
 
     assert len(wire.calls) == 2
 
@@ -496,7 +497,7 @@ async def test_a_call_that_is_given_up_does_not_spoil_the_login(wire, clock):
 
 async def test_the_login_goes_to_iam_alone(wire, clock):
     """The login carries no token, and the password never goes to ModelArts."""
-    await cloud_over(wire, clock).restart(TRAINER)
+    await cloud_over(wire, clock).act(TRAINER, Act.RESTART)
 
     [call] = wire.calls
     assert str(call.url).startswith(MODELARTS)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.cli.check.alerts import note_lines, sender_lines
 from bot.cli.check.backends import cloud_lines, database_line
 from bot.cli.check.line import Line, bad, counted, good, skipped
+from bot.cli.check.oncall import on_call_lines, unasked
 from bot.cli.check.rules import approval_lines, people_of, rule_lines
 from bot.cli.check.slack import (
     editor_lines,
@@ -28,8 +30,9 @@ from bot.config.error_messages import Problem
 from bot.config.redaction import hider
 from bot.config.secrets import VARIABLES, Secrets, exposed
 from bot.errors import ConfigError
+from bot.model.rule import USER_ID
 from bot.network import Network, http_client
-from bot.policy import EVERYBODY, is_group, references
+from bot.policy import is_group, references
 from bot.slack.client import TIMEOUT, clients
 from bot.slack.users import Users
 
@@ -82,20 +85,24 @@ async def check(
     Without a *network* nobody is asked over it.
     """
     lines = list(rule_lines(settings.rules, settings.projects))
+    lines += sender_lines(settings, secrets, offline=offline)
     if offline:
         lines += approval_lines(settings.rules, None)
         lines += [
             skipped(f"{what} not asked", _ONLINE)
             for what in ("the database was", "Slack was", "the cloud was")
         ]
-        return lines
+        return lines + [unasked(line, _ONLINE) for line in settings.oncall]
     lines.append(await database_line(settings.database))
     if network is None:
         mend = "mend the environment variable that is wrong above"
         asked = ("Slack was not asked", "the cloud was not asked")
-        return lines + [skipped(what, mend) for what in asked]
+        lines += [skipped(what, mend) for what in asked]
+        return lines + [unasked(line, mend) for line in settings.oncall]
     lines += await _slack(settings, secrets, network)
+    lines += [line async for line in on_call_lines(settings, secrets, network)]
     lines += await _cloud(settings, secrets, network)
+    lines += await note_lines(settings, secrets, network)
     return lines
 
 
@@ -178,7 +185,7 @@ def _people(settings: Settings) -> dict[str, list[str]]:
     """Return every user id that the file names, with where it does."""
     named = people_of(settings.rules, settings.owners.values())
     for entry in settings.freeze.by:
-        if entry != EVERYBODY and not is_group(entry):
+        if USER_ID.fullmatch(entry):
             named.setdefault(entry, []).append("[freeze]")
     return named
 

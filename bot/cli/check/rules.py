@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from bot.cli.check.line import Line, bad, counted, good, skipped
 from bot.model import Approval, Rule
+from bot.model.rule import line_of
 from bot.model.window import windows_of, within
 from bot.policy import EVERYBODY, Groups, approvers, members
 
@@ -65,14 +67,17 @@ def approval_lines(
     for rule in rules:
         if rule.approval is None or rule.deny:
             continue
-        asks_slack = any(map(_is_group, rule.approval.by))
-        if groups is None and asks_slack:
+        approval = rule.approval.after(math.inf)
+        asks_slack = any(map(_is_group, approval.by))
+        if any(map(line_of, approval.by)):
+            yield good(f"rule “{rule.name}”: approved by who is on call by then")
+        elif groups is None and asks_slack:
             yield skipped(
                 f"rule “{rule.name}”: who could approve was not looked up",
                 "run the check without --offline",
             )
         else:
-            yield _approval_line(rule, rule.approval, groups or {}, unfit)
+            yield _approval_line(rule, approval, groups or {}, unfit)
 
 
 def _approval_line(
@@ -108,7 +113,9 @@ def _requesters(rule: Rule, groups: Groups) -> set[str]:
 
 def _approvers_of(rule: Rule) -> tuple[str, ...]:
     approval = rule.approval
-    return (*approval.by, *approval.break_glass) if approval else ()
+    if approval is None:
+        return ()
+    return (*approval.everybody, *approval.notified, *approval.break_glass)
 
 
 def _is_group(entry: str) -> bool:

@@ -25,6 +25,7 @@ SCOPE_OF: Mapping[str, str] = MappingProxyType(
         "usergroups_list": "usergroups:read",
         "usergroups_users_list": "usergroups:read",
         "users_info": "users:read",
+        "users_list": "users:read",
         "views_open": "",
         "views_publish": "",
         "views_update": "",

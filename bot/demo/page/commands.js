@@ -15,6 +15,7 @@ const COMMANDS = [
   ["list", ["project"], "<project>", "the instances of a project"],
   ["history", INSTANCE, "[project] [instance]", "the last restarts"],
   ["can", INSTANCE, "[@user] <project> <instance>", "which rule decides, and why"],
+  ["oncall", [], "", "who is on call, and until when"],
   ["cancel", INSTANCE, "<project> <instance>", "withdraw a request that waits"],
   [
     "freeze",

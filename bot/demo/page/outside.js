@@ -41,6 +41,8 @@ const FAULTS = [
     "A notebook that is stopped cannot be started: it is tried again.",
   ],
   ["cloud_down", "Cloud cannot be reached", "The bot says so, and goes on looking."],
+  ["rota_down", "The rota does not answer", "Nobody is let in by it; others still may."],
+  ["rota_denied", "The rota refuses the bot", "Nobody is let in by it; others still may."],
 ];
 const READY = /^(ACTIVE|RUNNING)$/;
 const FAILED = /(FAILED|ERROR|UNAVAILABLE|DELETED|FROZEN)/;
@@ -76,6 +78,7 @@ export class Outside {
     );
     this.faults = h("div", { class: "faults" });
     this.bot = h("div", { class: "process" });
+    this.rota = h("div", { class: "rota" });
     this.calls = h("ol", {
       class: "calls",
       tabindex: 0,
@@ -88,6 +91,7 @@ export class Outside {
         "div",
         { class: "world-body" },
         part("Instances in the cloud", this.instances),
+        part("On call", this.rota),
         part("Clock", this.speed, this.clock, this.jumps),
         part("Break something", this.faults),
         part("The bot’s process", this.bot),
@@ -107,6 +111,8 @@ export class Outside {
       FAULTS.map((fault) => this.fault(fault, world.faults)),
     );
     paint(this.bot, world.bot, () => this.process(world.bot));
+    const rota = world.rota ?? [];
+    paint(this.rota, rota, () => rota.map((each) => shift(each, this.send)));
     const restarts = world.calls.filter((c) => /^(restart|stop)$/.test(c.kind)).length;
     paint(this.count, restarts, () => [
       `${restarts} restart${restarts === 1 ? "" : "s"}`,
@@ -225,6 +231,24 @@ function byHand(each, send) {
   );
 }
 
+/** Return the button that lets an alert about an instance fire, or resolves it. */
+function alarm(each, send) {
+  const act = each.alert ? "Resolve" : "Alert";
+  const said = each.alert ? "Resolve the alert about" : "Let an alert fire about";
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "alarm",
+      title: "As Alertmanager does: it tells the bot",
+      "aria-label": `${said} ${each.alias}`,
+      "data-key": `alert/${each.id}`,
+      onclick: () => send({ alert: each.id, on: !each.alert }),
+    },
+    act,
+  );
+}
+
 function instance(each, send) {
   const look = tone(each.status);
   return h(
@@ -239,8 +263,41 @@ function instance(each, send) {
       h("small", {}, each.project),
     ),
     byHand(each, send),
+    alarm(each, send),
     each.since && h("small", { "data-since": each.since }),
     h("span", { class: `status ${look}` }, each.status),
+  );
+}
+
+/** Return who is on call on a schedule, with a button for each who could be. */
+function shift(schedule, send) {
+  const people = [...schedule.people, { id: "", name: "Nobody" }];
+  const on = (id) => (id ? schedule.on_call.includes(id) : !schedule.on_call.length);
+  return h(
+    "div",
+    { class: "shift", title: schedule.id },
+    h(
+      "p",
+      {},
+      h("b", {}, schedule.name),
+      schedule.until && h("small", {}, ` until ${weekClock(schedule.until * 1000)}`),
+    ),
+    h(
+      "div",
+      { class: "segments", role: "group", "aria-label": `On call: ${schedule.name}` },
+      people.map(({ id, name }) =>
+        h(
+          "button",
+          {
+            type: "button",
+            "aria-pressed": String(on(id)),
+            "data-key": `shift/${schedule.id}/${id}`,
+            onclick: () => send({ rota: { schedule: schedule.id, person: id } }),
+          },
+          name.split(" ")[0],
+        ),
+      ),
+    ),
   );
 }
 

@@ -76,6 +76,11 @@ class Can:
 
 
 @dataclass(frozen=True, slots=True)
+class OnCall:
+    """Say who is on call on each line."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Withdraw the pending request for an instance."""
 
@@ -125,6 +130,7 @@ Question = (
     | List
     | History
     | Can
+    | OnCall
     | Cancel
     | Freeze
     | Thaw
@@ -202,6 +208,7 @@ FORMS = (
         "[@user] <project> <instance>",
         "the rule that decides, and why",
     ),
+    Form(OnCall, "oncall", "", "who is on call on each line, and until when"),
     Form(
         Cancel,
         "cancel",

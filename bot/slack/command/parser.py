@@ -20,6 +20,7 @@ from bot.slack.command.commands import (
     History,
     List,
     Mistake,
+    OnCall,
     Restart,
     Several,
     Start,
@@ -195,11 +196,17 @@ def _can(words: Sequence[str]) -> Can | Mistake:
     return _wrong("can", others, 2, 2) or Can(others[0], others[1], "".join(users))
 
 
+def _on_call(words: Sequence[str]) -> OnCall | Mistake:
+    """Return the question who is on call."""
+    return _wrong("oncall", words, 0, 0) or OnCall()
+
+
 _PARSERS: dict[str, Callable[[Sequence[str]], Command]] = {
     "status": _status,
     "list": _list,
     "history": _history,
     "can": _can,
+    "oncall": _on_call,
     "cancel": _cancel,
     "thaw": _thaw,
 }

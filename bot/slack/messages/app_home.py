@@ -10,7 +10,7 @@ from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.approval import asks, losses, verdict_buttons
 from bot.slack.messages.blocks import View
-from bot.slack.messages.buttons import restart_button
+from bot.slack.messages.buttons import restart_button, start_now_button
 
 ROWS = 10  # of each list: a home page has 100 blocks
 
@@ -56,7 +56,7 @@ def home_view(
         *_listed("Waiting for your decision", decide),
         *_listed("Your open requests", list(map(_line, mine))[:ROWS]),
         *_listed("Restarting now", list(map(_line, rebooting))[:ROWS]),
-        *(_listed("Down", list(map(_line, down))[:ROWS]) if down else ()),
+        *(_listed("Down", list(map(_down, down))[:ROWS]) if down else ()),
         *_listed("You may restart", boxes[:ROWS]),
         *(_listed("You may restart later", closed[:ROWS]) if closed else ()),
         *_listed("Last restarts", list(map(_line, last))[:ROWS]),
@@ -95,6 +95,11 @@ def _glance(glance: Glance) -> b.Part:
     if glance.status:
         what += f": {t.status(glance.status)} {t.duration(glance.age_s)} ago"
     return b.words(f"{what}. {glance.window}" if glance.window else what)
+
+
+def _down(record: Record) -> b.Part:
+    """Return what a request has left down, with the button that starts it."""
+    return b.beside(_line(record), start_now_button(record))
 
 
 def _line(record: Record) -> b.Part:

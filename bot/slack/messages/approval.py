@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.model import (
     Act,
@@ -16,10 +17,12 @@ from bot.model import (
     Instance,
     Message,
     Record,
+    Request,
     State,
     asked_of,
     gives_back,
 )
+from bot.model.rule import line_of
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.buttons import offer
@@ -59,6 +62,7 @@ def card(
         _history(last) if alone else None,
         *(b.marked_note(_other(other)) for other in others[:5]),
         _votes(record),
+        *taken_off(record),
         b.ruling(f"Not now: {closed.why} {_UNTIL_THEN}") if closed else None,
         verdict_buttons(
             record,
@@ -72,17 +76,44 @@ def asks(record: Record, approvers: Sequence[str], what: str) -> tuple[b.Part, .
     request = record.request
     needed = request.approval.needed if request.approval else 1
     count = "one approval is" if needed == 1 else f"{needed} approvals are"
+    others, whose = "", t.together(approvers, "or")
+    if request.approval and request.approval.notify is not None:
+        others, whose = f"{t.together(approvers)}: ", _unmentioned(request.approval.by)
     return (
         b.marked(
-            f"{t.mention(request.user_id)} asks to {t.verb(request)}"
-            f" {what}. {count.capitalize()} needed from {t.together(approvers, 'or')}."
+            f"{others}{t.mention(request.user_id)} asks to {t.verb(request)}"
+            f" {what}. {count.capitalize()} needed from {whose}."
         ),
-        b.marked(_deadline(record)),
+        b.marked(deadline(record)),
+        *_next(request),
         b.words(t.reason(request)),
     )
 
 
-def _deadline(record: Record) -> str:
+def _unmentioned(entries: Sequence[str]) -> str:
+    """Return *entries* of a rule as markup that wakes nobody."""
+    return t.together([_unwoken(one) for one in entries], "or")
+
+
+def _unwoken(entry: str) -> str:
+    if line := line_of(entry):
+        return f"who is on call on {t.code(line)}"
+    return "every full member" if entry == "*" else t.said(entry)
+
+
+def _next(request: Request) -> list[b.Part]:
+    """Return who may approve it as well after a while, and from when on."""
+    stages = request.approval.then if request.approval else ()
+    return [
+        b.marked_note(
+            f"From {t.date(request.asked_at + timedelta(seconds=stage.after))} on"
+            f" {_unmentioned(stage.by)} may approve it as well."
+        )
+        for stage in stages
+    ]
+
+
+def deadline(record: Record) -> str:
     """Return until when it may be decided, and what happens then."""
     expires = record.request.expires_at
     if expires is None:
@@ -189,6 +220,17 @@ def _votes(record: Record) -> b.Part | None:
     return b.marked_note(f"Approved so far ({count}): {t.together(agreed)}.")
 
 
+def taken_off(record: Record) -> list[b.Part]:
+    """Return whose approvals count no more, each with why."""
+    return [
+        b.marked(
+            f"Taken off: the approval of {t.mention(vote.user_id)}."
+            f" {t.named(t.sentence(vote.note))}"
+        )
+        for vote in record.taken_off
+    ]
+
+
 def verdict_buttons(record: Record, place: str) -> b.Part:
     """Return the two buttons; their value is the request's id and nothing else.
 
@@ -217,6 +259,7 @@ def card_closed(records: Sequence[Record]) -> Message:
         ),
         b.marked(decision(record)),
         b.words(t.reason(request)),
+        *taken_off(record),
         *notes(record),
         *(_id(one, alone=alone) for one in records),
     )
@@ -234,7 +277,10 @@ def card_elsewhere(record: Record) -> Message:
     """Draw a copy of the card that stands by mistake: where to decide, no buttons."""
     request = record.request
     return b.message(
-        b.title(f"Restart of {request.target.instance}: asked again below"),
+        b.title(
+            f"{t.verb(request).capitalize()} of {request.target.instance}:"
+            " asked again below"
+        ),
         b.words(
             "This message was posted twice. The other one shows how the request stands;"
             " decide there."
@@ -254,6 +300,11 @@ def closing(record: Record) -> str:
 
 def decision(record: Record) -> str:
     """Return who or what decided, as our own markup."""
+    starts, said = record.request.wants is Act.START, _decision(record)
+    return said.replace("restarted", "started") if starts else said
+
+
+def _decision(record: Record) -> str:
     who = t.mention(record.decided_by) if record.decided_by else ""
     by, when = f" by {who}" if who else "", _when(record)
     match record.state:
@@ -313,7 +364,7 @@ def reminder(record: Record, approvers: Sequence[str], what: str = "") -> Messag
     return b.message(
         b.marked(
             f"{t.together(approvers)}: {who} still waits for a decision on"
-            f" {what or t.place(record.request.target)}. {_deadline(record)}"
+            f" {what or t.place(record.request.target)}. {deadline(record)}"
         )
     )
 

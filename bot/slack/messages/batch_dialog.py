@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.model import (
-    Decision,
     Message,
     Record,
     State,
@@ -19,7 +18,6 @@ from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.blocks import View
 from bot.slack.messages.dialogs import filled, labelled, reason_input, warnings
-from bot.slack.messages.queries import outlook
 
 CONFIRM = "confirm"  # callback id
 GO_ON = "go_on"
@@ -40,18 +38,18 @@ class Confirmed:
 
 def confirm_view(
     targets: Sequence[Target],
-    decisions: Sequence[Decision],
+    outlooks: Sequence[tuple[str, str]],
     *,
+    needs_reason: bool = False,
     statuses: Mapping[str, str],
     parallel: int,
     asked: Confirmed,
 ) -> View:
     """Return the dialog that lists *targets* with their *statuses* by name.
 
-    *decisions* are what the rules will say to each, *parallel* how many are restarted
-    at a time; *asked* comes back with the submission.
+    *outlooks* are what the rules will say to each, and who would be asked, markup;
+    *parallel* is how many are restarted at a time; *asked* comes back with it.
     """
-    needs_reason = any(decision.wants_reason for decision in decisions)
     several = "1 instance" if len(targets) == 1 else f"{len(targets)} instances"
     return {
         "type": "modal",
@@ -63,7 +61,7 @@ def confirm_view(
         "blocks": [
             *b.drawn([b.marked(_opening(targets, parallel))]),
             *b.drawn([_row(one, statuses.get(one.instance, "")) for one in targets]),
-            *b.drawn(_outlooks(targets, decisions)),
+            *b.drawn(_outlooks(targets, outlooks)),
             reason_input(asked.reason, required=needs_reason),
             _go_on(),
             *b.drawn(warnings(asked.break_glass, {one.kind for one in targets})),
@@ -117,14 +115,19 @@ def _row(target: Target, status: str) -> b.Part:
     return b.row(t.code(target.instance), status or "status not known")
 
 
-def _outlooks(targets: Sequence[Target], decisions: Sequence[Decision]) -> list[b.Part]:
+def _outlooks(
+    targets: Sequence[Target], outlooks: Sequence[tuple[str, str]]
+) -> list[b.Part]:
     """Return what the rules will say; once, where it is the same for several."""
-    groups: dict[str, list[str]] = {}
-    for target, decision in zip(targets, decisions, strict=True):
-        groups.setdefault(outlook(decision), []).append(target.instance)
-    if len(groups) == 1:
-        return [b.ruling(said) for said in groups]
-    return [b.ruling(f"{', '.join(names)}: {said}") for said, names in groups.items()]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for target, outlook in zip(targets, outlooks, strict=True):
+        groups.setdefault(outlook, []).append(target.instance)
+    found: list[b.Part] = []
+    for (said, asked), names in groups.items():
+        whose = f"{', '.join(names)}: " if len(groups) > 1 else ""
+        found.append(b.ruling(f"{whose}{said}"))
+        found += [b.marked(asked)] if asked else []
+    return found
 
 
 def _go_on() -> b.Block:

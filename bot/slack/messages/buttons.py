@@ -49,15 +49,43 @@ def _offered(record: Record) -> tuple[str, str] | None:
     return "Start it", START_IT
 
 
-def restart_button(target: Target) -> b.Block:
-    """Return the button that opens the restart dialog for *target*."""
-    value = canonical({"project": target.project, "instance": target.instance_id})
+def restart_button(target: Target, alert: str = "") -> b.Block:
+    """Return the button that opens the restart dialog for *target*.
+
+    *alert* is the id of the one below which it stands, if it stands below one.
+    """
+    label = "Restart…" if alert else "Restart"
     about = f"Restart {t.spot(target)}"
-    return b.button("Restart", RESTART_DIALOG, value, about=about)
+    return b.button(label, RESTART_DIALOG, _names(target, alert), about=about)
+
+
+def start_button(target: Target) -> b.Block:
+    """Return the button that asks for the start of *target*, which is stopped."""
+    about = f"Start {t.spot(target)}"
+    return b.button("Start it", START_IT, _names(target), about=about)
+
+
+def _names(target: Target, alert: str = "") -> str:
+    """Return the value of a button that belongs to no request."""
+    names = {"project": target.project, "instance": target.instance_id}
+    return canonical(names | ({"alert": alert} if alert else {}))
+
+
+def names_target(value: str) -> bool:
+    """Say whether a button's *value* names an instance, and no request."""
+    return value.startswith("{")
+
+
+def alert_of(value: str) -> str:
+    """Return the id of the alert below which a restart button stands, if any."""
+    try:
+        return str(json.loads(value).get("alert") or "")[:32]
+    except (ValueError, AttributeError):  # ``target_names`` says so
+        return ""
 
 
 def target_names(value: str) -> tuple[str, str]:
-    """Return project and instance id of a restart button's *value*.
+    """Return project and instance id of the *value* of a button without a request.
 
     Raises UsageError for a value that this bot did not make.
     """

@@ -37,6 +37,7 @@ class Opened:
     thread: str = ""
     break_glass: bool = False
     private: bool = False  # whether only its members see that channel
+    alert: str = ""  # the one from whose card
 
     @property
     def metadata(self) -> str:
@@ -55,6 +56,7 @@ def opened(view: Mapping[str, Any]) -> Opened:
         thread=str(known.get("thread") or ""),
         break_glass=known.get("break_glass") is True,
         private=known.get("private") is True,
+        alert=str(known.get("alert") or ""),
     )
 
 
@@ -87,13 +89,14 @@ def restart_view(
     fields: Filled,
     *,
     reason_required: bool = False,
-    hint: str = "",
+    hint: Sequence[b.Part] = (),
     where: Opened,
     kind: Kind = Kind.STUDIO,
 ) -> View:
     """Return the restart dialog with what is known filled in already.
 
-    *hint* says what the rule asks for; *kind* is that of the instance.
+    *hint* says what the rule asks for and who would be asked; *kind* is that of the
+    instance.
     """
     return {
         "type": "modal",
@@ -107,11 +110,14 @@ def restart_view(
             _instance_input(fields.project, fields.instance),
             *([] if where.channel else [_channel_input()]),
             reason_input(fields.reason, required=reason_required),
-            *b.drawn(
-                [b.note(hint) if hint else None, *warnings(where.break_glass, [kind])]
-            ),
+            *b.drawn([*hint, *warnings(where.break_glass, [kind])]),
         ],
     }
+
+
+def hints(said: str, asked: str = "") -> tuple[b.Part, ...]:
+    """Return what the rule *said*, raw, and who would be *asked*, markup."""
+    return (b.note(said), *([b.marked_note(asked)] if asked else []))
 
 
 def warnings(
@@ -243,8 +249,8 @@ def deny_view(record: Record, what: str = "") -> View:
     """
     request = record.request
     asked = (
-        f"You have denied what {t.mention(request.user_id)} asked for, to restart"
-        f" {what or t.place(request.target)}."
+        f"You have denied what {t.mention(request.user_id)} asked for, to"
+        f" {t.verb(request)} {what or t.place(request.target)}."
     )
     return {
         "type": "modal",

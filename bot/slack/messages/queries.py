@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.model import Decision, Instance, Message, Record, Target, Verdict
+from bot.model import Decision, Instance, Message, Record, Target, Verdict, can_start
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
-from bot.slack.messages.buttons import offer, restart_button, start_now_button
+from bot.slack.messages.buttons import (
+    offer,
+    restart_button,
+    start_button,
+    start_now_button,
+)
 from bot.slack.messages.replies import rule_note
 
 MOST_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
@@ -25,6 +30,11 @@ def outlook(decision: Decision) -> str:
     return (
         f"You {_MAY[decision.verdict].format('it')}. {t.sentence(decision.why)}{rule}"
     )
+
+
+def would_ask(mentions: Sequence[str]) -> str:
+    """Return, as markup, who would be asked to approve now; nothing for nobody."""
+    return f"I would ask {t.together(mentions)} now." if mentions else ""
 
 
 def status(
@@ -45,6 +55,7 @@ def status(
     *decision* is what policy says to the person who asks, *who* are the mentions of
     those who may restart it, *frozen* the freezes in force for it, in words.
     """
+    stopped = instance is not None and can_start(instance.status)
     return b.message(
         b.title(f"{target.instance}: {_status_now(instance)}"),
         b.words(problem) if problem else None,
@@ -53,6 +64,7 @@ def status(
         b.facts(*_about(target, instance)),
         b.marked(f"Who may restart it: {t.together(who)}.") if who else None,
         _mine(decision) if decision else None,
+        b.buttons(start_button(target)) if stopped and not down else None,
         *_past(records),
     )
 
@@ -141,7 +153,9 @@ class Row:
 def listing(
     project: str, rows: Sequence[Row], *, more: int = 0, frozen: Sequence[str] = ()
 ) -> Message:
-    """Answer ``list``: the instances of *project*, each with a restart button.
+    """Answer ``list``: the instances of *project*, each with a button.
+
+    It restarts what runs, and starts what is stopped.
 
     *rows* are at most MOST_ROWS; *more* is how many instances are not among them;
     *frozen* are the freezes in force for it, in words.
@@ -163,7 +177,9 @@ def _listed(row: Row) -> b.Part:
     line = f"{row.target.instance}: {_status_now(row.instance)}{down}{problem}"
     if row.down:
         return b.beside(b.words(line), start_now_button(row.down))
-    return b.beside(b.words(line), restart_button(row.target))
+    stopped = row.instance is not None and can_start(row.instance.status)
+    button = start_button if stopped else restart_button
+    return b.beside(b.words(line), button(row.target))
 
 
 def can(

@@ -43,14 +43,18 @@ def help_text(
 
 
 def refusal(
-    decision: Decision, target: Target | None = None, *, opening: str = ""
+    decision: Decision,
+    target: Target | None = None,
+    *,
+    opening: str = "",
+    verb: str = "restart",
 ) -> Message:
     """Say why policy refused, and what would help.
 
-    *opening*, raw, says what was refused where it was not the restart itself.
+    *opening*, raw, says what was refused where it was not the *verb* itself.
     """
     about = f" {t.spot(target)}" if target else ""
-    first = opening or f"I did not restart{about}."
+    first = opening or f"I did not {verb}{about}."
     return b.message(
         b.ruling(f"{first} {t.sentence(decision.why)}"),
         b.ruling(t.sentence(decision.remedy)) if decision.remedy else None,
@@ -92,12 +96,12 @@ def accepted(record: Record) -> Message:
 
 def busy_already(running: Record) -> Message:
     """Say that the instance is being restarted by *running*, whose end is told."""
-    request = running.request
+    request, verb = running.request, t.verb(running.request)
     return b.message(
         b.marked(
-            f"{t.place(request.target)} is being restarted already: asked by"
+            f"{t.place(request.target)} is being {verb}ed already: asked by"
             f" {t.mention(request.user_id)}, {t.date(request.asked_at)}."
-            " No second restart is sent; you are mentioned when this one has ended."
+            f" No second {verb} is sent; you are mentioned when this one has ended."
         )
     )
 
@@ -112,9 +116,10 @@ def pending_already(waiting: Record) -> Message:
     request = waiting.request
     return b.message(
         b.marked(
-            f"A restart of {t.place(request.target)} waits for approval already: asked"
-            f" by {t.mention(request.user_id)}, {t.date(request.asked_at)}."
-            " Your request joins that one; you are mentioned when it has ended."
+            f"A {t.verb(request)} of {t.place(request.target)} waits for approval"
+            f" already: asked by {t.mention(request.user_id)},"
+            f" {t.date(request.asked_at)}. Your request joins that one; you are"
+            " mentioned when it has ended."
         )
     )
 
@@ -134,11 +139,11 @@ def cancelled(record: Record, what: str = "") -> Message:
 
     *what*, markup, is what was cancelled (default: its place).
     """
-    request = record.request
+    request, verb = record.request, t.verb(record.request)
     return b.message(
         b.marked(
-            f"Cancelled: the request of {t.mention(request.user_id)} to restart"
-            f" {what or t.place(request.target)}. Nothing was restarted."
+            f"Cancelled: the request of {t.mention(request.user_id)} to {verb}"
+            f" {what or t.place(request.target)}. Nothing was {verb}ed."
         )
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bot.model import ENDS, UNDER_WAY, Message, Record, State, gives_back
+from bot.model import ENDS, UNDER_WAY, Message, Record, State, gives_back, is_stopping
 from bot.slack.messages import approval
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
@@ -246,12 +246,14 @@ def doubt(record: Record, more_s: float) -> Message:
     request = record.request
     who, name = t.mention(request.user_id), t.code(request.target.instance)
     now = t.status(record.last_status)
+    unseen = f"Its status still stands at {now}: the stop was not seen."
+    if any(map(is_stopping, record.path)):
+        unseen = f"It was on its way down and is {now} again, not seen stopped."
     return b.message(
         b.marked(f"{who}: the outcome of the stop of {name} is unknown."),
         b.words(
-            f"Its status still stands at {now}: the stop was not seen. Nothing more was"
-            f" sent. I look at it for {t.duration(more_s)} more; if it does stop, I"
-            " start it."
+            f"{unseen} Nothing more was sent. I look at it for {t.duration(more_s)}"
+            " more; if it does stop, I start it."
         ),
     )
 
