@@ -172,7 +172,9 @@ async def _authorizer(
                 ledger=ledger,
                 cloud=_cloud(settings, secrets, http),
                 home_team=team,
-                rotas=Rotas.of(lambda: settings, secrets, http, home_team=team),
+                rotas=Rotas.of(
+                    lambda: settings, secrets, http, home_team=team, within_s=5.0
+                ),
             ),
             users,
             team,
