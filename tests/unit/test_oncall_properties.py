@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,9 @@ from bot.errors import RotaUnreachable
 from bot.ledger import Ledger
 from bot.model import ENDS, Approval, Record, Rule, State
 from bot.model.rule import Stage as Next
+from tests.support import property_world
 from tests.support.approval_world import Stage, World
-from tests.unit.test_properties import SETTINGS, InTurn, Time
+from tests.support.property_world import SETTINGS, Time
 
 ONE, TWO, THREE = "oncall:one", "oncall:two", "oncall:three"
 AWAY = RotaUnreachable("PagerDuty does not answer.")
@@ -147,25 +147,16 @@ async def perform(stage: ShiftStage, act: tuple[Any, ...]) -> None:
             await stage.stories()
 
 
-@pytest.fixture(scope="module")
-def clock() -> Time:
-    """Return the clock of the ledger."""
-    return Time()
+ledger, time = property_world.ledger, property_world.time
 
 
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory, clock: Time) -> Iterator[Ledger]:
-    """Return one real ledger for all examples."""
-    path: Path = tmp_path_factory.mktemp("shifts")
-    one = Ledger(f"sqlite:///{path}/bot.db", now=clock)
-    one.open()
-    one.database.threads.shutdown()
-    one.database.threads = InTurn()  # type: ignore[assignment]
+@pytest.fixture(autouse=True, scope="module")
+def unhurried() -> Iterator[None]:
+    """Ask the rota each time, and wait for none that is away."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bot.oncall.rotas.APART_S", 0.0)
         patch.setattr("bot.restarts.rights.ROTA_WAITS_S", ())
-        yield one
-    one.close()
+        yield
 
 
 SHIFT_OVER = ("shift", "one", ("U0BOB",))
@@ -190,7 +181,7 @@ SHIFT_OVER = ("shift", "one", ("U0BOB",))
     ],
 )
 def test_nothing_is_restarted_without_the_right_at_its_time(
-    ledger: Ledger, clock: Time, rule: Rule, acts: list[Any]
+    ledger: Ledger, time: Time, rule: Rule, acts: list[Any]
 ) -> None:
     """Shifts end, lines are away, the file is reloaded: the judge has no complaint."""
 
@@ -202,7 +193,7 @@ def test_nothing_is_restarted_without_the_right_at_its_time(
             "three": ("U0LEA",),
         }
         stage = ShiftStage(ledger, world)
-        clock.now = world.now
+        time.now = world.now
         await stage.ask("U0ANN")
         if rule is not OPEN:
             await stage.stories()
