@@ -16,14 +16,14 @@ from bot.demo.deliveries import Delivery
 from bot.demo.supervisor import Stage
 from tests.process import test_page
 
-pytestmark = [pytest.mark.process]
+pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WITHIN_S = 60.0
 browser, page = test_page.browser, test_page.page
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stage() -> AsyncIterator[Stage]:
     """Return the demo's stage with the bot running, at noon in Berlin."""
     one = Stage(speed=20.0)

@@ -1,32 +1,29 @@
 """The demo's page in a real browser, with the real bot behind it."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
 
 from bot.demo.control_panel import Outside
 from bot.demo.supervisor import Stage
+from tests.support import chromium
 
-pytestmark = [pytest.mark.browser, pytest.mark.process]
-
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.process,
+    pytest.mark.asyncio(loop_scope="module"),
 ]
+browser = chromium.browser
+
 FAST = 4.0  # the cloud's clock
 PATIENCE_MS = 25_000
 READY = re.compile("is ready. Its restart")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stage() -> AsyncIterator[Stage]:
     """Return the demo's stage with the bot running."""
     stage = Stage(speed=FAST)
@@ -36,18 +33,7 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Return Debian's Chromium, headless."""
-    chromium = shutil.which("chromium")
-    assert chromium, "these tests need a browser: apt-get install chromium"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
     """Return the demo's page; a script error on it fails the test."""
     page = await browser.new_page(viewport={"width": 1440, "height": 900})
@@ -57,6 +43,7 @@ async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
     expect.set_options(timeout=PATIENCE_MS)
     await page.goto(stage.slack.url)
     yield page
+    await page.close()
     assert errors == []
 
 
@@ -135,13 +122,10 @@ async def test_a_stranger_is_refused_in_private(stage: Stage, page: Page) -> Non
     assert not any(stage.cloud.restarts.values())
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-async def test_the_page_fits_its_window(page: Page, width: int) -> None:
+async def test_the_page_fits_its_window(page: Page) -> None:
     """Nothing has to be scrolled sideways, on a phone or on a wide screen."""
-    await page.set_viewport_size({"width": width, "height": 844})
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    for width in (390, 1440):
+        await page.set_viewport_size({"width": width, "height": 844})
 
-    overflow = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-
-    assert overflow <= 0
+        assert await page.evaluate(wide) <= 0, width

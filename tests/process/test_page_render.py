@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
+from tests.support import chromium
 from tests.support.page_server import BOT, CHANNEL, Json, PageServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
+browser = chromium.browser
 HOSTILE = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>"
 
 
@@ -66,18 +58,6 @@ def asked(block_id: str, element: Json, **more: Any) -> Json:
         "element": element,
         **more,
     }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for all tests of this file."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail("No chromium found: install Debian's package “chromium”.")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
