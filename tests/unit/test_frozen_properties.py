@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import event, example, given, settings
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from bot.config import Settings
@@ -123,7 +123,7 @@ async def perform(stage: ColdStage, act: tuple[Any, ...]) -> None:
             stage.between.append(cold)
 
 
-@settings(SETTINGS, max_examples=150)
+@SETTINGS
 @given(acts=st.lists(ACTS, min_size=1, max_size=10))
 @example(
     acts=[
