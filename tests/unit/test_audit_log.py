@@ -194,8 +194,12 @@ async def test_a_trail_that_was_cut_off_is_written_again(
     with database(path) as file:
         file.execute("DELETE FROM mlstudio_trail WHERE seq > 3")
     await ledger.note(Entry("note", detail="another fourth"))
+    await all_written(log)
+    with database(path) as file:
+        file.execute("DELETE FROM mlstudio_trail WHERE seq = 4")
+    await ledger.note(Entry("note", detail="one with its number"))
 
     await all_written(log)
 
-    assert stream.seqs() == [1, 2, 3, 4, 5, 1, 2, 3, 4]
+    assert stream.seqs() == [1, 2, 3, 4, 5, 1, 2, 3, 4, 1, 2, 3, 4]
     assert "audit trail cut off or changed" in stream.getvalue()
