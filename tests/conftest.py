@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from bot.ledger.audit_line import LOGGER as AUDIT
 from tests.support.bot_world import Bench, benched
 from tests.support.compiled_sql import share_compiled_sql
 
@@ -50,6 +52,7 @@ def own_log() -> Iterator[None]:
     """Let no test log as another one, or the command line in it, has configured."""
     yield
     structlog.reset_defaults()
+    logging.getLogger(AUDIT).handlers = []
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -21,6 +21,7 @@ from bot.ledger.migration import missing
 from bot.ledger.schema import engine_of, metadata, trail
 from bot.model import State
 from tests.process.test_ledger_batches import database
+from tests.support.compiled_sql import CACHE
 from tests.support.ledger_sample import SAMPLES, STATES, load
 from tests.support.ledger_world import LEA, Clock, asking, trail_of
 
@@ -71,6 +72,7 @@ def later_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         for column in added:
             table.append_column(column)
         planted += added
+    CACHE.clear()
     names = [column.name for column in planted if column.table is trail]
     try:
         with monkeypatch.context() as patch:
@@ -80,6 +82,7 @@ def later_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     finally:
         for column in planted:
             column.table._columns.remove(column)
+        CACHE.clear()
 
 
 @pytest.fixture

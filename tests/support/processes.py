@@ -210,8 +210,9 @@ class Running:
         await self.ended()
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what it logged."""
-        return [json.loads(word) for word in self.words if word.startswith("{")]
+        """Return what it logged; lines of the trail are not among it."""
+        logged = [json.loads(word) for word in self.words if word.startswith("{")]
+        return [one for one in logged if "event" in one]
 
 
 class Site:

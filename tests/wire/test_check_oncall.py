@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bot.cli.check import check_file
-from bot.cli.check.line import Line
+from bot.cli.check.line import Line, unheard
 from bot.cli.check.oncall import on_call_lines
 from bot.config import Secrets, validate
 from bot.demo.rota import Rota, RotaPerson, Schedule, Shift
@@ -48,7 +48,7 @@ class World:
         )
         known = Secrets.model_validate({**tokens, **secrets})
         lines: list[Line] = [
-            line async for line in on_call_lines(settings, known, DIRECT)
+            line async for line in on_call_lines(settings, known, DIRECT, unheard)
         ]
         assert all(line.remedy for line in lines if not line.ok)
         return list(map(str, lines))
@@ -174,7 +174,7 @@ async def test_a_refused_token_names_its_remedy(world: World) -> None:
 async def test_what_cannot_be_asked_is_listed(world: World) -> None:
     """Without its token a line is not asked; without Slack's, it still is."""
     assert await world.check(pagerduty_token="") == [
-        "– on-call line primary was not asked → set PAGERDUTY_TOKEN"
+        "– on-call line primary was not asked → not checked: set PAGERDUTY_TOKEN first"
     ]
     world.lines["primary"]["people"] = {}
 
@@ -200,7 +200,7 @@ async def test_offline_every_line_is_listed_as_not_asked(
         f'url = "{world.rota.url}"\n'
     )
 
-    lines = await check_file(path, {}, offline=True)
+    lines = [line async for line in check_file(path, {}, offline=True)]
 
     assert [str(line) for line in lines if "on-call" in line.what] == [
         "– on-call line primary was not asked → run the check without --offline"

@@ -72,7 +72,8 @@ async def test_list_shows_each_instance_with_a_button(bench: Bench) -> None:
     assert answer.shown is not None
     for word in ("trainer-7: ACTIVE", "notebook-2: STOPPED", "flaky-1", "gated-1"):
         assert word in answer.text
-    assert buttons(answer.shown) == ["restart_dialog"] * 4
+    shown = buttons(answer.shown)
+    assert shown == ["restart_dialog"] * 3 + ["start_it", "restart_dialog"]
     assert bench.seen() == {"ann": len(bench.slack.ephemerals("ann"))}
 
 

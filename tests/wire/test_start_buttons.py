@@ -39,7 +39,7 @@ async def test_what_is_stopped_is_started_from_list_and_status(make_bench: MakeB
     bench = await make_bench(world=notebooks(*boxes))
 
     listed = await bench.ask("list ml-nb")
-    assert buttons(listed) == ["start_it", "restart_dialog"]
+    assert buttons(listed) == ["restart_dialog", "start_it", "restart_dialog"]
     assert (len(bench.looks("list")), len(bench.looks("read"))) == (1, 0)
     await bench.slack.click("dave", last(bench, "ann"), "start_it")
     (refused,) = await bench.wait_for(lambda: bench.whispers("dave", NONE))

@@ -17,6 +17,7 @@ from bot.slack.messages.buttons import (
 from bot.slack.messages.replies import rule_note
 
 MOST_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
+_BLOCKS = 46  # of them, besides a heading, freezes, and how many are not shown
 _MAY = {
     Verdict.ALLOW: "may restart {}",
     Verdict.ASK: "may restart {}, once that is approved",
@@ -160,7 +161,12 @@ def listing(
     *rows* are at most MOST_ROWS; *more* is how many instances are not among them;
     *frozen* are the freezes in force for it, in words.
     """
-    lines = [_listed(row) for row in rows]
+    lines: list[b.Part | None] = []
+    spare = _BLOCKS - len(rows)
+    for row in rows:
+        start = _start(row) if spare else None
+        spare -= start is not None
+        lines += [_listed(row), start]
     if not rows:
         lines = [b.words("The configuration names no instance in this project.")]
     if more:
@@ -175,11 +181,14 @@ def _listed(row: Row) -> b.Part:
     since = row.down and (row.down.stopped_at or row.down.sent_at)
     down = f", down since {since:%Y-%m-%d %H:%M} UTC" if since else ""
     line = f"{row.target.instance}: {_status_now(row.instance)}{down}{problem}"
-    if row.down:
-        return b.beside(b.words(line), start_now_button(row.down))
+    button = start_now_button(row.down) if row.down else restart_button(row.target)
+    return b.beside(b.words(line), button)
+
+
+def _start(row: Row) -> b.Part | None:
+    """Return the button that starts an instance which is merely stopped."""
     stopped = row.instance is not None and can_start(row.instance.status)
-    button = start_button if stopped else restart_button
-    return b.beside(b.words(line), button(row.target))
+    return b.buttons(start_button(row.target)) if stopped and not row.down else None
 
 
 def can(
