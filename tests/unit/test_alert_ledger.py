@@ -225,6 +225,21 @@ async def test_a_note_is_due_once_its_request_has_ended(replicas, clock):
     assert await one.take_notes() == []
 
 
+async def test_a_private_refusal_is_not_noted(replicas, clock):
+    """It reaches nobody else; what was refused after all had read of it is noted."""
+    ledger, _ = replicas
+    await ledger.hear([(firing(incident="PINC1"), boxed(1))], "C1")
+    alert_id = (await _only(ledger, alerts))["id"]
+    refused = asking("no", target=boxed(1), alert=alert_id)
+    await ledger.record(refused, refusal="Not you.")
+    assert await ledger.take_notes() == []
+
+    await ledger.record(asking("late", target=boxed(1), alert=alert_id))
+    await ledger.move("late", State.REFUSED, detail="Frozen since.")
+    (note,) = await ledger.take_notes()
+    assert note.request_id == "late"
+
+
 async def test_what_is_old_is_forgotten(replicas, clock):
     """Of all three tables, what was not heard of for as long."""
     ledger, _ = replicas
