@@ -95,6 +95,32 @@ async def test_of_two_replicas_one_draws(replicas, clock):
     assert [(c.ts, c.alerts[0].times) for c in await one.take_cards()] == [("1.5", 2)]
 
 
+async def test_a_card_is_kept_up_to_date_however_old_it_is(replicas, clock):
+    """It says the end hours later; and what nobody could be shown for hours is shown,
+    the untried before what was tried in vain.
+    """
+    ledger, _ = replicas
+    await ledger.hear([(firing(1), boxed(1)), (firing(2), boxed(1))], "C1")
+    for card in await ledger.take_cards():
+        await ledger.drawn(card, "1.5")
+    await ledger.hear([(firing(3), boxed(2))], "C1")
+    await ledger.take_cards()  # which Slack does not take
+    clock.ahead(hours=5)
+    await ledger.hear([(firing(4), boxed(3))], "C1")
+    over = [(firing(n, ended=clock()), boxed(1)) for n in (1, 2)]
+    await ledger.hear(over, "C1")
+
+    found = await ledger.take_cards()
+    assert [(one.more, one.over, one.alerts[0].instance_id) for one in found] == [
+        (True, 1, boxed(1).instance_id),
+        (False, 1, boxed(1).instance_id),
+        (False, 0, boxed(3).instance_id),
+        (False, 0, boxed(2).instance_id),
+    ]
+    clock.ahead(days=2)
+    assert await ledger.take_cards() == []
+
+
 async def test_what_changes_while_it_is_drawn_is_drawn_anew(replicas, clock):
     """The last state is the one that is shown."""
     ledger, _ = replicas
