@@ -155,6 +155,23 @@ async def test_of_two_replicas_one_tells_and_once(replicas, clock):
     assert await one.take_outcomes() == []
 
 
+async def test_an_end_whose_beginning_nobody_heard_is_told(replicas, clock):
+    """It fired while the bot could not hear it, and was restarted all the same; of what
+    no restart came after, nothing is told.
+    """
+    ledger, _ = replicas
+    await restarted(ledger, boxed(1))
+    clock.ahead(minutes=3)
+    ended = firing(ended=clock()), firing(2, ended=clock())
+    await ledger.hear(list(zip(ended, (boxed(1), boxed(2)), strict=True)), "C1")
+    (told,) = await ledger.take_outcomes()
+    assert (told.aftermath, told.restart.request.id) == (Aftermath.CLEARED, "r")
+    await ledger.outcome_told(told)
+    clock.ahead(minutes=3)
+    assert await ledger.take_outcomes() == []
+    assert await ledger.take_cards() == []
+
+
 async def test_the_last_restart_before_the_end_is_meant(replicas, clock):
     """Of several the last; one after everybody knew of the end is none of its."""
     ledger, _ = replicas

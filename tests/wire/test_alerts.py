@@ -305,6 +305,23 @@ async def test_the_thread_is_told_that_it_cleared(world: World) -> None:
     assert len(world.posts("Cleared")) == 1
 
 
+async def test_the_thread_is_told_once_of_many(world: World) -> None:
+    """Of all alerts that cleared alike, one message names them."""
+    many = [world.alert(name=f"A{number}") for number in range(30)]
+    await world.send.alertmanager(*many)
+    (card,) = await world.wait(lambda: world.posts("Firing: A0"))
+    record = await world.restarted(card)
+    ended = {"status": "resolved", "endsAt": world.now().isoformat()}
+    await world.send.alertmanager(*({**one, **ended} for one in many))
+
+    told = await world.told(record, "Cleared")
+    assert "and 20 more on trainer-7" in told.text
+    async with asyncio.timeout(30):
+        while await world.unsettled():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    assert len(world.posts("Cleared")) == 1
+
+
 async def test_after_half_an_hour_it_is_said_how_it_stands(world: World) -> None:
     """Still firing, where the sender has said so since the restart; else no word."""
     again, silent = world.alert(), world.alert(instance="flaky-1")

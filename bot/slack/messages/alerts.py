@@ -198,20 +198,20 @@ def reason(alert: KnownAlert) -> str:
     return " ".join(filter(None, (foreign(alert.name), address(alert.link))))
 
 
-def aftermath(
-    alert: KnownAlert, restart: Record, told: Aftermath, instance: str
-) -> Message:
-    """Tell the thread of a *restart* what has become of an *alert* about *instance*.
+def aftermath(words: str, alerts: Sequence[KnownAlert], instance: str) -> Message:
+    """Tell a restart's thread, in *words*, what became of *alerts* of *instance*."""
+    names = list(dict.fromkeys(foreign(alert.name, 100) for alert in alerts))
+    if len(names) > _SHOWN:
+        names[_SHOWN:] = [f"{len(names) - _SHOWN} more"]
+    about = f"{t.together(names)} on {instance}. Times are UTC."
+    return b.message(b.words(words), b.note(about))
+
+
+def became(alert: KnownAlert, restart: Record, told: Aftermath) -> str:
+    """Say what has become of an *alert* after a *restart*, raw.
 
     It never says that the restart has cured it: nobody knows.
     """
-    return b.message(
-        b.words(_became(alert, restart, told)),
-        b.note(f"{foreign(alert.name, 100)} on {instance}. Times are UTC."),
-    )
-
-
-def _became(alert: KnownAlert, restart: Record, told: Aftermath) -> str:
     who, ended, sent = alert.sender.label, alert.ended, restart.sent_at
     at = f"({who}, {clock(ended)})" if ended else f"({who})"
     verb = t.verb(restart.request)
