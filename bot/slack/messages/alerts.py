@@ -235,15 +235,17 @@ def _about(seconds: float) -> str:
     return t.duration(whole)
 
 
-def note(record: Record, request_id: str) -> str:
+def note(record: Record, request_id: str, name: str) -> str:
     """Return what is noted on an incident of a restart that has ended, raw.
 
-    *request_id* is of who asked from its card; *record* may be what that has joined.
+    *request_id* is of who asked from its card; *record* may be what that has joined,
+    and *name* whose that is: where it is read, Slack's ids say nothing.
     """
     request = record.request
+    known = f"{foreign(name, 80)} " if name != request.user_id else ""
     detail = f" {t.sentence(t.clean(record.detail))}" if record.detail else ""
     return (
         f"mlstudio-bot: {t.verb(request)} of {t.spot(request.target)}, asked for in"
-        f" Slack by {request.user_id}: {t.outcome(record)}.{detail}"
+        f" Slack by {known}({request.user_id}): {t.outcome(record)}.{detail}"
         f" Request {request_id}"
     )
