@@ -1,4 +1,8 @@
-"""The messages about alerts: drawn from the record, by one replica at a time."""
+"""The messages about alerts: drawn from the record, by one replica at a time.
+
+They notify nobody but who follows the channel: whoever may restart an instance, or did,
+is named, not mentioned, however many alerts come.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from bot.errors import BotError, CloudError, SlackError, SlackRefused, UsageErro
 from bot.model import AlertCard, Instance, KnownAlert, Message, Target
 from bot.slack.errors import DELETED
 from bot.slack.messages import alerts as say
+from bot.slack.messages.quiet import mentioned, quiet
 
 log = structlog.get_logger()
 
@@ -48,7 +53,8 @@ class Cards:
         if message is None:  # what it was about is forgotten
             await self._services.ledger.drawn(card, card.ts)
             return
-        ts = await self._shown(card, message)
+        names = await self._services.authorizer.names(mentioned(message))
+        ts = await self._shown(card, quiet(message, names))
         await self._services.ledger.drawn(card, ts)
 
     async def _shown(self, card: AlertCard, message: Message) -> str:

@@ -108,7 +108,9 @@ class Notes:
             standing = await self._pagerduty.notes(note.incident)
             if any(request_id in one for one in standing):
                 return ""
-        content = words(note.record, request_id)
+        who = note.record.request.user_id
+        names = await self._services.authorizer.names([who])
+        content = words(note.record, request_id, names[who])
         if len(content) > LONGEST:
             content = f"{content[: LONGEST - 60]}… Request {request_id}"
         answer = await self._pagerduty.add_note(note.incident, content)

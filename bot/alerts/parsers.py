@@ -17,8 +17,9 @@ from bot.slack.messages.alerts import address, foreign
 VERSIONS = {Sender.ALERTMANAGER: "4", Sender.GRAFANA: "1"}
 _NAME, _LABEL, _KEY = 200, 1000, 300  # characters
 MISSING_SERIES = "MissingSeries"
-_FIRES = frozenset({"incident.triggered", "incident.reopened"})
+_FIRES = ("incident.triggered", "incident.reopened")
 _ENDED = "incident.resolved"
+_LAST_YEAR = 9998  # what is later is rounded, in a database, to what is no time
 
 
 class OddBody(ValueError):
@@ -59,7 +60,7 @@ def _alert(written: Mapping[str, Any], sender: Sender, otherwise: object) -> Ale
     labels = _texts(written.get("labels"))
     told = _texts(written.get("annotations") or {})
     status = written.get("status")
-    if status not in {"firing", "resolved"}:
+    if status not in ("firing", "resolved"):  # which may be anything, even a list
         raise OddBody("the status of an alert is neither firing nor resolved")
     began = _time(written.get("startsAt"))
     if began is None:
@@ -152,12 +153,13 @@ def _texts(value: Any) -> dict[str, str]:
 
 
 def _time(value: Any) -> datetime | None:
-    """Return a time with its zone; None for no time and for the year 1: not yet."""
+    """Return a time with its zone; None for no time, which the years 1 and 9999 are."""
     if not isinstance(value, str):
         return None
     try:
         when = datetime.fromisoformat(value)
         known = when.tzinfo is not None and when.timestamp() > 0
+        known = known and when.year <= _LAST_YEAR
         return when.astimezone(UTC) if known else None
     except (ValueError, OverflowError):
         raise OddBody("a time cannot be read") from None

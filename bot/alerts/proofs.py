@@ -62,7 +62,7 @@ def is_pagerdutys(
     """Say whether PagerDuty signed *body*: one of its signatures has to fit."""
     good = [f"v1={_hmac(secret, body)}" for secret in secrets]
     given = headers.get(PAGERDUTY_SIGNATURE, "").split(",")
-    return sum(_is_one_of(one.strip(), good) for one in given[:8]) > 0
+    return sum(_is_one_of(one.strip().lower(), good) for one in given[:8]) > 0
 
 
 def _hmac(secret: str, signed: bytes) -> str:

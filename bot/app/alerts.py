@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from bot.alerts import Upkeep
 from bot.alerts.cards import Cards
+from bot.alerts.names import KnownNames
 from bot.alerts.outcomes import Outcomes
 from bot.alerts.pagerduty import Notes, PagerDuty
 from bot.alerts.receiver import Receiver
@@ -25,7 +26,7 @@ async def open_alerts(
     alerts = services.settings().alerts
     if alerts is None:
         return
-    works = [Cards(services).look, Outcomes(services).look]
+    works = [Cards(services).look, Outcomes(services).look, KnownNames(services).look]
     if alerts.note_from:
         http = await closing.enter_async_context(http_client(network))
         token = secrets.alerts_pagerduty_token.get_secret_value()

@@ -13,7 +13,7 @@ from bot.ledger.schema import requests
 from bot.model import AlertCard, Sender
 
 DRAW_AGAIN_AFTER_S = 30.0  # who began to draw it longer ago has died, or was refused
-DRAWN_WITHIN = timedelta(hours=1)  # what could not be shown by then is not shown
+DRAWN_WITHIN = timedelta(days=1)  # of what was heard; what could not be is not shown
 FOLLOWED_FOR = timedelta(days=1)  # a card shows so long what is asked for its instance
 AT_ONCE = 20
 SHOWN = 10  # alerts of a message about many
@@ -23,8 +23,8 @@ SHOWN = 10  # alerts of a message about many
 def take_cards(database: Database) -> list[AlertCard]:
     """Return what has to be drawn now, and by nobody but this caller.
 
-    What somebody began to draw and has not drawn since comes again. The message of
-    what is too much comes first: it is due within seconds.
+    What somebody began to draw and has not drawn since comes again, after what nobody
+    has begun. The message of what is too much comes first: it is due within seconds.
     """
     now = database.now()
     idle = cards.c.drawing_at.is_(None) | (
@@ -37,8 +37,11 @@ def take_cards(database: Database) -> list[AlertCard]:
         requests.c.asked_at > asked,
         requests.c.changed_at > cards.c.drawn_at,
     )
+    heard = sa.exists().where(
+        IN_CARD, alerts.c.card == cards.c.id, alerts.c.heard_at > since
+    )
     queries = (
-        cards.select().where(IS_STALE, idle, cards.c.added_at > since),
+        cards.select().where(IS_STALE, idle, heard),
         cards.select().where(cards.c.begun_at > asked, cards.c.ts != "", idle, news),
     )
     with database.reading() as connection:
@@ -50,7 +53,11 @@ def take_cards(database: Database) -> list[AlertCard]:
             row["id"]: row
             for query in queries
             for row in connection.execute(
-                query.order_by(cards.c.instance_key != "", cards.c.added_at)
+                query.order_by(
+                    cards.c.instance_key != "",
+                    cards.c.drawing_at.is_not(None),
+                    cards.c.added_at,
+                )
                 .limit(AT_ONCE)
                 .with_for_update(skip_locked=True)
             ).mappings()

@@ -12,7 +12,7 @@ from bot.ledger.conflicts import take_turn
 from bot.ledger.database import Database, in_thread
 from bot.ledger.rows import records
 from bot.ledger.schema import requests
-from bot.model import ENDS, Record
+from bot.model import ENDS, Record, State
 
 WRITE_WITHIN = timedelta(days=1)  # what could not be noted by then is not noted
 TRY_AGAIN_AFTER_S = 60.0
@@ -42,6 +42,7 @@ def take_notes(database: Database) -> list[Note]:
     now = database.now()
     host = requests.alias()
     state = sa.func.coalesce(host.c.state, requests.c.state)
+    ended_at = sa.func.coalesce(host.c.ended_at, requests.c.ended_at)
     teller = sa.func.coalesce(host.c.id, requests.c.id)
     due = (
         sa.select(requests.c.id, teller, alerts.c.incident, notes.c.tries)
@@ -50,6 +51,8 @@ def take_notes(database: Database) -> list[Note]:
         .outerjoin(notes, notes.c.request_id == requests.c.id)
         .where(FROM_ALERT, requests.c.changed_at > (now - WRITE_WITHIN).timestamp())
         .where(state.in_(sorted(ENDS)), alerts.c.incident != "")
+        # Whoever was refused at once was told so in private, and has no end.
+        .where((state != State.REFUSED) | ended_at.is_not(None))
         .where(
             notes.c.request_id.is_(None)
             | notes.c.done.is_(False)

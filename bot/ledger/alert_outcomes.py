@@ -21,7 +21,7 @@ TELL_WITHIN = timedelta(days=1)  # of a restart that was sent longer ago nothing
 # be on record as answered yet.
 SETTLES_AFTER = timedelta(minutes=2)
 FINAL = frozenset({Aftermath.CLEARED, Aftermath.BEFORE, Aftermath.NO_DATA})
-MOST = 20  # told in one go
+MOST = 200  # told in one go, what is the same in one message
 
 
 @dataclass(frozen=True, slots=True)

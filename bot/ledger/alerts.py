@@ -149,7 +149,8 @@ class _Hearing:
                 "instance_key": target.key,
                 "times": 1,
                 "card": card,
-                "settled": over,
+                # Its firing may have come while nobody was here to hear of it.
+                "settled": False,
                 **self._words(alert),
             }
         )

@@ -15,7 +15,7 @@ import attrs
 
 from bot.cloud import Cloud, Rank
 from bot.config import Settings
-from bot.errors import CloudError, RotaError, UsageError
+from bot.errors import CloudError, RotaError, SlackError, UsageError
 from bot.ledger import Ledger
 from bot.model import (
     Approval,
@@ -313,6 +313,18 @@ class Authorizer:
             else:
                 ready.append(mention(ref))
         return ready
+
+    async def names(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return what people and groups are called, as far as Slack tells in time."""
+
+        async def name(slack_id: str) -> str:
+            try:
+                async with asyncio.timeout(NAME_WITHIN_S):
+                    return await self._users.name(slack_id)
+            except (SlackError, TimeoutError):
+                return slack_id
+
+        return dict(zip(ids, await asyncio.gather(*map(name, ids)), strict=True))
 
     async def on_call_now(self, line: str) -> Duty | RotaError:
         """Return who is on call by *line*, as a rule names it, or why nobody knows."""

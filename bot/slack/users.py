@@ -239,6 +239,17 @@ class Users:
         group = book.find(reference)
         return group.id if group else None
 
+    async def name(self, slack_id: str) -> str:
+        """Return the name of a person, or a group's handle; the id where none is told.
+
+        Raises SlackError as ``person`` does.
+        """
+        if not _GROUP_ID.fullmatch(slack_id):
+            return (await self.person(slack_id)).name or slack_id
+        book = await self._book(fresh=False)
+        group = book.find(slack_id) if isinstance(book, _Book) else None
+        return f"@{group.handle}" if group and group.handle else slack_id
+
     def forget(self, group_id: str) -> None:
         """Read anew next time because *group_id* has changed.
 

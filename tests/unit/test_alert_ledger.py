@@ -95,6 +95,32 @@ async def test_of_two_replicas_one_draws(replicas, clock):
     assert [(c.ts, c.alerts[0].times) for c in await one.take_cards()] == [("1.5", 2)]
 
 
+async def test_a_card_is_kept_up_to_date_however_old_it_is(replicas, clock):
+    """It says the end hours later; and what nobody could be shown for hours is shown,
+    the untried before what was tried in vain.
+    """
+    ledger, _ = replicas
+    await ledger.hear([(firing(1), boxed(1)), (firing(2), boxed(1))], "C1")
+    for card in await ledger.take_cards():
+        await ledger.drawn(card, "1.5")
+    await ledger.hear([(firing(3), boxed(2))], "C1")
+    await ledger.take_cards()  # which Slack does not take
+    clock.ahead(hours=5)
+    await ledger.hear([(firing(4), boxed(3))], "C1")
+    over = [(firing(n, ended=clock()), boxed(1)) for n in (1, 2)]
+    await ledger.hear(over, "C1")
+
+    found = await ledger.take_cards()
+    assert [(one.more, one.over, one.alerts[0].instance_id) for one in found] == [
+        (True, 1, boxed(1).instance_id),
+        (False, 1, boxed(1).instance_id),
+        (False, 0, boxed(3).instance_id),
+        (False, 0, boxed(2).instance_id),
+    ]
+    clock.ahead(days=2)
+    assert await ledger.take_cards() == []
+
+
 async def test_what_changes_while_it_is_drawn_is_drawn_anew(replicas, clock):
     """The last state is the one that is shown."""
     ledger, _ = replicas
@@ -127,6 +153,23 @@ async def test_of_two_replicas_one_tells_and_once(replicas, clock):
     clock.ahead(hours=1)
     await one.hear([(firing(ended=NOON), boxed(1))], "C1")
     assert await one.take_outcomes() == []
+
+
+async def test_an_end_whose_beginning_nobody_heard_is_told(replicas, clock):
+    """It fired while the bot could not hear it, and was restarted all the same; of what
+    no restart came after, nothing is told.
+    """
+    ledger, _ = replicas
+    await restarted(ledger, boxed(1))
+    clock.ahead(minutes=3)
+    ended = firing(ended=clock()), firing(2, ended=clock())
+    await ledger.hear(list(zip(ended, (boxed(1), boxed(2)), strict=True)), "C1")
+    (told,) = await ledger.take_outcomes()
+    assert (told.aftermath, told.restart.request.id) == (Aftermath.CLEARED, "r")
+    await ledger.outcome_told(told)
+    clock.ahead(minutes=3)
+    assert await ledger.take_outcomes() == []
+    assert await ledger.take_cards() == []
 
 
 async def test_the_last_restart_before_the_end_is_meant(replicas, clock):
@@ -223,6 +266,21 @@ async def test_a_note_is_due_once_its_request_has_ended(replicas, clock):
     await two.note_written("r")
     clock.ahead(minutes=5)
     assert await one.take_notes() == []
+
+
+async def test_a_private_refusal_is_not_noted(replicas, clock):
+    """It reaches nobody else; what was refused after all had read of it is noted."""
+    ledger, _ = replicas
+    await ledger.hear([(firing(incident="PINC1"), boxed(1))], "C1")
+    alert_id = (await _only(ledger, alerts))["id"]
+    refused = asking("no", target=boxed(1), alert=alert_id)
+    await ledger.record(refused, refusal="Not you.")
+    assert await ledger.take_notes() == []
+
+    await ledger.record(asking("late", target=boxed(1), alert=alert_id))
+    await ledger.move("late", State.REFUSED, detail="Frozen since.")
+    (note,) = await ledger.take_notes()
+    assert note.request_id == "late"
 
 
 async def test_what_is_old_is_forgotten(replicas, clock):

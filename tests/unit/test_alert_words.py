@@ -73,6 +73,17 @@ def test_either_secret_counts_during_a_rotation() -> None:
     assert not proofs.is_pagerdutys(sent.signatures(body, "x"), body, secrets)
 
 
+def test_hex_counts_in_capitals() -> None:
+    """A proxy or a sender of one's own may write it so."""
+    secrets, body = ("secret",), b"{}"
+    grafana = {k: v.upper() for k, v in sent.signed(body, "secret").items()}
+    now = float(grafana[proofs.GRAFANA_TIMESTAMP])
+    assert proofs.is_grafanas(grafana, body, secrets, now)
+    ((name, value),) = sent.signatures(body, "secret").items()
+    capitals = f"v1={value.removeprefix('v1=').upper()}"
+    assert proofs.is_pagerdutys({name: capitals}, body, secrets)
+
+
 def test_a_signature_without_a_time_proves_nothing() -> None:
     """Else a webhook that somebody has overheard would count for ever."""
     signed = hmac.new(sent.GRAFANA.encode(), b":{}", hashlib.sha256).hexdigest()
@@ -132,13 +143,30 @@ def test_every_alert_goes_by_its_own_status() -> None:
 
 
 @pytest.mark.parametrize(
-    "time", ["2025-03-01T12:00:00", "9999-12-31T23:59:59-14:00", sent.NO_TIME, "", 7]
+    "time",
+    [
+        "2025-03-01T12:00:00",
+        "9999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:59.999999Z",  # a float rounds it to the year 10000
+        sent.NO_TIME,
+        "",
+        7,
+    ],
 )
 def test_a_time_that_is_none_is_odd(time) -> None:
     """Nothing is recorded that could not be shown later."""
     body = sent.body({**sent.alert(), "startsAt": time})
     with pytest.raises(OddBody):
         alertmanagers(body, Sender.ALERTMANAGER, NOON)
+
+
+@pytest.mark.parametrize("word", [["firing"], {"firing": 1}, "FIRING", None, 1])
+def test_a_word_of_the_wrong_type_is_odd_or_another_event(word: Any) -> None:
+    """A list where a word belongs is bad input, and no fault of the bot's."""
+    body = sent.body({**sent.alert(), "status": word})
+    with pytest.raises(OddBody):
+        alertmanagers(body, Sender.ALERTMANAGER, NOON)
+    assert pagerdutys(json.dumps({"event": {"event_type": word}}).encode()) == []
 
 
 def test_a_new_start_is_a_new_alert() -> None:

@@ -94,7 +94,7 @@ async def test_the_outcome_is_noted_once(world, pagerduty: LocalPagerDuty) -> No
 
     (note,), (failed,) = pagerduty.notes["PINC1"], pagerduty.notes["PINC2"]
     assert "restart of trainer-7 in ml-prod" in note
-    assert "ready after" in note
+    assert "asked for in Slack by ann (U0ANN): ready after" in note
     assert request_id in note
     assert "failed with START_FAILED" in failed
     assert failed_id in failed

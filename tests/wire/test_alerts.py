@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,6 @@ from tests.support.alerts import (
     signed,
 )
 from tests.support.bot_world import (
-    ANN,
     GATES,
     INCIDENTS,
     OPEN,
@@ -43,6 +43,7 @@ from tests.support.bot_world import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+MENTION = re.compile(r"<[@!](?!date)")
 MAP = """
 [[alerts.map]]
 match = { service = "PSERVICE1", urgency = "high" }
@@ -157,7 +158,8 @@ async def world(shared: World) -> World:
 
 async def test_a_firing_alert_becomes_a_card(world: World) -> None:
     """It says what fires since when, its link, the instance as it is now, the last
-    restart, who may restart it, and has the one button; nothing is restarted.
+    restart, who may restart it (by name: it notifies nobody), and has the one button;
+    nothing is restarted.
     """
     card = await world.card()
     text = text_of(card)
@@ -171,9 +173,10 @@ async def test_a_firing_alert_becomes_a_card(world: World) -> None:
         "<https://prometheus.example.com/graph?g0.expr=up|",
         "ACTIVE",
         "No restart of it is on record",
-        "<!subteam^",
+        "Who may restart it: `@ml-oncall` and `@ml-leads`.",
     ):
         assert words in text
+    assert not MENTION.search(f"{card.text}{card.blocks}")
     assert buttons(card) == ["restart_dialog"]
     assert "Restart…" in text
     assert world.bench.sent == 0
@@ -195,7 +198,9 @@ async def test_the_button_opens_the_dialog_filled_in(world: World) -> None:
         "GPUStuck https://prometheus.example.com/graph?g0.expr=up"
     )
     await world.wait(lambda: "Last restart" in world.bench.now(card).text)
-    assert f"asked for by {ANN}" in world.bench.now(card).text
+    now = world.bench.now(card)
+    assert "asked for by ann:" in now.text
+    assert not MENTION.search(f"{now.text}{now.blocks}")
 
 
 async def test_an_open_request_stands_on_the_card(world: World) -> None:
@@ -295,6 +300,23 @@ async def test_the_thread_is_told_that_it_cleared(world: World) -> None:
     await world.wait(lambda: "Resolved" in world.bench.now(card).text)
     assert f"(Alertmanager, {ended:%H:%M:%S} UTC)" in world.bench.now(card).text
     assert buttons(world.bench.now(card)) == []
+    async with asyncio.timeout(30):
+        while await world.unsettled():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    assert len(world.posts("Cleared")) == 1
+
+
+async def test_the_thread_is_told_once_of_many(world: World) -> None:
+    """Of all alerts that cleared alike, one message names them."""
+    many = [world.alert(name=f"A{number}") for number in range(30)]
+    await world.send.alertmanager(*many)
+    (card,) = await world.wait(lambda: world.posts("Firing: A0"))
+    record = await world.restarted(card)
+    ended = {"status": "resolved", "endsAt": world.now().isoformat()}
+    await world.send.alertmanager(*({**one, **ended} for one in many))
+
+    told = await world.told(record, "Cleared")
+    assert "and 20 more on trainer-7" in told.text
     async with asyncio.timeout(30):
         while await world.unsettled():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.02)

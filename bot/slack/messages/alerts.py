@@ -198,20 +198,20 @@ def reason(alert: KnownAlert) -> str:
     return " ".join(filter(None, (foreign(alert.name), address(alert.link))))
 
 
-def aftermath(
-    alert: KnownAlert, restart: Record, told: Aftermath, instance: str
-) -> Message:
-    """Tell the thread of a *restart* what has become of an *alert* about *instance*.
+def aftermath(words: str, alerts: Sequence[KnownAlert], instance: str) -> Message:
+    """Tell a restart's thread, in *words*, what became of *alerts* of *instance*."""
+    names = list(dict.fromkeys(foreign(alert.name, 100) for alert in alerts))
+    if len(names) > _SHOWN:
+        names[_SHOWN:] = [f"{len(names) - _SHOWN} more"]
+    about = f"{t.together(names)} on {instance}. Times are UTC."
+    return b.message(b.words(words), b.note(about))
+
+
+def became(alert: KnownAlert, restart: Record, told: Aftermath) -> str:
+    """Say what has become of an *alert* after a *restart*, raw.
 
     It never says that the restart has cured it: nobody knows.
     """
-    return b.message(
-        b.words(_became(alert, restart, told)),
-        b.note(f"{foreign(alert.name, 100)} on {instance}. Times are UTC."),
-    )
-
-
-def _became(alert: KnownAlert, restart: Record, told: Aftermath) -> str:
     who, ended, sent = alert.sender.label, alert.ended, restart.sent_at
     at = f"({who}, {clock(ended)})" if ended else f"({who})"
     verb = t.verb(restart.request)
@@ -235,15 +235,17 @@ def _about(seconds: float) -> str:
     return t.duration(whole)
 
 
-def note(record: Record, request_id: str) -> str:
+def note(record: Record, request_id: str, name: str) -> str:
     """Return what is noted on an incident of a restart that has ended, raw.
 
-    *request_id* is of who asked from its card; *record* may be what that has joined.
+    *request_id* is of who asked from its card; *record* may be what that has joined,
+    and *name* whose that is: where it is read, Slack's ids say nothing.
     """
     request = record.request
+    known = f"{foreign(name, 80)} " if name != request.user_id else ""
     detail = f" {t.sentence(t.clean(record.detail))}" if record.detail else ""
     return (
         f"mlstudio-bot: {t.verb(request)} of {t.spot(request.target)}, asked for in"
-        f" Slack by {request.user_id}: {t.outcome(record)}.{detail}"
+        f" Slack by {known}({request.user_id}): {t.outcome(record)}.{detail}"
         f" Request {request_id}"
     )
