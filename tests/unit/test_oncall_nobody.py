@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,3 +77,16 @@ async def test_who_breaks_the_glass_hears_why_nobody_may(
     assert record.state is State.REFUSED
     nobody = "Nobody is on call on the line “two” now, says PagerDuty."
     assert record.detail.startswith(str(AWAY) if away else nobody)
+
+
+@pytest.mark.parametrize(
+    ("line", "known"), [(ONE, ("U0ANN",)), (TWO, ()), (TWO, ("?Hugo",)), (TWO, AWAY)]
+)
+async def test_where_nobody_is_there_to_be_woken_the_approvers_are(
+    stage: Stage, world: World, line: str, known: Any
+) -> None:
+    """A request must not wait unseen because the line to be notified is empty."""
+    ruled(world, by=["U0LEA"], notify=[line])
+    world.rota.on_call[line.removeprefix("oncall:")] = known
+    await asked(stage, "U0ANN")
+    assert "and <@U0LEA>: <@U0ANN> asks to restart" in stage.chat.said[0]
