@@ -13,6 +13,7 @@ from bot.ledger import Ledger
 from bot.model import Approval, Record, Rule, State
 from bot.policy import Question
 from bot.policy.rule_outcome import MEND_RULES
+from bot.restarts import rights
 from tests.support.approval_world import CHANNEL, HOME, PROJECT, Stage, World
 
 ONE, TWO = "oncall:one", "oncall:two"
@@ -90,3 +91,21 @@ async def test_where_nobody_is_there_to_be_woken_the_approvers_are(
     world.rota.on_call[line.removeprefix("oncall:")] = known
     await asked(stage, "U0ANN")
     assert "and <@U0LEA>: <@U0ANN> asks to restart" in stage.chat.said[0]
+
+
+async def test_right_before_the_restart_a_slow_source_is_waited_for(
+    stage: Stage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for an answer then as somebody does who has typed a command."""
+    monkeypatch.setattr("bot.policy.duties.COMMAND_WITHIN_S", 0.05)
+    monkeypatch.setattr("bot.oncall.rotas.WITHIN_S", 0.05)
+    monkeypatch.setattr(rights, "ROTA_WAITS_S", ())
+    stage = Stage(stage.ledger, world)
+    ruled(world, by=["U0LEA"])
+    record = await asked(stage, "U0ANN")
+    await stage.click("U0LEA", record.request.id, approve=True)
+    world.rota.delay_s = 0.3
+
+    await stage.stories()
+
+    assert len(stage.sent) == 1
