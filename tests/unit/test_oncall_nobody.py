@@ -101,9 +101,10 @@ async def test_right_before_the_restart_a_slow_source_is_waited_for(
     monkeypatch.setattr("bot.oncall.rotas.WITHIN_S", 0.05)
     monkeypatch.setattr(rights, "ROTA_WAITS_S", ())
     stage = Stage(stage.ledger, world)
-    ruled(world, by=["U0LEA"])
+    ruled(world, by=[TWO])
+    world.rota.on_call["two"] = ("U0BOB",)
     record = await asked(stage, "U0ANN")
-    await stage.click("U0LEA", record.request.id, approve=True)
+    await stage.click("U0BOB", record.request.id, approve=True)
     world.rota.delay_s = 0.3
 
     await stage.stories()
