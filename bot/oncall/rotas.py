@@ -42,14 +42,14 @@ def _now() -> datetime:
 class Rotas:
     """Who is on call on each of the lines that *settings* has now.
 
-    Made without anything it has no lines. *read* asks a source, *now* is in UTC. Who
-    asks waits for *within_s* at most.
+    Made without anything it has no lines. *read* asks a source, *now* is in UTC. With
+    *within_s* whoever asks waits for so long at most, whatever he says.
     """
 
     _settings: Callable[[], Mapping[str, OnCallSettings]] = dict
     _read: Read = _nothing
     _now: Callable[[], datetime] = _now
-    _within_s: float = attrs.field(factory=lambda: WITHIN_S)
+    _within_s: float | None = None
     _next: dict[str, asyncio.Task[Duty]] = attrs.field(factory=dict, init=False)
     _begun: dict[str, float] = attrs.field(factory=dict, init=False)
     _kept: dict[str, tuple[float, OnCallSettings, Duty]] = attrs.field(
@@ -73,42 +73,39 @@ class Rotas:
         *home_team* is our own workspace in Slack.
         """
         sources = Sources(secrets, http, home_team, now)
-        return cls(lambda: settings().oncall, sources.read, now, within_s or WITHIN_S)
+        return cls(lambda: settings().oncall, sources.read, now, within_s)
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The names of the lines."""
         return tuple(self._settings())
 
-    def source(self, line: str) -> str:
-        """Return what people call the source of a line."""
-        settings = self._settings().get(line)
-        return settings.said if settings else "The source"
-
-    async def now(self, line: str) -> Duty:
+    async def now(self, line: str, within_s: float | None = None) -> Duty:
         """Return who is on call, from a call that begins after this question.
 
-        Questions of the same moment share one. Raises RotaError.
+        Questions of the same moment share one. Raises RotaError, at the latest after
+        *within_s* (None: as long as a command can wait).
         """
         settings = self._of(line)
+        within_s = self._within_s or within_s or WITHIN_S
         if line not in self._next:
             asking = asyncio.create_task(self._ask(line), name=f"on call: {line}")
             self._next[line] = asking
             self._running.add(asking)
             asking.add_done_callback(self._ended)
         try:
-            async with asyncio.timeout(self._within_s):
+            async with asyncio.timeout(within_s):
                 # One who gives up waiting must not take the answer from the others.
                 return await asyncio.shield(self._next[line])
         except TimeoutError:
             raise RotaUnreachable(
                 f"{settings.said} (on-call line “{line}”) did not answer within"
-                f" {self._within_s:g} s."
+                f" {within_s:g} s."
             ) from None
         except RotaError as error:
             raise copy(error) from error  # tracebacks add up on a shared one
 
-    async def shown(self, line: str) -> Duty:
+    async def shown(self, line: str, within_s: float | None = None) -> Duty:
         """Return who was on call at most a minute ago, only to show it.
 
         Raises RotaError.
@@ -117,7 +114,7 @@ class Rotas:
         since, of, duty = self._kept.get(line, (float("-inf"), None, None))
         if duty and of == settings and time.monotonic() - since < SHOWN_S:
             return duty
-        return await self.now(line)
+        return await self.now(line, within_s)
 
     async def close(self) -> None:
         """Let go of all calls."""

@@ -51,6 +51,7 @@ from bot.policy.duties import (
     STEP_WITHIN_S,
     Duties,
 )
+from bot.policy.on_call import user_ids
 from bot.slack.messages.duty import on_call
 from bot.slack.messages.formatting import mention
 from bot.slack.users import Users
@@ -338,7 +339,20 @@ class Authorizer:
         by = self._now_of(request).by
         later = tuple(ref for ref in by if ref not in request.approval.by)
         notified = (*request.approval.notified, *later)
+        if not await self._reaches(notified, request.user_id):
+            notified = tuple(dict.fromkeys((*notified, *by)))
         return await self.mentions(notified, request.pinned, but=request.user_id)
+
+    async def _reaches(self, references: Sequence[str], but: str) -> bool:
+        """Say whether *references* mean anybody but the user *but*, as far as known."""
+        duties = await self._duties.read(
+            references, live=False, within_s=COMMAND_WITHIN_S
+        )
+        found = {ref: duties.get(ref) for ref in references}
+        return any(
+            ref not in duties or (isinstance(duty, Duty) and user_ids(duty) - {but})
+            for ref, duty in found.items()
+        )
 
     async def told_of_break_glass(self, request: Request) -> list[str]:
         """Return the mentions of those who must know of a break-glass restart."""

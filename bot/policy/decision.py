@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from bot.model import Decision, Rule, Target, Verdict
 from bot.policy.question import Facts, Question
-from bot.policy.rule_outcome import MEND_RULES, Case, ruling
+from bot.policy.rule_outcome import MEND_RULES, Case, ruling, unread_glass
 from bot.policy.subjects import (
     closed,
     concerns,
@@ -54,6 +54,8 @@ def _ruled(rules: Sequence[Rule], question: Question, facts: Facts) -> Decision:
         glass = rule.approval.break_glass if rule.approval else ()
         if unread := closed(rule.who, groups, case.named, glass):
             return case.refused(unread.why, unread.remedy, doubt=unread.doubt)
+        if question.break_glass and (refusal := unread_glass(case)):
+            return refusal
     if out_of_time:
         return shut(out_of_time, facts.now)
     return _uncovered(rules, question, facts)

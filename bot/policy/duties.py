@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from bot.errors import RotaError, RotaUnreachable
+from bot.errors import RotaError
 from bot.model import Duty
 from bot.model.rule import line_of
 from bot.oncall import Rotas
@@ -55,13 +55,7 @@ class Duties:
             self._failed[line] = since, failed
             return failed
         try:
-            async with asyncio.timeout(within_s):
-                return await (rotas.now(line) if live else rotas.shown(line))
+            return await (rotas.now if live else rotas.shown)(line, within_s)
         except RotaError as error:
-            found = error
-        except TimeoutError:
-            found = RotaUnreachable(
-                f"{rotas.source(line)} (on-call line “{line}”) did not answer in time."
-            )
-        self._failed[line] = time.monotonic(), found
-        return found
+            self._failed[line] = time.monotonic(), error
+            return error

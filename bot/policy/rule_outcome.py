@@ -34,6 +34,10 @@ class Case:
         return f"the rule “{self.rule.name}”"
 
     @property
+    def glass(self) -> str:
+        return f"the break-glass list of {self.named}"
+
+    @property
     def instance(self) -> str:
         return self.question.target.instance
 
@@ -150,13 +154,10 @@ def _broken_glass(case: Case) -> Decision | None:
     approval = case.rule.approval
     if not case.question.break_glass or approval is None:
         return None
-    listed = f"the break-glass list of {case.named}"
     if not lists(approval.break_glass, case.ids, case.facts.groups):
-        shut = closed(approval.break_glass, case.facts.groups, listed)
-        return case.refused(
-            shut.why if shut else f"Break-glass needs a place on {listed}.",
+        return unread_glass(case) or case.refused(
+            f"Break-glass needs a place on {case.glass}.",
             f"Without --break-glass, {case.words(approval.by)} can approve it.",
-            doubt=shut is not None and shut.doubt,
         )
     if case.reason == "":
         why = f"{case.named} grants break-glass only with a reason."
@@ -167,6 +168,22 @@ def _broken_glass(case: Case) -> Decision | None:
         approval=approval,
         break_glass=True,
     )
+
+
+def unread_glass(case: Case) -> Decision | None:
+    """Refuse where nobody can tell who may break the glass, else None.
+
+    Raises the SlackError of a group that cannot be read now.
+    """
+    approval = case.rule.approval
+    if approval is None:
+        return None
+    shut = closed(approval.break_glass, case.facts.groups, case.glass)
+    if shut is None:
+        return None
+    asks = f"Without --break-glass, {case.words(case.rule.who)} can ask for it"
+    remedy = f"{asks}, and {case.words(approval.by)} can approve it."
+    return case.refused(shut.why, remedy, doubt=shut.doubt)
 
 
 def _unseen(case: Case) -> Decision | None:
@@ -229,11 +246,19 @@ def _too_few(case: Case, approval: Approval, could: int) -> Decision:
         f" and only {could} besides the requester could."
     )
     if shut is None:
-        return case.refused(needs, MEND_RULES)
+        return case.refused(needs, _who_breaks(approval, case) or MEND_RULES)
     if shut.remedy == MEND_GROUP:
         return case.refused(needs, f"{shut.why} {MEND_GROUP}")
     why = f"{shut.why} {needs[0].upper()}{needs[1:]}"
     return case.refused(why, shut.remedy, doubt=shut.doubt)
+
+
+def _who_breaks(approval: Approval, case: Case) -> str:
+    """Return who needs no approval, if anybody: it is night, and who asks is alone."""
+    if not approval.break_glass:
+        return ""
+    glass = case.words(approval.break_glass)
+    return f"Who still can: with --break-glass and a reason {glass}."
 
 
 def _next(case: Case) -> Iterator[str]:

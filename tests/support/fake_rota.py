@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,9 +31,11 @@ class FakeRota:
     now: Callable[[], datetime] = _now
     calls: int = 0
     fails_once: bool = False
+    delay_s: float = 0.0
 
     async def read(self, line: str, _: OnCallSettings) -> tuple[OnCallPerson, ...]:
         self.calls += 1
+        await asyncio.sleep(self.delay_s)
         found = self.on_call[line]
         if self.fails_once:
             self.fails_once = False

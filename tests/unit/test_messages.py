@@ -714,6 +714,17 @@ def test_closed_card(state: State, words: str) -> None:
     assert not list(objects(message.blocks, "button"))
 
 
+def test_closed_card_shows_people_by_name_and_the_notice_wakes_nobody() -> None:
+    """An edit mentions without waking; a new message would wake whoever is listed."""
+    why = "The shift of U0ANN has ended: ask S0LEADS"
+    voided = replace(RECORD, state=State.VOIDED, detail=why)
+
+    card, notice = approval.card_closed([voided]), approval.notice(voided, ["U3CEM"])
+
+    assert "Why: The shift of <@U0ANN> has ended: ask <!subteam^S0LEADS>." in card.text
+    assert why in notice.text
+
+
 def test_closed_card_gives_the_reason() -> None:
     """A denial shows the note of who denied, a void the rule that no longer holds."""
     denied = replace(RECORD, state=State.DENIED, votes=(NO,), decided_by="U3CEM")

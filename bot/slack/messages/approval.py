@@ -7,7 +7,7 @@ request's id: what is decided on is what was recorded
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -260,7 +260,7 @@ def card_closed(records: Sequence[Record]) -> Message:
         b.marked(decision(record)),
         b.words(t.reason(request)),
         *taken_off(record),
-        *notes(record),
+        *notes(record, b.ruling),
         *(_id(one, alone=alone) for one in records),
     )
 
@@ -345,9 +345,16 @@ def _when(record: Record) -> str:
     return f" {t.date(record.ended_at)}" if record.ended_at else ""
 
 
-def notes(record: Record) -> tuple[b.Part, ...]:
-    """Return what was said with a denial, or why nothing was restarted."""
-    if record.state in (State.VOIDED, State.REFUSED, State.NOT_RESTARTED):
+def notes(
+    record: Record, ruling: Callable[[str], b.Part] = b.words
+) -> tuple[b.Part, ...]:
+    """Return what was said with a denial, or why nothing was restarted.
+
+    *ruling* shows what policy says: with names where that wakes nobody, in an edit.
+    """
+    if record.state is State.VOIDED and record.detail:
+        return (ruling(f"Why: {t.sentence(record.detail)}"),)
+    if record.state in (State.REFUSED, State.NOT_RESTARTED):
         why, said = "Why", [record.detail]
     else:
         why = "The reason given"
