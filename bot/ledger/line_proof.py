@@ -78,7 +78,8 @@ class LineProof:
     newest_hash: str = ""
     later: int = 0  # entries with columns of a later version, which the hash is over
     flaws: Flaws = field(factory=Flaws)
-    marks: Marks = field(factory=Marks)
+    # asyncio.run takes the repr of what it returns: of these it would be 100 MB.
+    marks: Marks = field(factory=Marks, repr=False)
     _awaited: dict[int, bytes] = field(factory=dict, init=False)  # of the one before
     _last_line: int = field(default=0, init=False)  # that of the entry *last*
     _run: Run | None = field(default=None, init=False)

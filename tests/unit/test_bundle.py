@@ -66,6 +66,7 @@ LOG: list[object] = [
         "instance": "planted-instance",
         "reason": "planted-reason typed",
         "seconds": 1.5,
+        "step": "examine",
     },
     {
         "event": "dialog not redrawn",
@@ -156,6 +157,7 @@ def test_what_is_in_it(folder):
         *(REQUEST, "U024BE7LH", "asked", 1.5),
     )
     assert (first["project"], first["reason"]) == ("ml-prod", "[left out]")
+    assert first["step"] == "examine"  # how far a restart came
     assert second["error"] == "no project “…” for [left out] of it"
     assert second["exception"].splitlines() == [
         '  File "/opt/bot/listeners/requests.py", line 105, in ask',

@@ -258,6 +258,15 @@ def test_what_is_wrong_with_many_lines_does_not_fill_the_memory() -> None:
     assert proof.flaws.left_out == 10
 
 
+def test_what_was_seen_of_each_entry_stands_in_no_repr() -> None:
+    """Whoever shows a proof, as asyncio does, does not copy a million entries."""
+    proof = LineProof()
+
+    proof.hear(LINES)
+
+    assert len(repr(proof)) < 1000
+
+
 def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
     """Of a very long one the beginning is read, and the next is found."""
 

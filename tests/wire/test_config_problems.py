@@ -134,6 +134,26 @@ async def test_a_bot_with_a_wrong_configuration(
     assert await served.figure("mlstudio_config_reload_ok") == 1
 
 
+async def test_a_login_that_works_beside_a_cloud_that_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token comes from IAM: that ModelArts is somewhere else is seen all the same."""
+    monkeypatch.setattr(bot_world, "Bot", partial(Bot, look=serving_lines))
+    page, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
+    head = f'server = {{ listen = "127.0.0.1:{page}" }}'
+    async with benched(tmp_path, rules=OPEN, head=head) as bench:
+        text = bench.path.read_text("utf-8")
+        own = f'[projects.ml-prod]\nmodelarts_url = "{nobody}"'
+        bench.path.write_text(text.replace("[projects.ml-prod]", own), "utf-8")
+        bench.bot.reload()
+
+        wrong = f"ml-prod: The cloud cannot be reached at {nobody[7:]}"
+        served = Served(bench, page)
+        found = await served.problems(lambda found: wrong in "".join(found))
+
+        assert "login failed" not in "".join(found)
+
+
 async def test_another_bot_with_the_same_tokens(served: Served) -> None:
     """Slack's count of sockets gives it away: how many there are, how many are ours."""
     bench = served.bench

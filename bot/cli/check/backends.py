@@ -113,7 +113,7 @@ async def cloud_lines(
         yield line
         if line.ok:
             way = network.way(settings.endpoint(project).modelarts_url)
-            line = await _project_line(cloud, project, way)
+            line = await project_line(cloud, project, way)
             yield line
         else:
             yield not_asked(f"{project}: ModelArts was", "mend the login")
@@ -152,7 +152,8 @@ async def login_line(
     return good(f"{project}: the login works")
 
 
-async def _project_line(cloud: Cloud, project: str, way: str) -> Line:
+async def project_line(cloud: Cloud, project: str, way: str) -> Line:
+    """Return whether ModelArts answers for *project*; *way* leads to its host."""
     try:
         await cloud.prove(project)
     except CloudError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bot.app.clients import Clients
-from bot.cli.check.backends import login_line
+from bot.cli.check.backends import login_line, project_line
 from bot.cli.check.line import Line, unheard
 from bot.cli.check.people import people_lines
 from bot.cli.check.rules import rule_lines
@@ -30,4 +30,8 @@ async def serving_lines(clients: Clients, services: Services) -> AsyncIterator[L
     async for line in people_lines(settings, services.users, home, unheard):
         yield line
     for project in settings.projects:
-        yield await login_line(settings, services.cloud, clients.network, project)
+        line = await login_line(settings, services.cloud, clients.network, project)
+        yield line
+        if line.ok:  # a token comes from another host, and says nothing of this one
+            way = clients.network.way(settings.endpoint(project).modelarts_url)
+            yield await project_line(services.cloud, project, way)
