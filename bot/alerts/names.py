@@ -14,6 +14,7 @@ from bot.alerts.services import Services
 
 EVERY_S = 120.0  # one list of each project that takes its names from the cloud
 WITHIN_S = 30.0
+AT_START_S = 3.0  # whoever sends then waits no longer for the listener
 
 
 @attrs.define
@@ -23,12 +24,12 @@ class KnownNames:
     _services: Services
     _next: float = attrs.field(default=0.0, init=False)
 
-    async def look(self) -> None:
+    async def look(self, within_s: float = WITHIN_S) -> None:
         """Read what is due; what cannot be read is read anew two minutes later."""
         if time.monotonic() < self._next:
             return
         projects = self._services.settings().projects
         fresh = self._services.names.fresh
         due = [name for name, own in projects.items() if own.discover]
-        await asyncio.gather(*(fresh(name, within_s=WITHIN_S) for name in due))
+        await asyncio.gather(*(fresh(name, within_s=within_s) for name in due))
         self._next = time.monotonic() + EVERY_S

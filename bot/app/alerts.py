@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from bot.alerts import Upkeep
 from bot.alerts.cards import Cards
-from bot.alerts.names import KnownNames
+from bot.alerts.names import AT_START_S, KnownNames
 from bot.alerts.outcomes import Outcomes
 from bot.alerts.pagerduty import Notes, PagerDuty
 from bot.alerts.receiver import Receiver
@@ -26,7 +26,9 @@ async def open_alerts(
     alerts = services.settings().alerts
     if alerts is None:
         return
-    works = [Cards(services).look, Outcomes(services).look, KnownNames(services).look]
+    known = KnownNames(services)
+    await known.look(AT_START_S)
+    works = [Cards(services).look, Outcomes(services).look, known.look]
     if alerts.note_from:
         http = await closing.enter_async_context(http_client(network))
         token = secrets.alerts_pagerduty_token.get_secret_value()

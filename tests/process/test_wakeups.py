@@ -60,11 +60,13 @@ async def test_it_rings_for_what_another_replica_records(
 async def test_it_rings_for_nobody_else(ledger: Ledger, wakeups: Wakeups) -> None:
     """What happens to one request wakes no other, and no news wake nobody."""
     one, other = await waiting(ledger), await waiting(ledger)
-    with wakeups.listening(one) as rung:
-        await heard(rung)
-        rung.clear()
+    with wakeups.listening(one) as rung, wakeups.listening(other) as heard_of:
+        for bell in (rung, heard_of):  # of its own beginning
+            await asyncio.wait_for(bell.wait(), SOON_S)
+            bell.clear()
         await ledger.vote(other, LEA, approve=True)
-        assert not await heard(rung)
+        await asyncio.wait_for(heard_of.wait(), SOON_S)
+        assert not rung.is_set()
 
 
 async def test_it_rings_for_who_speaks_for_all(

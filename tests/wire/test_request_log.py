@@ -42,7 +42,7 @@ def lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
 
 def ends(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the lines that sum up a request."""
-    return [line for line in lines if line["event"] == ENDED]
+    return [line for line in lines if line.get("event") == ENDED]
 
 
 async def test_what_a_day_of_requests_leaves_in_the_log(
