@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -35,6 +36,7 @@ hypothesis.settings.load_profile("quick")
 MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30  # noqa: S108 - each has a folder in it
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("TMPDIR", str(MEMORY))
+    tempfile.tempdir = None  # pytest has asked for it already: it is found anew
 
 MakeBench = Callable[..., Awaitable[Bench]]
 

@@ -275,7 +275,11 @@ def shown(database: str) -> str:
 def engine_of(database: str) -> sa.Engine:
     """Return an engine that gives up within seconds: a command waits for three."""
     if is_postgres(database):
-        timeouts = ("statement_timeout = '2s'", "lock_timeout = '2s'")
+        timeouts = (
+            *("statement_timeout = '2s'", "lock_timeout = '2s'"),
+            # A replica that is frozen in a transaction keeps nobody else from writing.
+            "idle_in_transaction_session_timeout = '10s'",
+        )
         return postgres_engine(database, *timeouts, pool_size=4, pool_timeout=2)
     url = url_of(database)
     engine = sa.create_engine(url, connect_args={"timeout": 2.0}, pool_timeout=2)

@@ -14,6 +14,7 @@ from dbos import _dbos
 
 from bot.demo.cloud_http import Fault
 from bot.ledger import Ledger
+from bot.ledger.schema import engine_of
 from bot.model import State
 from bot.restarts.engine import Engine
 from tests.support.postgres import Postgres, postgres
@@ -80,3 +81,12 @@ async def test_who_waits_for_more_goes_on_doing_so(lazy: Postgres):
         shown = connection.exec_driver_sql("SHOW synchronous_commit").scalar()
     ledger.close()
     assert shown == "remote_apply"
+
+
+def test_who_is_frozen_in_a_transaction_locks_nobody_out(lazy: Postgres) -> None:
+    """The server ends the session of a replica that goes on with none of its own."""
+    engine = engine_of(lazy.database())
+    with engine.connect() as connection:
+        shown = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout")
+        assert shown.scalar() == "10s"
+    engine.dispose()

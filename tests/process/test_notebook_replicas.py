@@ -6,6 +6,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from bot.demo.notebooks import ScriptedNotebook
@@ -13,7 +14,7 @@ from bot.model import State
 from tests.process.test_notebook_crash import NB, NB_ID, site_of
 from tests.process.test_replicas import FROZEN_S, in_charge, others
 from tests.support.postgres import Postgres
-from tests.support.processes import Site, until
+from tests.support.processes import Running, Site, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.process]
 
@@ -21,6 +22,22 @@ pytestmark = [pytest.mark.postgres, pytest.mark.process]
 def calls(site: Site, kind: str) -> int:
     """Return how many calls of a *kind* have arrived."""
     return sum(call.kind == kind for call in site.cloud.calls)
+
+
+async def freeze(bot: Running, database: str) -> None:
+    """Freeze *bot* outside of a transaction: nobody else could write for a while."""
+    ask = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND state LIKE 'idle in transaction%'"
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        while True:
+            bot.send(signal.SIGSTOP)
+            row = connection.execute(ask).fetchone()
+            if row == (0,):
+                return
+            bot.send(signal.SIGCONT)
+            await asyncio.sleep(0.05)
 
 
 async def test_a_notebook_is_stopped_once_and_started_by_whoever_lives(
@@ -52,7 +69,7 @@ async def test_a_notebook_is_stopped_once_and_started_by_whoever_lives(
         site.cloud.put(NB, "STOPPED")  # which a frozen one cannot see
         await first.kill()
         await until(lambda: calls(site, "start"), what="the other one starts it")
-        second.send(signal.SIGSTOP)
+        await freeze(second, site.database)
         await site.start()  # a third, which finds the second one's lock held
         site.cloud.put(NB, "RUNNING")
         second.send(signal.SIGCONT)

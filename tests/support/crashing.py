@@ -66,13 +66,19 @@ def dying(work: Work, moment: str, act: Act, number: int = 1) -> Work:
 
 
 def crash_at_step(moment: str, step: str, act: Act) -> None:
-    """Let *act* happen in the first run of a *step*."""
+    """Let *act* happen in the first run of a *step*.
+
+    Of several, whoever has the card speaks for all: then it is his step, and not one
+    that another is still in while he posts. ("turn" is a step of the others.)
+    """
     told = StepRunner.step
-    met = False
+    met, speaks = False, ""
 
     async def run(self: StepRunner[Any], name: str, work: Work, request_id: str) -> Any:
-        nonlocal met
-        if name == step and not met:
+        nonlocal met, speaks
+        speaks = request_id if name == "card" else speaks
+        his = step == "turn" or speaks in {"", request_id}
+        if name == step and not met and his:
             met, work = True, dying(work, moment, act)
         return await told(self, name, work, request_id)
 
