@@ -52,8 +52,8 @@ from bot.policy.duties import (
     Duties,
 )
 from bot.policy.on_call import user_ids
-from bot.slack.messages.duty import on_call
 from bot.slack.messages.formatting import mention
+from bot.slack.messages.oncall import on_call
 from bot.slack.users import Users
 
 # A command has to be answered within 3 s; the name of an instance is worth a part.

@@ -19,8 +19,8 @@ from bot.restarts.batch import Batch
 from bot.restarts.retry import wait_after
 from bot.restarts.services import Services
 from bot.slack.messages import escalation as say
-from bot.slack.messages.duty import on_call
 from bot.slack.messages.formatting import what_of
+from bot.slack.messages.oncall import on_call
 
 log = structlog.get_logger()
 

@@ -1,10 +1,12 @@
-"""Who is on call, line by line, for whoever asks. Pure."""
+"""Who is on call: on a card, in an answer, or line by line for whoever asks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.errors import RotaError
 from bot.model import Duty, Message, OnCallPerson
+from bot.model.rule import line_of
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 
@@ -40,7 +42,33 @@ def _person(person: OnCallPerson) -> str:
     """Return who it is, as a mention where the map knows him, and until when."""
     unmapped = f"{t.code(person.label)} (not in the map of people)"
     who = t.mention(person.user_id) if person.user_id else unmapped
-    if person.until is None:
-        return who
-    until = "at least until" if person.at_least else "until"
-    return f"{who} {until} {t.date(person.until)}"
+    return " ".join(filter(None, (who, _until(person))))
+
+
+def on_call(entry: str, known: Duty | RotaError, but: str = "") -> list[str]:
+    """Return who is on call by the line *entry*, as mentions with until when.
+
+    The user *but* is left out. What is not known is said instead.
+    """
+    line = f"the line {t.code(line_of(entry))}"
+    if isinstance(known, RotaError):
+        return [f"who is on call on {line}, which cannot be read now"]
+    others = [one for one in known.people if not but or one.user_id != but]
+    if not others:
+        return [f"{'nobody else' if known.people else 'nobody'} on {line} now"]
+    return [_on_call(one) for one in others]
+
+
+def _on_call(one: OnCallPerson) -> str:
+    """Return somebody on call as a mention, or by his name, with until when."""
+    who = t.mention(one.user_id) if one.user_id else t.said(one.label, 80)
+    unknown = "" if one.user_id else ", not known in Slack"
+    until = _until(one)
+    return f"{who} (on call{unknown}{' ' * bool(until)}{until})"
+
+
+def _until(one: OnCallPerson) -> str:
+    """Return until when, or nothing."""
+    if one.until is None:
+        return ""
+    return f"{'at least ' * one.at_least}until {t.date(one.until)}"
