@@ -84,6 +84,52 @@ def test_what_was_changed_is_named_by_its_key(more, applied, waiting):
     assert reload.settings.slack == before.slack
 
 
+def alerts(**more: Any) -> Settings:
+    """Return settings that take alerts."""
+    return settings(alerts={"channel": "C1", **more})
+
+
+def test_where_alerts_go_counts_at_once_and_where_they_come_to_does_not():
+    """Whoever listens, listens where he does; channel and map are those of the file."""
+    entry = {"match": {"service": "P1"}, "project": "ml-prod", "instance": "box"}
+    after = alerts(channel="C2", listen="127.0.0.1:9", map=[entry])
+
+    reload = compared((alerts(), Secrets()), (after, Secrets()))
+
+    assert set(reload.applied) == {"alerts.channel changed", "alerts.map changed"}
+    assert reload.waiting == ("alerts.listen",)
+    now, old, new = reload.settings.alerts, alerts().alerts, after.alerts
+    assert now is not None
+    assert old is not None
+    assert new is not None
+    assert (now.channel, now.map, now.listen) == (new.channel, new.map, old.listen)
+
+
+@pytest.mark.parametrize(("before", "after"), [(settings, alerts), (alerts, settings)])
+def test_to_take_alerts_or_none_needs_a_restart(before, after):
+    """A listener is neither opened nor closed by a reload."""
+    old, new = before(), after()
+
+    reload = compared((old, Secrets()), (new, Secrets()))
+
+    assert reload.applied == ()
+    assert {key.split(".")[0] for key in reload.waiting} == {"alerts"}
+    assert reload.settings.alerts == old.alerts
+
+
+def test_a_line_of_on_call_counts_at_once():
+    """A schedule that was changed is asked from now on."""
+    line = {"source": "pagerduty", "schedule": "P1", "people": {"PU": "U1"}}
+    before = settings(oncall={"one": line})
+    after = settings(oncall={"one": {**line, "schedule": "P2"}})
+
+    reload = compared((before, Secrets()), (after, Secrets()))
+
+    assert reload.waiting == ()
+    assert reload.applied == ("oncall.one.schedule changed",)
+    assert reload.settings.oncall == after.oncall
+
+
 def test_a_secret_with_another_value_needs_a_restart():
     """A token that was changed in its file is named, and neither value shown."""
     before = Secrets(slack_bot_token=SecretStr("xoxb-1"), ak=SecretStr("k"))
