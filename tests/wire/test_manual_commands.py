@@ -81,6 +81,8 @@ async def run(call: Call, pasting: Pasting) -> Said:
     # A proxy that the manual names is none of this machine.
     kept = {n: v for n, v in call.environ.items() if n not in {"HTTPS_PROXY", "CALLS"}}
     kept.pop("SSL_CERT_FILE", None)
+    # Where the tests descend from no shell, completion asks for the user's.
+    kept["SHELL"] = "/bin/bash"
     with patch.dict(os.environ, kept, clear=True):
         return await asyncio.to_thread(typed, *words)
 
