@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bot.ledger.alert_tables import IS_OPEN, alerts
 from bot.ledger.alerts import known_alert
 from bot.ledger.database import Database, in_thread
-from bot.ledger.rows import by_id, records
+from bot.ledger.rows import BY_ID, records
 from bot.ledger.schema import WAS_SENT, requests
 from bot.model import Aftermath, KnownAlert, Record, aftermath, utc
 
@@ -151,5 +151,5 @@ def _filled(connection: sa.Connection, due: _Due) -> Iterator[Told]:
     for alert_id, request_id, found in due:
         query = alerts.select().where(alerts.c.id == alert_id)
         row = connection.execute(query).mappings().one()
-        (record,) = records(connection, by_id(request_id))
+        (record,) = records(connection, BY_ID, id=request_id)
         yield Told(known_alert(row), record, found)

@@ -66,13 +66,15 @@ def entry_of(request: Request, kind: str, **more: str) -> Entry:
     )
 
 
+_LAST = sa.select(trail.c.seq, trail.c.hash).order_by(trail.c.seq.desc()).limit(1)
+_ADD = trail.insert()
+
+
 def append(connection: sa.Connection, entry: Entry, at: datetime) -> str:
     """Append *entry* within the caller's transaction and return its hash."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    last = connection.execute(
-        sa.select(trail.c.seq, trail.c.hash).order_by(trail.c.seq.desc()).limit(1)
-    ).first()
+    last = connection.execute(_LAST).first()
     clean = connection.get_execution_options().get("clean", str)
     said = {name: clean(text) for name, text in asdict(entry).items()}
     row = {column.name: initial(column) for column in trail.c} | said
@@ -82,7 +84,7 @@ def append(connection: sa.Connection, entry: Entry, at: datetime) -> str:
         "previous_hash": last.hash if last else ORIGIN,
     }
     row["hash"] = hash_of(row)
-    connection.execute(trail.insert().values(row))
+    connection.execute(_ADD, row)
     return str(row["hash"])
 
 

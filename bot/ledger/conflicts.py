@@ -12,6 +12,16 @@ from bot.ledger.rows import records
 from bot.ledger.schema import IS_OPEN, requests
 from bot.model import UNDER_WAY, Record, Request, State
 
+_IN_THE_WAY = (
+    requests.select()
+    .where(requests.c.instance_key == sa.bindparam("key"), IS_OPEN)
+    .where(requests.c.id != sa.bindparam("but"))
+    .where(requests.c.state.in_(sa.bindparam("states", expanding=True)))
+    .order_by(requests.c.asked_at)
+    .limit(1)
+    .with_for_update()
+)
+
 
 def busy(connection: sa.Connection, request: Request) -> LedgerError:
     """Return the error that names who is under way for the instance of *request*."""
@@ -47,13 +57,11 @@ def host_of(connection: sa.Connection, request: Request) -> Record | None:
 def _other(
     connection: sa.Connection, request: Request, states: Sequence[State]
 ) -> Record | None:
-    query = (
-        requests.select()
-        .where(requests.c.instance_key == request.target.key, IS_OPEN)
-        .where(requests.c.id != request.id, requests.c.state.in_(sorted(states)))
-        .order_by(requests.c.asked_at)
-        .limit(1)
-        .with_for_update()
+    found = records(
+        connection,
+        _IN_THE_WAY,
+        key=request.target.key,
+        but=request.id,
+        states=sorted(states),
     )
-    found = records(connection, query)
     return found[0] if found else None

@@ -31,11 +31,40 @@ TOLD_WITHIN = timedelta(days=2)
 ENOUGH = 20  # restarts that say how long they take
 TOLD_BY_STORY = sorted(ENDS - {State.REFUSED, State.JOINED})
 
+# What is asked at every look is put together once: that takes as long as the asking.
+_KEY = requests.c.instance_key == sa.bindparam("key")
+_ONE = requests.select().where(requests.c.id == sa.bindparam("id"))
+_OPEN = requests.select().where(IS_OPEN).order_by(requests.c.asked_at)
+_OPEN_HERE = _OPEN.where(_KEY)
+_BATCH = requests.select().where(IN_BATCH, requests.c.batch == sa.bindparam("batch"))
+_IDS = sa.bindparam("ids", expanding=True)
+_KNOWN = requests.select().where(requests.c.id.in_(_IDS))
+_JOINED = (
+    requests.select()
+    .where(HAS_JOINED, requests.c.joined == sa.bindparam("host"))
+    .order_by(requests.c.asked_at)
+)
+_SENT = (
+    requests.select()
+    .where(_KEY, WAS_SENT, requests.c.id != sa.bindparam("but"))
+    .order_by(requests.c.sent_at.desc())
+    .limit(1)
+)
+_DURATIONS = (
+    sa.select(requests.c.duration_s)
+    .where(_KEY, WAS_SENT, requests.c.state == State.READY)
+    .where(requests.c.duration_s.is_not(None))
+    .where(requests.c.wants == sa.bindparam("wants"))
+    .order_by(requests.c.sent_at.desc())
+    .limit(ENOUGH)
+)
+_IN_FLIGHT = sa.select(sa.func.count()).where(IS_OPEN)
+
 
 @in_thread
 def get(database: Database, request_id: str) -> Record | None:
     """Return the record of a request, or None."""
-    return _first(database, requests.c.id == request_id)
+    return _first(_select(database, _ONE, id=request_id))
 
 
 async def existing(ledger: HasDatabase, request_id: str) -> Record:
@@ -49,7 +78,7 @@ async def existing(ledger: HasDatabase, request_id: str) -> Record:
 @in_thread
 def pending(database: Database, instance_key: str) -> Record | None:
     """Return the oldest request of an instance that waits for approval, or None."""
-    found = _select(database, requests.c.instance_key == instance_key, IS_OPEN)
+    found = _select(database, _OPEN_HERE, key=instance_key)
     return next((one for one in found if one.state is State.PENDING), None)
 
 
@@ -59,15 +88,7 @@ def last_restart(
 ) -> Record | None:
     """Return the latest request of an instance whose restart call may have been
     carried out, leaving out the request *but*."""
-    found = _select(
-        database,
-        requests.c.instance_key == instance_key,
-        WAS_SENT,
-        requests.c.id != but,
-        order=requests.c.sent_at.desc(),
-        limit=1,
-    )
-    return found[0] if found else None
+    return _first(_select(database, _SENT, key=instance_key, but=but))
 
 
 @in_thread
@@ -78,16 +99,9 @@ def durations(
 
     Only restarts that became ready count; *wants* "start": starts.
     """
-    query = (
-        sa.select(requests.c.duration_s)
-        .where(requests.c.instance_key == instance_key)
-        .where(WAS_SENT, requests.c.state == State.READY)
-        .where(requests.c.duration_s.is_not(None), requests.c.wants == wants)
-        .order_by(requests.c.sent_at.desc())
-        .limit(ENOUGH)
-    )
+    about = {"key": instance_key, "wants": wants}
     with database.reading() as connection:
-        return tuple(connection.execute(query).scalars())
+        return tuple(connection.scalars(_DURATIONS, about))
 
 
 @in_thread
@@ -101,7 +115,8 @@ def recent(
     where: list[sa.ColumnElement[bool]] = [IS_RESTART]
     where += [requests.c.project == project] if project else []
     where += [requests.c.instance_key == instance_key] if instance_key else []
-    return _select(database, *where, order=requests.c.asked_at.desc(), limit=limit)
+    query = requests.select().where(*where).limit(limit)
+    return _select(database, query.order_by(requests.c.asked_at.desc()))
 
 
 @in_thread
@@ -110,9 +125,9 @@ def open_requests(database: Database, instance_key: str = "") -> list[Record]:
 
     The oldest is the first.
     """
-    where: list[sa.ColumnElement[bool]] = [IS_OPEN]
-    where += [requests.c.instance_key == instance_key] if instance_key else []
-    return _select(database, *where)
+    if instance_key:
+        return _select(database, _OPEN_HERE, key=instance_key)
+    return _select(database, _OPEN)
 
 
 @in_thread
@@ -123,35 +138,33 @@ def down(database: Database, instance_key: str = "") -> list[Record]:
     """
     where = [IS_DOWN, requests.c.up_again.is_(False)]
     where += [requests.c.instance_key == instance_key] if instance_key else []
-    return _select(database, *where)
+    query = requests.select().where(*where)
+    return _select(database, query.order_by(requests.c.asked_at))
 
 
 @in_thread
 def in_flight(database: Database) -> int:
     """Return how many requests have not ended."""
-    query = sa.select(sa.func.count()).where(IS_OPEN)
     with database.reading() as connection:
-        return connection.execute(query).scalar_one()
+        return connection.execute(_IN_FLIGHT).scalar_one()
 
 
 @in_thread
 def joined(database: Database, host_id: str) -> list[Record]:
     """Return the requests that joined *host_id*, oldest first."""
-    return _select(database, HAS_JOINED, requests.c.joined == host_id)
+    return _select(database, _JOINED, host=host_id)
 
 
 @in_thread
 def batch(database: Database, batch: str) -> list[Record]:
     """Return the requests of a batch in their order."""
-    return (
-        in_turn(_select(database, IN_BATCH, requests.c.batch == batch)) if batch else []
-    )
+    return in_turn(_select(database, _BATCH, batch=batch)) if batch else []
 
 
 @in_thread
 def known(database: Database, request_ids: Sequence[str]) -> list[Record]:
     """Return the records of those requests that are known, in their order."""
-    return in_turn(_select(database, requests.c.id.in_(list(request_ids))))
+    return in_turn(_select(database, _KNOWN, ids=list(request_ids)))
 
 
 @in_thread
@@ -200,18 +213,12 @@ def news(database: Database, *, since: int) -> tuple[int, frozenset[str]]:
         return newest, found
 
 
-def _first(database: Database, *where: sa.ColumnElement[bool]) -> Record | None:
-    found = _select(database, *where, limit=1)
+def _first(found: Sequence[Record]) -> Record | None:
     return found[0] if found else None
 
 
 def _select(
-    database: Database,
-    *where: sa.ColumnElement[bool],
-    order: sa.ColumnElement[Any] | None = None,
-    limit: int | None = None,
+    database: Database, query: sa.Select[Any], **parameters: object
 ) -> list[Record]:
-    query = requests.select().where(*where).limit(limit)
-    query = query.order_by(requests.c.asked_at if order is None else order)
     with database.reading() as connection:
-        return records(connection, query)
+        return records(connection, query, **parameters)

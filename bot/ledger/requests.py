@@ -13,7 +13,7 @@ from bot.errors import LedgerError
 from bot.ledger.audit import append, entry_of
 from bot.ledger.conflicts import host_of
 from bot.ledger.database import Database, in_thread
-from bot.ledger.rows import by_id, in_turn, records, row_of
+from bot.ledger.rows import BY_ID, in_turn, records, row_of
 from bot.ledger.schema import BREAK_GLASS, requests
 from bot.model import Record, Request, State
 
@@ -34,17 +34,17 @@ def record(
     LedgerError raised: the person has been told so already.
     """
     with database.writing() as connection:
-        if known := records(connection, by_id(request.id)):
+        if known := records(connection, BY_ID, id=request.id):
             return known[0], False
         host = None if refusal else host_of(connection, request)
         try:
             with connection.begin_nested():
                 _insert(connection, request, host, database.now(), refusal)
         except IntegrityError:  # another replica was quicker with this delivery
-            return records(connection, by_id(request.id))[0], False
+            return records(connection, BY_ID, id=request.id)[0], False
         _note(connection, request, host, database.now(), refusal)
         _in_time(database.now(), deadline)
-        return records(connection, by_id(request.id))[0], True
+        return records(connection, BY_ID, id=request.id)[0], True
 
 
 @in_thread
@@ -93,7 +93,7 @@ def _insert(
     clean = connection.get_execution_options().get("clean", str)
     row["request"] = {**row["request"], "reason": clean(request.reason)}
     row |= {"detail": clean(refusal), "joined": host.request.id if host else ""}
-    connection.execute(requests.insert().values(row))
+    connection.execute(requests.insert(), row)
 
 
 def _note(

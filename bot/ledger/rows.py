@@ -44,33 +44,41 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def records(connection: sa.Connection, query: sa.Select[Any]) -> list[Record]:
-    """Return the records that *query* over the requests selects, votes included."""
-    rows = connection.execute(query).mappings().all()
+def records(
+    connection: sa.Connection, query: sa.Select[Any], **parameters: object
+) -> list[Record]:
+    """Return the records that *query* over the requests selects, votes included.
+
+    *parameters* are the values of the query's own, by name.
+    """
+    rows = connection.execute(query, parameters).mappings().all()
     # Only who needs approval has votes; most never do, and a query saved is time.
     ids = [row["id"] for row in rows if row["request"]["approval"]]
     cast = _votes(connection, ids) if ids else {}
     return [_record(row, cast.get(row["id"], [])) for row in rows]
 
 
+# What is asked all the time is put together once: that takes as long as the asking.
+_IDS = sa.bindparam("ids", expanding=True)
+_VOTES = sa.union_all(
+    sa.select(  # by name: a later release may add columns to either
+        *(votes.c.request_id, votes.c.user_id, votes.c.approve, votes.c.at),
+        *(votes.c.note, sa.true().label("counts")),
+    ).where(votes.c.request_id.in_(_IDS)),
+    sa.select(
+        *(votes_off.c.request_id, votes_off.c.user_id, sa.true(), votes_off.c.at),
+        *(votes_off.c.why, sa.false()),
+    ).where(votes_off.c.request_id.in_(_IDS)),
+)
+
+
 def _votes(
     connection: sa.Connection, ids: Sequence[str]
 ) -> dict[str, list[tuple[bool, Vote]]]:
     """Return the votes on requests in their order, each with whether it counts."""
-    counting = sa.select(  # by name: a later release may add columns to either
-        *(votes.c.request_id, votes.c.user_id, votes.c.approve, votes.c.at),
-        *(votes.c.note, sa.true().label("counts")),
-    )
-    off = sa.select(
-        *(votes_off.c.request_id, votes_off.c.user_id, sa.true(), votes_off.c.at),
-        *(votes_off.c.why, sa.false()),
-    )
-    query = sa.union_all(
-        counting.where(votes.c.request_id.in_(ids)),
-        off.where(votes_off.c.request_id.in_(ids)),
-    )
+    cast_on = connection.execute(_VOTES, {"ids": ids})
     found: dict[str, list[tuple[bool, Vote]]] = {}
-    for request_id, user_id, approve, at, note, counts in connection.execute(query):
+    for request_id, user_id, approve, at, note, counts in cast_on:
         vote = Vote(user_id, bool(approve), utc(at), note)
         found.setdefault(request_id, []).append((bool(counts), vote))
     for cast in found.values():
@@ -126,7 +134,7 @@ def in_turn(batch: Iterable[Record]) -> list[Record]:
 
 
 def together(request_id: str) -> sa.Select[Any]:
-    """Return the query for a request and all of its batch, locked as ``by_id`` does.
+    """Return the query for a request and all of its batch, locked as ``BY_ID`` does.
 
     In the order of their ids, so that two who ask for them never lock each other out.
     """
@@ -140,14 +148,14 @@ def together(request_id: str) -> sa.Select[Any]:
     )
 
 
-def by_id(request_id: str) -> sa.Select[Any]:
-    """Return the query for one request, locked for change where the database can."""
-    return requests.select().where(requests.c.id == request_id).with_for_update()
+# One request by its "id", locked for change where the database can.
+BY_ID = requests.select().where(requests.c.id == sa.bindparam("id")).with_for_update()
+_CHANGE = requests.update().where(requests.c.id == sa.bindparam("of_id"))
 
 
 def locked(connection: sa.Connection, request_id: str) -> Record:
     """Return a record that must exist, locked for change."""
-    found = records(connection, by_id(request_id))
+    found = records(connection, BY_ID, id=request_id)
     if not found:
         raise LedgerError(f"there is no request {request_id}")
     return found[0]
@@ -180,5 +188,4 @@ def set_fields(
         name: clean(value) if isinstance(value, str) else value
         for name, value in column_values(fields).items()
     }
-    query = requests.update().where(requests.c.id == request_id)
-    connection.execute(query.values(values))
+    connection.execute(_CHANGE, {"of_id": request_id, **values})
