@@ -23,7 +23,7 @@ from tests.support.compiled_sql import share_compiled_sql
 
 # How quick a machine is says nothing about the code. ``--hypothesis-profile=full``
 # tries more, and takes minutes.
-for profile, examples in (("quick", 20), ("full", 200)):
+for profile, examples in (("quick", 10), ("full", 200)):
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,

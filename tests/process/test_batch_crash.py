@@ -28,6 +28,11 @@ LEAD: tuple[Step, ...] = (
     *("examine", "card", "wait", "close", "prepare", "announce", "turn", "send"),
     *("watch", "say_end", "rest", "follow_up", "show_end", "state"),
 )
+# Right before these nothing is done that the crash after the step before, or in one
+# story alone, does not show.
+ALIKE: frozenset[Step] = frozenset(
+    {"examine", "close", "prepare", "say_end", "rest", "show_end", "state"}
+)
 ALL_READY = (State.READY,) * len(NAMES)
 
 
@@ -60,7 +65,8 @@ def cases() -> Iterator[Case]:
     """Yield every case: each step of the stories, and points between two records."""
     for moment in MOMENTS:
         for step in LEAD:
-            yield Case(f"{moment}:{step}")
+            if moment == "after" or step not in ALIKE:
+                yield Case(f"{moment}:{step}")
     for moment in MOMENTS:
         # Which one the fault meets, and how many have begun, is a matter of luck.
         unknown = (State.UNKNOWN,)

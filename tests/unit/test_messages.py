@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
@@ -359,7 +359,6 @@ def hostile(typed: str) -> tuple[Record, Instance]:
 
 
 @pytest.mark.parametrize("name", DRAWERS)
-@settings(max_examples=12, deadline=None)
 @given(typed=HOSTILE)
 def test_foreign_words_cannot_speak(name: str, typed: str) -> None:
     """Whatever is typed, a message keeps Slack's limits and its mentions are ours."""
@@ -374,7 +373,6 @@ def test_foreign_words_cannot_speak(name: str, typed: str) -> None:
 
 
 @pytest.mark.parametrize("name", VIEWS)
-@settings(max_examples=12, deadline=None)
 @given(typed=HOSTILE)
 def test_foreign_words_cannot_break_a_view(name: str, typed: str) -> None:
     """Whatever is typed, a dialog and the home page keep Slack's limits."""

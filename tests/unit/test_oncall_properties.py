@@ -162,7 +162,7 @@ def unhurried() -> Iterator[None]:
 SHIFT_OVER = ("shift", "one", ("U0BOB",))
 
 
-@settings(SETTINGS, max_examples=30)
+@settings(SETTINGS)
 @given(rule=RULES, acts=st.lists(ACTS, min_size=1, max_size=10))
 @example(rule=GATE, acts=[("approve", "U0BOB")])
 @example(rule=GATE, acts=[("approve", "U0BOB"), ("shift", "one", ())])
