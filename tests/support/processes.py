@@ -34,6 +34,7 @@ from bot.ledger import Ledger
 from bot.ledger.schema import url_of
 from bot.model import ENDS, Record, State, request_id
 from bot.slack.messages.approval import APPROVE
+from tests.support.bot_world import new_database
 from tests.support.fork_server import (
     LINE_LIMIT,
     ROOT,
@@ -276,7 +277,13 @@ class Site:
         fresh: bool = False,
         **environ: str,
     ) -> Running:
-        """Start a process of the bot; *environ* is for ``tests.support.crashing``."""
+        """Start a process of the bot; *environ* is for ``tests.support.crashing``.
+
+        One that is *fresh* makes its database as well, others start from one.
+        """
+        file = self.folder / "bot.db"
+        if self.database == f"sqlite:///{file}" and not (fresh or file.exists()):
+            file.write_bytes(new_database())
         start = started_fresh if fresh else fork_server().start
         words = (module, "run", "--config", str(self.config))
         environ = {**self._environment(), **environ}
