@@ -33,7 +33,7 @@ class AlertSender:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.token = secrets.token_hex(16)
-        self.port = _free_port()
+        self.port = free_port()
         self.alerts: dict[str, Firing] = {}  # by instance id
         self._clock = clock
         self._jobs: set[asyncio.Task[None]] = set()
@@ -115,7 +115,16 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
-def _free_port() -> int:
-    """Return a port of this machine that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody has, for whoever listens on it later.
+
+    It lies below those that systems lend to outgoing connections (Linux from 32768,
+    others from 49152), so that none of them takes it in between.
+    """
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", _any_port())) as one:
+            return int(one.getsockname()[1])
+
+
+def _any_port() -> int:
+    return 20_000 + secrets.randbelow(12_000)

@@ -37,7 +37,7 @@ _ONE = requests.select().where(requests.c.id == sa.bindparam("id"))
 _OPEN = requests.select().where(IS_OPEN).order_by(requests.c.asked_at)
 _OPEN_HERE = _OPEN.where(_KEY)
 _BATCH = requests.select().where(IN_BATCH, requests.c.batch == sa.bindparam("batch"))
-_IDS = sa.bindparam("ids", expanding=True)
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _KNOWN = requests.select().where(requests.c.id.in_(_IDS))
 _JOINED = (
     requests.select()

@@ -59,7 +59,7 @@ def records(
 
 
 # What is asked all the time is put together once: that takes as long as the asking.
-_IDS = sa.bindparam("ids", expanding=True)
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _VOTES = sa.union_all(
     sa.select(  # by name: a later release may add columns to either
         *(votes.c.request_id, votes.c.user_id, votes.c.approve, votes.c.at),

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 import aiohttp
 
+from bot.demo.alert_sender import free_port
 from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot
 from tests.bench.rig import (
@@ -30,7 +31,6 @@ from tests.bench.rig import (
     spread,
 )
 from tests.support.alerts import TOKEN, Senders, alert, bearer, body
-from tests.support.bot_world import free_port
 
 OF_ONE_BODY = 10
 COMMANDS_PER_S = 4.0

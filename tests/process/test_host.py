@@ -14,9 +14,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from bot.demo.alert_sender import free_port
 from bot.model import State
 from tests.process.test_crash import BOX, GATED, Case
-from tests.support.bot_world import free_port
 from tests.support.processes import Site, count, until
 from tests.support.troubled import AHEAD, BACK, READ_ONLY, WRITABLE
 

@@ -23,8 +23,8 @@ from bot.cloud import Endpoint, Login
 from bot.cloud.clocks import Clocks
 from bot.cloud.login import LoginBackoff
 from bot.cloud.token_auth import Account, TokenAuth
+from bot.demo.alert_sender import free_port
 from bot.errors import CloudBusy, CloudMisfit
-from tests.support.bot_world import free_port
 
 pytestmark = pytest.mark.keystone
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from dbos import DBOS, run_dbos_database_migrations
 
 from bot.app import Bot
 from bot.config import load
+from bot.demo.alert_sender import free_port
 from bot.demo.cloud_http import Call, Fault, Kind
 from bot.demo.deliveries import Delivery
 from bot.demo.instances import UNTIL_SEEN, Reboot, ScriptedInstance
@@ -404,9 +404,3 @@ def _secrets(slack: LocalSlack, cloud: LocalModelArts) -> dict[str, str]:
         "OS_PASSWORD": login.password,
         "OS_USER_DOMAIN_NAME": login.domain,
     }
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

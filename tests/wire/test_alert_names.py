@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.demo.alert_sender import free_port
 from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.seed_world import Project
 from tests.conftest import MakeBench
 from tests.support.alerts import LABELS, SECRETS, Senders, alert
-from tests.support.bot_world import OPEN, free_port, small_world
+from tests.support.bot_world import OPEN, small_world
 
 BOX = ScriptedNotebook(
     id="3f0c9a52-71de-4b86-a4e3-5d28c7b1f690", name="nb-3", owner="ann"

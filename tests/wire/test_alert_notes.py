@@ -10,11 +10,12 @@ import pytest_asyncio
 
 from bot.cli.check.alerts import note_lines, sender_lines
 from bot.config import load
+from bot.demo.alert_sender import free_port
 from bot.demo.posts import Post
 from bot.network import DIRECT
 from bot.slack.messages.buttons import RESTART_DIALOG
 from tests.support.alerts import SECRETS, Senders
-from tests.support.bot_world import OPEN, Bench, benched, free_port
+from tests.support.bot_world import OPEN, Bench, benched
 from tests.support.incidents import TOKEN, USER, LocalPagerDuty
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -16,6 +16,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 from bot.app.clock import VARIABLE
+from bot.demo.alert_sender import free_port
 from bot.demo.deliveries import Delivery
 from bot.demo.posts import Post
 from bot.ledger.alert_tables import IS_OPEN, alerts
@@ -38,7 +39,6 @@ from tests.support.bot_world import (
     Bench,
     benched,
     buttons,
-    free_port,
     text_of,
 )
 

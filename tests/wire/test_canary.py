@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
+from bot.demo.alert_sender import free_port
 from bot.demo.cloud_http import Reply
 from bot.demo.slack_server import LocalSlack
 from bot.errors import BotError, CloudMisfit, SlackShut
@@ -22,7 +23,7 @@ from bot.slack.socket_mode import SocketMode
 from bot.telemetry import health
 from bot.telemetry.canary import Canary
 from tests.conftest import MakeBench
-from tests.support.bot_world import GATES, OPEN, Bench, free_port
+from tests.support.bot_world import GATES, OPEN, Bench
 from tests.support.slack_world import app_of
 
 PATIENCE_S = 8.0

@@ -7,11 +7,11 @@ import pytest
 from aiohttp import web
 
 from bot.cli.check import check_file
+from bot.demo.alert_sender import free_port
 from bot.demo.cloud_http import Fault, iam
 from bot.demo.modelarts_server import LocalModelArts
 from bot.demo.seed_world import demo_world
 from bot.demo.slack_server import LocalSlack
-from tests.support.bot_world import free_port
 from tests.support.company_network import CompanyNetwork
 
 SLACK, CLOUD = "slack.test", "cloud.test"

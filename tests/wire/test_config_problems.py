@@ -16,9 +16,10 @@ import pytest
 from bot.app import Bot
 from bot.cli.check.serving import serving_lines
 from bot.cli.check.slack import SCOPES
+from bot.demo.alert_sender import free_port
 from bot.demo.slack_server import LocalSlack
 from tests.support import bot_world
-from tests.support.bot_world import OPEN, Bench, benched, free_port
+from tests.support.bot_world import OPEN, Bench, benched
 
 WRONG = """
 [[rules]]

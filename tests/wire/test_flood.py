@@ -15,11 +15,11 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
+from bot.demo.alert_sender import free_port
 from bot.slack.http_mode import PATH, HttpMode
 from bot.telemetry.health import Health
 from bot.telemetry.metrics import Metrics
 from bot.web import GuardedServer, Limits
-from tests.support.bot_world import free_port
 
 FEW = Limits(connections=20, receive_within_s=0.5, body=50_000, small=1000)
 COMMAND = "command=%2Fmlstudio&text=status&user_id=U1&trigger_id=1.2.3"

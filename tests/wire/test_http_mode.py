@@ -17,11 +17,12 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
+from bot.demo.alert_sender import free_port
 from bot.listeners import refusal_limit
 from bot.model import State
 from bot.slack import http_mode
 from bot.slack.http_mode import LARGEST_BYTES, HttpMode, Received
-from tests.support.bot_world import Bench, free_port
+from tests.support.bot_world import Bench
 
 # --- refusals ------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """What the bot asks of Slack, and what each of Slack's answers means."""
 
 import os
-import socket
 import traceback
 from collections.abc import AsyncIterator
 
@@ -9,6 +8,7 @@ import pytest
 import pytest_asyncio
 from slack_sdk.errors import SlackObjectFormationError
 
+from bot.demo.alert_sender import free_port
 from bot.errors import SlackBusy, SlackError, SlackRefused, SlackShut, SlackUnknown
 from bot.model import Message
 from bot.network import Network
@@ -54,13 +54,6 @@ async def chat(
         yield SlackClient(
             poster, idem, session, on_call=lambda *call: seen.append(call)
         )
-
-
-def free_port() -> int:
-    """Return a port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # --- messages ---------------------------------------------------------------------
