@@ -22,7 +22,7 @@ pytestmark = pytest.mark.process
 in_module = pytest.mark.asyncio(loop_scope="module")
 
 AT_ONCE = 4
-NAMES = ("gated-1", "trainer-7", "gated-2", "trainer-8", "trainer-9")
+NAMES = ("gated-1", "trainer-7", "gated-2", "trainer-8")  # one waits for its turn
 MOMENTS = ("before", "after")
 LEAD: tuple[Step, ...] = (
     *("examine", "card", "wait", "close", "prepare", "announce", "turn", "send"),

@@ -229,7 +229,7 @@ class Bench:
         """Return the record of a request, by its id, once its story has ended."""
         story = await DBOS.retrieve_workflow_async(story_id, existing_workflow=False)
         async with asyncio.timeout(STORY_WITHIN_S):  # there may be none
-            await story.get_result(polling_interval_sec=0.01)
+            await story.get_result(polling_interval_sec=0.04)
         return await self.ledger.existing(story_id)
 
     async def end_of_card(self, card: Post) -> Record:
@@ -328,7 +328,7 @@ async def benched(
         path.write_text(f"{head}\n{text}\n{rules}", encoding="utf-8")
         known = {**_secrets(slack, cloud), **(environ or {})}
         settings, secrets = load(path, known)
-        bot = Bot(settings, secrets, path=path, environ=known, poll_s=0.01)
+        bot = Bot(settings, secrets, path=path, environ=known, poll_s=0.02)
         running = asyncio.create_task(bot.run())
         ready = asyncio.create_task(bot.ready.wait())
         await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)

@@ -79,14 +79,17 @@ async def until(
     """Return the first true value of *look*, or fail and say *what* did not happen."""
     end = time.monotonic() + within_s
     while True:
+        began = time.monotonic()
         value = look()
         if isinstance(value, Awaitable):
             value = await value
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"not within {within_s} s: {what or look}")
-        await asyncio.sleep(LOOK_EVERY_S)
+        # A long look leaves most of the time to what it waits for.
+        await asyncio.sleep(max(LOOK_EVERY_S, 4 * (now - began)))
 
 
 def instance_id(name: str) -> str:
