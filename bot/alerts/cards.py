@@ -7,7 +7,6 @@ is named, not mentioned, however many alerts come.
 from __future__ import annotations
 
 import asyncio
-import statistics
 
 import attrs
 import structlog
@@ -15,7 +14,7 @@ import structlog
 from bot.alerts.services import Services
 from bot.cloud import Rank
 from bot.errors import BotError, CloudError, SlackError, SlackRefused, UsageError
-from bot.model import AlertCard, Instance, KnownAlert, Message, Target
+from bot.model import AlertCard, Instance, KnownAlert, Message, Target, usual_s
 from bot.slack.errors import DELETED
 from bot.slack.messages import alerts as say
 from bot.slack.messages.quiet import mentioned, quiet
@@ -25,7 +24,6 @@ log = structlog.get_logger()
 AT_ONCE = 4
 READ_WITHIN_S = 2.0  # the status of an instance; a card does not wait for longer
 FRESH_S = 15.0
-USUAL_FROM = 2  # earlier restarts that say how long they take
 
 
 @attrs.frozen
@@ -107,9 +105,7 @@ class Cards:
             instance=read[0],
             problem=read[1],
             last=last,
-            usual_s=statistics.median(durations)
-            if len(durations) >= USUAL_FROM
-            else None,
+            usual_s=usual_s(durations),
             who=who,
             requests=requests,
             frozen=[

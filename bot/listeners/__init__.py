@@ -29,6 +29,7 @@ from bot.listeners.responses import ephemeral
 from bot.listeners.restart_dialog import RestartDialog
 from bot.restarts.services import Services
 from bot.slack.messages import batch_dialog, dialogs, replies
+from bot.slack.messages.app_home import FIND
 from bot.slack.messages.approval import APPROVE, DENY
 from bot.slack.messages.buttons import (
     RESTART_ANYWAY,
@@ -73,6 +74,8 @@ def register(app: AsyncApp, listeners: Listeners, services: Services) -> None:
     app.action(DENY)(clicks.on_click)
     app.view(dialogs.DENY)(clicks.on_reason)
     app.action(RESTART_DIALOG)(dialog.on_button)
+    app.action(FIND)(dialog.on_button)
+    app.options(FIND)(listeners.app_home.on_search)
     for offered in (START_IT, START_NOW, RESTART_ANYWAY):
         app.action(offered)(listeners.offers.on_click)
     app.action(dialogs.PROJECT)(dialog.on_change)

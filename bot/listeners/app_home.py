@@ -6,29 +6,38 @@ was seen last, with its age.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import attrs
 import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.errors import BotError, SlackError
+from bot.errors import BotError, RotaError, SlackError
 from bot.listeners.freezes import FreezeListeners
+from bot.listeners.payloads import who_clicked
 from bot.listeners.quota import Quota
 from bot.listeners.tasks import Tasks
-from bot.model import UNDER_WAY, Record, State, Target, Verdict
+from bot.model import UNDER_WAY as BUSY
+from bot.model import Record, State, Target, Verdict, usual_s
 from bot.policy import Question
 from bot.restarts.services import Services
-from bot.slack.messages.app_home import ROWS, Glance, home_view
+from bot.slack.messages.app_home import BOXES, UNDER_WAY, Glance, found, home_view
 from bot.slack.messages.blocks import View
+from bot.slack.messages.oncall import duty_line
+from bot.slack.messages.outcome import Seen
 
 log = structlog.get_logger()
 
 LATELY_S = 1800.0  # who opened the page within this time sees it change
 VIEWERS = 50
-LAST = 10
+LAST = 5
+MOST = 200  # instances for which the rules are asked, of more than a page shows
 OPENED = 20  # pages of one person within a minute; ``refresh`` draws the others
 
 
@@ -72,7 +81,8 @@ class AppHome:
         if await self._services.authorizer.outsider(user_id, self._home_team):
             return home_view()
         records = await self._services.ledger.open_requests()
-        may, later = await self._targets(user_id)
+        boxes, more = await self._boxes(user_id)
+        busy = [one for one in records if one.state in BUSY]
         return home_view(
             waiting=[
                 (record, await self._mentions(record))
@@ -80,13 +90,45 @@ class AppHome:
                 if record.state is State.PENDING and await self._may(user_id, record)
             ],
             mine=[one for one in records if one.request.user_id == user_id],
-            rebooting=[one for one in records if one.state in UNDER_WAY],
+            rebooting=[(one, await self._seen(one)) for one in busy[:UNDER_WAY]],
             down=await self._services.ledger.down(),
             last=await self._services.ledger.recent(limit=LAST),
-            may_restart=may,
-            later=later,
+            boxes=boxes,
+            more=more,
             frozen=await self._freezes.in_words(),
+            on_call=await self._on_call(),
         )
+
+    async def on_search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Answer the search for an instance with what was seen of those it finds."""
+        actor = who_clicked(body)
+        outsider = await self._services.authorizer.outsider(
+            actor.user_id, actor.team_id
+        )
+        boxes = [] if outsider else list(map(self._glance, self._targets()))
+        await ack(options=found(boxes, str(body.get("value") or "")))
+
+    async def _seen(self, record: Record) -> Seen:
+        """Return the last look at what is under way, and how long it usually takes."""
+        target, since = record.request.target, record.sent_at
+        look = self._services.cloud.seen(target)
+        passed = self._services.now() - since if since else timedelta()
+        return Seen(
+            look.instance.status if look else record.last_status,
+            passed.total_seconds(),
+            usual_s(await self._services.ledger.durations(target.key)),
+        )
+
+    async def _on_call(self) -> list[str]:
+        """Return who is on call on each line, as of the last minute."""
+        lines = self._services.rotas.lines
+        return await asyncio.gather(*map(self._duty, lines))
+
+    async def _duty(self, line: str) -> str:
+        try:
+            return duty_line(line, await self._services.rotas.shown(line))
+        except RotaError as error:
+            return duty_line(line, str(error))
 
     async def _may(self, user_id: str, record: Record) -> bool:
         if record.request.approval is None:
@@ -102,28 +144,31 @@ class AppHome:
     async def _mentions(self, record: Record) -> list[str]:
         return await self._services.authorizer.asked(record.request)
 
-    async def _targets(
-        self, user_id: str
-    ) -> tuple[list[Glance], list[tuple[Target, str]]]:
-        """Return what somebody may restart from somewhere, as far as rules can tell.
+    def _targets(self) -> list[Target]:
+        settings = self._services.settings()
+        return list(itertools.chain(*map(settings.targets, settings.projects)))
 
-        Then, with when that is, what he may once a window has opened. Of many only as
-        many as the page shows.
+    async def _boxes(self, user_id: str) -> tuple[list[Glance], int]:
+        """Return the instances that somebody's page shows, and how many there are more.
+
+        Of many those that he may restart come first, as far as the rules can tell.
         """
-        settings, cloud = self._services.settings(), self._services.cloud
-        found: list[Glance] = []
-        later: list[tuple[Target, str]] = []
-        for target in itertools.chain(*map(settings.targets, settings.projects)):
+        targets = self._targets()
+        shown: list[Glance] = []
+        for target in targets[:MOST]:
             decision = await self._services.authorizer.decide(
                 Question(user_id, "", target, channel_id=None, reason=None),
                 ask_cloud=False,
             )
-            if decision.verdict is not Verdict.DENY:
-                seen = cloud.seen(target)
-                known = (seen.instance.status, seen.age_s) if seen else ("", 0.0)
-                found.append(Glance(target, *known, window=decision.window))
-            elif decision.window:
-                later.append((target, decision.window))
-            if len(found) == ROWS:
+            may = decision.verdict is not Verdict.DENY
+            shown.append(replace(self._glance(target), may=may, window=decision.window))
+            if len(targets) > BOXES and sum(one.may for one in shown) == BOXES:
                 break
-        return found, later
+        best = sorted(shown, key=lambda one: not one.may)[:BOXES]
+        in_order = [one for one in shown if one in best]
+        return in_order, len(targets) - len(in_order)
+
+    def _glance(self, target: Target) -> Glance:
+        """Return an instance with what was last seen of it; nobody is asked."""
+        seen = self._services.cloud.seen(target)
+        return Glance(target, *((seen.instance.status, seen.age_s) if seen else ()))

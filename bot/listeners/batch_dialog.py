@@ -22,7 +22,7 @@ from bot.slack.messages import batch_dialog as dialog
 from bot.slack.messages.batch_dialog import Confirmed
 from bot.slack.messages.blocks import View
 from bot.slack.messages.dialogs import REASON
-from bot.slack.messages.queries import outlook, would_ask
+from bot.slack.messages.queries import would_ask
 
 
 @attrs.frozen
@@ -69,13 +69,12 @@ class BatchDialog:
             self._statuses.statuses(targets), asyncio.gather(*asking)
         )
         outlooks = [
-            (outlook(one), would_ask(await self._requests.would_ask(actor, one)))
+            (one, would_ask(await self._requests.would_ask(actor, one)))
             for one in decisions
         ]
         return dialog.confirm_view(
             targets,
             outlooks,
-            needs_reason=any(one.wants_reason for one in decisions),
             statuses=statuses,
             parallel=self._services.settings().max_parallel,
             asked=asked,
@@ -85,13 +84,17 @@ class BatchDialog:
         """Ask for what was confirmed; a wrong reason is said in the dialog."""
         asked = dialog.confirmed(body["view"])
         actor = who_submitted(body, asked.channel, private=asked.private)
-        await self._responses.submitted(ack, actor, self._submit(actor, asked))
+        await self._responses.submitted(
+            ack, actor, self._submit(actor, asked), body["view"]
+        )
 
     async def _submit(self, actor: Actor, asked: Confirmed) -> Submitted:
         """Return the answer to the requests, or the problem of what was confirmed."""
         if refusal := await self._requests.turned_away(actor):
             return Submitted(refusal)
         settings = self._services.settings()
+        if not asked.instances:
+            return Submitted.wrong(REASON, "Tick at least one instance above.")
         try:
             targets = [settings.target(asked.project, one) for one in asked.instances]
         except UsageError as error:

@@ -74,13 +74,15 @@ def who_submitted(
 ) -> Actor:
     """Return who uses a dialog that was opened for a channel, a *private* one maybe.
 
-    The dialog's own id is the delivery: one that comes back twice is one request.
+    What was sent is known by the dialog's id and its hash, which Slack changes with
+    every update: one that comes back twice is one request, and one that is sent again
+    after a refusal another. https://docs.slack.dev/surfaces/modals
     """
     return Actor(
         user_id=str(body["user"]["id"]),
         team_id=_team(body),
         channel_id=channel_id,
-        delivery=f"view {body['view']['id']}",
+        delivery=f"view {body['view']['id']} {body['view'].get('hash', '')}".strip(),
         thread_ts=thread_ts,
         private=private or _is_private(channel_id, ""),
     )

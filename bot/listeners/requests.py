@@ -118,18 +118,19 @@ class RequestListeners:
         denied = [(r, d) for r, d in decided if d.verdict is Verdict.DENY]
         async with asyncio.timeout_at(actor.since + RECORD_WITHIN_S + 0.2):
             if known:  # the same delivery again
-                return Submitted(await self._begin(known))
+                refused = all(one.state is State.REFUSED for one in known)
+                return Submitted(await self._begin(known), refused=refused)
             for request, decision in decided:
                 about = {**request_log.names_of(request), "rule": decision.rule}
                 log.info("asked", decision=str(decision.verdict), **about)
             if in_dialog and any(decision.wants_reason for _, decision in denied):
                 return await self._ask_reason(actor, denied)
             if denied:
-                return Submitted(
-                    await self._refuse(actor, denied, len(decided) - len(denied))
-                )
+                rest = len(decided) - len(denied)
+                refusal = await self._refuse(actor, denied, rest)
+                return Submitted(refusal, refused=True)
             if apart := _apart(decided):
-                return Submitted(batch_dialog.apart(apart))
+                return Submitted(batch_dialog.apart(apart), refused=True)
             return Submitted(await self._take_on(actor, decided))
 
     async def _known(self, requests: Sequence[Request]) -> list[Record]:

@@ -18,6 +18,7 @@ from bot.listeners.tasks import Tasks, in_time
 from bot.model import Message
 from bot.restarts.services import Services
 from bot.slack.messages import replies
+from bot.slack.messages.dialogs import refused_view
 
 log = structlog.get_logger()
 
@@ -26,10 +27,14 @@ AGAIN_AFTER_S = 5.0  # where Slack does not say how long it wants to be left alo
 
 @attrs.frozen
 class Submitted:
-    """What comes of a dialog: the *answer*, or the *problems* of its fields by id."""
+    """What comes of a dialog: the *answer*, or the *problems* of its fields by id.
+
+    *refused*: it may be sent again, with something else in it.
+    """
 
     answer: Message
     problems: Mapping[str, str] = attrs.field(factory=dict)
+    refused: bool = False
 
     @classmethod
     def wrong(cls, block_id: str, problem: str) -> Submitted:
@@ -83,18 +88,26 @@ class Responses:
             await self.whisper(actor, answer)
 
     async def submitted(
-        self, ack: AsyncAck, actor: Actor, work: Coroutine[Any, Any, Submitted]
+        self,
+        ack: AsyncAck,
+        actor: Actor,
+        work: Coroutine[Any, Any, Submitted],
+        view: Mapping[str, Any],
     ) -> None:
-        """Acknowledge a dialog with what *work* finds wrong, if it does so in time.
+        """Acknowledge the dialog *view* with what *work* finds wrong, if it is in time.
 
-        What it answers, or finds too late, is whispered.
+        After a refusal it stays with all that was typed. What *work* answers, or finds
+        too late, is whispered.
         """
         task = self._tasks.start(work, "submit")
         came = await in_time(task)
         if came is not None and came.problems:
             await ack(response_action="errors", errors=dict(came.problems))
             return
-        await ack()
+        if came is not None and came.refused:
+            await ack(response_action="update", view=refused_view(view, came.answer))
+        else:
+            await ack()
         self._tasks.start(self._answer(actor, task), "answer")
 
     async def _answer(self, actor: Actor, work: asyncio.Task[Submitted]) -> None:

@@ -17,7 +17,7 @@ from bot.listeners.responses import Responses, Submitted
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.listeners.wish import Wish
-from bot.model import Kind, KnownAlert, Target
+from bot.model import Decision, Kind, KnownAlert, Target
 from bot.restarts.services import Services
 from bot.slack import command as words
 from bot.slack.messages import alerts, dialogs, queries, replies
@@ -63,13 +63,15 @@ class RestartDialog:
         await self._services.slack.open_view(trigger_id, view)
 
     async def on_button(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Open the dialog for the instance of a button, of a list or of an alert."""
+        """Open the dialog for the instance of a button, or of a search."""
         await ack()
         self._tasks.start(self._open_for_button(body), "dialog")
 
     async def _open_for_button(self, body: dict[str, Any]) -> None:
         actor = who_clicked(body)
-        value = str(body["actions"][0].get("value"))
+        action = body["actions"][0]
+        option = action.get("selected_option") or {}  # of a search
+        value = str(action.get("value") or option.get("value"))
         try:
             project, instance = target_names(value)
             await self._services.names.fresh(project)
@@ -178,7 +180,7 @@ class RestartDialog:
     async def on_submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Ask for what the dialog says; what is wrong is said in the dialog."""
         work = self._submit(_asker(body), body["view"])
-        await self._responses.submitted(ack, _asker(body), work)
+        await self._responses.submitted(ack, _asker(body), work, body["view"])
 
     async def _submit(self, actor: Actor, view: dict[str, Any]) -> Submitted:
         """Return the answer to the request, or the problems of its fields."""
@@ -204,7 +206,7 @@ class RestartDialog:
         """Return the dialog with the rule that will decide as its hint."""
         settings, instance = self._services.settings(), fields.instance
         hint: tuple[Part, ...] = ()
-        required = False
+        decision: Decision | None = None
         own = settings.projects.get(fields.project)
         kind = own.kind if own else Kind.STUDIO
         if fields.project and instance:
@@ -220,11 +222,10 @@ class RestartDialog:
                 asked = await self._requests.would_ask(actor, decision)
                 said = queries.outlook(decision)
                 hint = dialogs.hints(said, queries.would_ask(asked))
-                required = decision.wants_reason
         return dialogs.restart_view(
             sorted(settings.projects),
             replace(fields, instance=instance),
-            reason_required=required,
+            decision=decision,
             hint=hint,
             where=where,
             kind=kind,

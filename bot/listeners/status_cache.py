@@ -17,10 +17,11 @@ from bot.cloud import Rank
 from bot.errors import CloudError
 from bot.model import Instance, Target
 from bot.restarts.services import Services
-from bot.slack.messages.formatting import status
+from bot.slack.messages.formatting import seen
 
 FRESH_S = 5.0  # what somebody asked for
-GLANCE_S = 30.0  # what stands beside a name to choose
+GLANCE_S = 30.0  # what stands beside a name to choose is asked for again
+OLDEST_S = 3600.0  # ... and shown with its age, where that did not come in time
 WITHIN_S = 1.2  # a select has to be answered within 3 s
 AT_ONCE = 5
 MOST = 10  # reads for one search: a restart under way needs the calls more
@@ -60,15 +61,19 @@ class StatusCache:
         return instance
 
     async def statuses(self, targets: Sequence[Target]) -> dict[str, str]:
-        """Return the status of each instance by its name, as far as known in time."""
+        """Return each instance's status and its age, by its name, as far as known."""
         old = [one for one in targets if not self._known(one, GLANCE_S)][:MOST]
         if old:
             reads = [asyncio.create_task(self._look(target)) for target in old]
             _, late = await asyncio.wait(reads, timeout=WITHIN_S)
             for read in late:
                 read.cancel()
-        known = ((one, self._known(one, 2 * GLANCE_S)) for one in targets)
-        return {one.instance: status(seen.status) for one, seen in known if seen}
+        known = ((one, self._services.cloud.seen(one)) for one in targets)
+        return {
+            one.instance: seen(look.instance.status, look.age_s)
+            for one, look in known
+            if look and look.age_s < OLDEST_S
+        }
 
     async def _look(self, target: Target) -> None:
         """Look once; an instance that cannot be read has no status beside its name."""

@@ -51,6 +51,7 @@ from bot.model.request import (
     digest,
     may_move,
     request_id,
+    usual_s,
 )
 from bot.model.rule import Approval, Decision, Rule, Verdict
 
@@ -107,5 +108,6 @@ __all__ = [
     "plan_of",
     "request_id",
     "seconds",
+    "usual_s",
     "utc",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -319,3 +320,11 @@ def asked_of(batch: Sequence[Record]) -> Record:
     pending = (one for one in batch if one.state is State.PENDING)
     shown = (one for one in batch if one.card_ts)
     return next(pending, None) or next(shown, None) or batch[0]
+
+
+USUAL_FROM = 2  # earlier restarts: from the third on, the usual duration is shown
+
+
+def usual_s(durations: Sequence[float]) -> float | None:
+    """Return how many seconds a restart usually takes; None where that is not known."""
+    return statistics.median(durations) if len(durations) >= USUAL_FROM else None

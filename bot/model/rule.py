@@ -275,3 +275,4 @@ class Decision:
     until: datetime | None = None
     pinned: tuple[tuple[str, str], ...] = ()
     doubt: bool = False  # who is on call could not be read, which may pass
+    pattern: str = ""  # that the reason has to fit

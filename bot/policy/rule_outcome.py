@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bot.model import Act, Approval, Decision, Rule, Verdict
-from bot.model.reason_pattern import fits
+from bot.model.reason_pattern import example, fits
 from bot.model.wall_clock import shown
 from bot.model.window import closing
 from bot.policy.approvers import approvers
@@ -86,6 +86,7 @@ class Case:
             break_glass,
             wants_reason,
             window=window,
+            pattern=self.rule.reason_pattern or "",
         )
 
     def refused(self, why: str, remedy: str, *, doubt: bool = False) -> Decision:
@@ -135,7 +136,10 @@ def _unexplained(case: Case) -> Decision | None:
     if fine:
         return None
     why = f"{case.named} requires a reason{matching}."
-    remedy = f"Type a reason{matching}: after the instance, or in the dialog."
+    such = (
+        f" such as “{example(pattern)}”" if pattern and example(pattern) else matching
+    )
+    remedy = f"Type a reason{such}, after the instance or in the dialog."
     return replace(case.refused(why, remedy), wants_reason=True)
 
 

@@ -7,14 +7,13 @@ is made up for by the next.
 from __future__ import annotations
 
 import asyncio
-import statistics
 from collections.abc import Sequence
 
 import attrs
 import structlog
 
 from bot.errors import BotError
-from bot.model import Record
+from bot.model import Record, usual_s
 from bot.restarts.message import Messages
 from bot.slack.messages.outcome import Seen
 
@@ -26,7 +25,6 @@ EDIT_EVERY_S = 15.0
 EDIT_NEAR_END_S = 5.0
 EDIT_LEAST_S = 1.0
 NEAR_END = 0.75  # of the usual duration
-USUAL_FROM = 2  # earlier restarts: from the third on, the usual duration is shown
 
 
 @attrs.define
@@ -44,10 +42,10 @@ class Progress:
         busy = self._edit is not None and not self._edit.done()
         if busy or at_s < self._next_s or not record.message_ts:
             return
-        usual_s = self._usual_s()
-        if not self._messages.see(record, Seen(status, at_s, usual_s)):
+        usual = usual_s(self._durations)
+        if not self._messages.see(record, Seen(status, at_s, usual)):
             return  # the message has just been edited for another one
-        self._next_s = at_s + self._interval(at_s, usual_s)
+        self._next_s = at_s + self._interval(at_s, usual)
         self._edit = asyncio.create_task(self._draw(record))
 
     async def close(self) -> None:
@@ -56,12 +54,8 @@ class Progress:
             self._edit.cancel()
             await asyncio.wait([self._edit])
 
-    def _usual_s(self) -> float | None:
-        known = len(self._durations) >= USUAL_FROM
-        return statistics.median(self._durations) if known else None
-
-    def _interval(self, at_s: float, usual_s: float | None) -> float:
-        near = usual_s is not None and at_s > NEAR_END * usual_s
+    def _interval(self, at_s: float, usual: float | None) -> float:
+        near = usual is not None and at_s > NEAR_END * usual
         most = EDIT_NEAR_END_S if near else EDIT_EVERY_S
         # Short polls mean short restarts: with the usual 10 s it is always *most*.
         return min(max(1.5 * self._poll_s, EDIT_LEAST_S), most)

@@ -216,7 +216,7 @@ class Bench:
     async def record(self, delivery: Delivery) -> Record:
         """Return the record of what a command or a dialog asked for."""
         payload = delivery.payload
-        key = f"view {payload['view']['id']}" if "view" in payload else ""
+        key = delivery_of_view(payload["view"]) if "view" in payload else ""
         return await self.ledger.existing(request_id(key or payload["trigger_id"]))
 
     async def story(self, delivery: Delivery) -> Record:
@@ -294,6 +294,11 @@ class Bench:
         """Replace the rules in the bot's file; nothing is reloaded by that."""
         head, _, _ = self.path.read_text(encoding="utf-8").partition("[[rules]]")
         self.path.write_text(head + rules, encoding="utf-8")
+
+
+def delivery_of_view(view: Mapping[str, Any]) -> str:
+    """Return by what the bot knows that a dialog was sent."""
+    return f"view {view['id']} {view['hash']}"
 
 
 @asynccontextmanager

@@ -15,12 +15,19 @@ from slack_sdk.models.views import View
 
 from bot.errors import UsageError
 from bot.model import (
+    Aftermath,
+    AlertCard,
     Approval,
     Decision,
+    Duty,
+    Freeze,
     Instance,
+    KnownAlert,
     Message,
+    OnCallPerson,
     Record,
     Request,
+    Sender,
     State,
     Target,
     Verdict,
@@ -28,18 +35,24 @@ from bot.model import (
 )
 from bot.slack.command import FORMS
 from bot.slack.messages import (
+    alerts,
     app_home,
     approval,
     batch_dialog,
     blocks,
     buttons,
     dialogs,
+    escalation,
+    freezes,
+    oncall,
+    owners,
     queries,
     replies,
     restart,
 )
 from bot.slack.messages import formatting as t
 from bot.slack.messages.outcome import Seen
+from tests.support.sentences import said, words
 
 NOON = datetime(2025, 11, 23, 12, 0, tzinfo=UTC)
 BOX = Target("ml-prod", "a4a5", "trainer-7", "47cf4ff3-0c59-44fe-9821-2840a34c02a9")
@@ -156,6 +169,31 @@ def several(record: Record) -> list[Record]:
     return [replace(record, state=state, duration_s=125.0) for state in states]
 
 
+def frozen(record: Record) -> Freeze:
+    """Return a freeze for the reason of *record*."""
+    at = {"since": NOON, "until": NOON + timedelta(hours=2)}
+    who = {"user_id": "U1ANN", "team_id": "T1", "channel_id": "C1"}
+    return Freeze("f", "ml-prod", reason=record.request.reason, zone="UTC", **who, **at)
+
+
+def alert(record: Record) -> KnownAlert:
+    """Return an alert with the reason of *record* as its words."""
+    return KnownAlert(
+        id="a",
+        sender=Sender.ALERTMANAGER,
+        project="ml-prod",
+        instance_id=BOX.instance_id,
+        name=record.request.reason,
+        summary=record.request.reason,
+        link="https://alerts.example.com/7",
+        began=NOON,
+        ended=None,
+        no_data=False,
+        heard_at=NOON,
+        times=3,
+    )
+
+
 DRAWERS: dict[str, Drawer] = {
     "announcing": lambda r, _: drawn(announced(r)),
     "transition": lambda r, _: drawn(r, SEEN),
@@ -208,6 +246,63 @@ DRAWERS: dict[str, Drawer] = {
         replace(r, state=State.PENDING), "U2BOB"
     ),
     "unknown_request": lambda _, __: replies.unknown_request(),
+    "trouble": lambda r, _: restart.trouble(r, t.date(NOON)),
+    "doubt": lambda r, _: restart.doubt(r, 600.0),
+    "up again": lambda r, _: restart.up_again(r, "RUNNING"),
+    "by break-glass": lambda r, _: drawn(
+        replace(r, request=replace(r.request, break_glass=True))
+    ),
+    "approval taken off": lambda r, i: asks(r, i, closed=DECISION, owners=["U1ANN"]),
+    "next line": lambda r, _: escalation.next_line(r, 300.0, LEADS, ["No answer."]),
+    "asked again": lambda r, _: escalation.asked_again(r, ["U2BOB"], LEADS),
+    "owner before": lambda r, _: owners.before([r]),
+    "owner after": lambda r, _: owners.after([replace(r, state=State.READY)]),
+    "frozen": lambda r, _: freezes.begun(frozen(r), NOON),
+    "thawed": lambda r, _: freezes.ended(replace(frozen(r), thawed_by="U2BOB")),
+    "freeze confirmed": lambda r, _: freezes.confirmed(frozen(r), NOON, in_utc=True),
+    "thaw confirmed": lambda r, _: freezes.thawed(frozen(r)),
+    "frozen already": lambda r, _: freezes.already(frozen(r), NOON),
+    "not frozen": lambda r, _: freezes.not_frozen("ml-prod", (frozen(r),), NOON),
+    "freeze not told": lambda r, _: freezes.not_told(frozen(r), "I am no member"),
+    "oncall": lambda r, _: oncall.lines(
+        {
+            "primary": Duty(
+                "primary",
+                "PagerDuty",
+                (
+                    OnCallPerson("P1", "Bob", "U2BOB", NOON),
+                    OnCallPerson("P2", "Dave", None, None),
+                ),
+                NOON,
+            ),
+            "second": "PagerDuty did not answer within 1.1 s.",
+        }
+    ),
+    "alert": lambda r, i: alerts.card(
+        alert(r), alerts.Surroundings(BOX, i, last=r, usual_s=125.0, requests=[r])
+    ),
+    "alert resolved": lambda r, i: alerts.card(
+        replace(alert(r), ended=NOON), alerts.Surroundings(BOX, i)
+    ),
+    "more alerts": lambda r, _: alerts.more(
+        AlertCard(
+            "c",
+            Sender.GRAFANA,
+            "C1",
+            "1.1",
+            1,
+            more=True,
+            count=12,
+            over=1,
+            alerts=(alert(r),),
+        ),
+        [r.request.target.instance],
+    ),
+    "aftermath": lambda r, _: alerts.aftermath(
+        alerts.became(replace(alert(r), ended=NOON), r, Aftermath.CLEARED),
+        [alert(r)],
+        r.request.target.instance,
+    ),
     "board": lambda r, _: restart.message(
         several(r), {r.request.id: SEEN}, mentions=LEADS
     ),
@@ -245,7 +340,7 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
         [r.request.target] * 20,
         [
             (
-                queries.outlook(replace(DECISION, why=r.request.reason or "No.")),
+                replace(DECISION, why=r.request.reason or "No."),
                 queries.would_ask(LEADS),
             )
         ]
@@ -262,14 +357,22 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
     ),
     "deny": lambda r, _: dialogs.deny_view(r),
     "home": lambda r, _: app_home.home_view(
-        waiting=[(r, LEADS)] * 30,
+        waiting=[
+            (replace(r, request=replace(r.request, id=f"{n:032}")), LEADS)
+            for n in range(30)
+        ],
         mine=[r] * 30,
-        rebooting=[r] * 30,
+        rebooting=[(r, SEEN)] * 30,
         last=[r] * 30,
-        may_restart=[app_home.Glance(r.request.target, "ACTIVE", 130)] * 30,
+        boxes=[app_home.Glance(r.request.target, "ACTIVE", 130)] * 30,
+        more=3,
+        on_call=["`primary` (PagerDuty): <@U2BOB>."] * 3,
     ),
     "home, empty": lambda _, __: app_home.home_view(),
 }
+
+
+SAID, LONGEST = said(DRAWERS, VIEWS, RECORD, INSTANCE), 25
 
 
 def objects(value: Any, kind: str) -> Iterator[dict[str, Any]]:
@@ -305,7 +408,7 @@ def check_blocks(blocks: list[dict[str, Any]], limit: int) -> None:
 def check_message(message: Message) -> None:
     """Fail where *message* breaks a limit or its text holds any other markup."""
     assert 0 < len(message.text) < 4000
-    assert not re.search("[<>]", ALLOWED.sub("", message.text))
+    assert not re.search("[<>]", LINK.sub("", ALLOWED.sub("", message.text)))
     check_blocks(message.blocks, 50)
 
 
@@ -396,7 +499,7 @@ def test_plain_text_is_complete(name: str) -> None:
         for kind in ("plain_text", "mrkdwn"):
             for found in objects(seen, kind):
                 line = found["text"].replace("`", "").lstrip("█░ ")
-                assert LINK.sub(r"\2: \1", line) in message.text
+                assert line in message.text
 
 
 def test_plain_text_of_a_long_list_says_that_it_is_cut() -> None:
@@ -406,6 +509,34 @@ def test_plain_text_of_a_long_list_says_that_it_is_cut() -> None:
     shown = text.count("trainer-7 in ml-prod")
     assert 20 < shown < 40
     assert text.endswith(f"… and {40 - shown} more lines")
+
+
+BEGINS = re.compile(r"\W+ [A-Z][a-z]")  # a sign and its word
+NO_STATE = {  # of a request, an instance, an alert or a freeze
+    *("mistake", "help", "nothing_pending", "cannot_record", "unknown_request"),
+    *("listing", "history", "can", "decided twice", "frozen already", "not frozen"),
+    *("freeze not told", "oncall", "more alerts", "aftermath"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(DRAWERS.keys() - NO_STATE))
+def test_state_comes_first(name: str) -> None:
+    """Each message about a state begins with its sign and its word, never one alone."""
+    message = DRAWERS[name](RECORD, INSTANCE)
+    first = next(objects(message.blocks[:1], "plain_text"), None)
+    first = first or next(objects(message.blocks[:1], "mrkdwn"))
+
+    for begins in (message.text, first["text"]):
+        assert BEGINS.match(begins), begins
+        assert not begins[0].isascii()
+
+
+@pytest.mark.parametrize("name", [*DRAWERS, *(f"view: {name}" for name in VIEWS)])
+def test_sentences_are_short(name: str) -> None:
+    """No sentence has more than 25 words, whatever the message."""
+    long = [one for one in SAID[name] if words(one) > LONGEST]
+
+    assert long == []
 
 
 # --- the restart's message --------------------------------------------------------
@@ -449,16 +580,14 @@ def test_announcement_claims_nothing() -> None:
     message = drawn(announced(RECORD))
 
     assert "→" not in everything(message)
-    assert message.text.startswith(
-        "Restarting trainer-7\ntrainer-7 in ml-prod, asked by"
-    )
+    assert message.text.startswith("🔄 Restarting trainer-7\nIn ml-prod, asked by")
 
 
 def test_progress_without_a_usual_time() -> None:
     """The first two restarts of an instance show the time passed only."""
     text = drawn(RECORD, Seen("", 40)).text
 
-    assert "Status now: REBOOTING. Time passed: 40 s." in text
+    assert "\nTime passed: 40 s.\n" in text
     assert "usually" not in text
 
 
@@ -489,7 +618,7 @@ def test_break_glass_is_loud() -> None:
         drawn(replace(record, state=State.READY)),
     ):
         assert "break-glass" in message.text
-        assert "<!subteam^S0LEADS> and <@U2BOB>: please review" in message.text
+        assert "Please review it: <!subteam^S0LEADS> and <@U2BOB>." in message.text
     assert "break-glass" in restart.message([announced(record)]).text
 
 
@@ -510,7 +639,7 @@ def test_following_sends_nothing() -> None:
         drawn(record).text,
         drawn(replace(record, baseline=None)).text,
     ):
-        assert "trainer-7: REBOOTING already" in text
+        assert "🔄 Busy already: trainer-7 is REBOOTING" in text
         assert "no restart was sent" in text
 
 
@@ -526,7 +655,7 @@ def test_not_restarted_says_why() -> None:
     """A restart that the cloud refused says why, here and in the record's own words."""
     record = replace(RECORD, state=State.NOT_RESTARTED, detail="It is frozen")
 
-    assert "trainer-7: not restarted" in drawn(record).text
+    assert "🚫 Not restarted: trainer-7" in drawn(record).text
     assert "It is frozen" in drawn(record).text
 
 
@@ -540,7 +669,7 @@ def test_followup_ready() -> None:
     message = restart.followup([record], followers=["U3CEM", "U1ANN"])
 
     assert message.text == (
-        "<@U1ANN> and <@U3CEM>: trainer-7 is ready."
+        "✅ Ready. <@U1ANN> and <@U3CEM>: trainer-7 is ready."
         " Its restart in ml-prod took 2 min 5 s."
     )
 
@@ -549,7 +678,9 @@ def test_followup_ready_without_a_duration() -> None:
     """A duration that is not known is not made up."""
     text = restart.followup([replace(RECORD, state=State.READY)]).text
 
-    assert text == "<@U1ANN>: trainer-7 is ready. It was restarted in ml-prod."
+    assert text == (
+        "✅ Ready. <@U1ANN>: trainer-7 is ready. It was restarted in ml-prod."
+    )
 
 
 def test_followup_of_what_was_busy_already() -> None:
@@ -559,7 +690,8 @@ def test_followup_of_what_was_busy_already() -> None:
     )
 
     assert restart.followup([record]).text == (
-        "<@U1ANN>: trainer-7 is ready. It was busy already, so no restart was sent."
+        "✅ Ready. <@U1ANN>: trainer-7 is ready."
+        " It was busy already, so no restart was sent."
         " I watched it in ml-prod for 42 s."
     )
 
@@ -575,7 +707,7 @@ def test_followup_failed() -> None:
     )
 
     assert restart.followup([record]).text == (
-        "<@U1ANN>: trainer-7 has not come back.\n"
+        "❌ Failed. <@U1ANN>: trainer-7 has not come back.\n"
         "The restart failed: it reached START_FAILED after 9 s.\n"
         "The cloud's reason: no GPU left.\n"
         "Look at it in the ModelArts console before you restart it again."
@@ -666,7 +798,7 @@ def test_card_shows_history_and_votes() -> None:
 
     text = asks(pending, INSTANCE, last=earlier, others=[RECORD]).text
 
-    assert "asked by <@U1ANN>: ready after 2 min 5 s." in text
+    assert "asked by <@U1ANN>: ✅ ready after 2 min 5 s." in text
     assert "Also open for this instance: <@U1ANN> asked <!date^" in text
     assert "Approved so far (1 of 2): <@U2BOB>." in text
 
@@ -696,7 +828,7 @@ def test_card_says_what_it_does_not_know() -> None:
 )
 def test_closed_card(state: State, words: str) -> None:
     """After its end a card says who or what decided, and cannot be clicked."""
-    ended = {State.RESTARTING: "approved"}.get(state, state.value)
+    ended = {State.RESTARTING: "Approved"}.get(state, state.value.capitalize())
     record = replace(
         RECORD,
         state=state,
@@ -707,7 +839,7 @@ def test_closed_card(state: State, words: str) -> None:
 
     message = approval.card_closed([record])
 
-    assert message.text.startswith(f"Restart of trainer-7: {ended}\n")
+    assert message.text.split(" ", 1)[1].startswith(f"{ended}: restart trainer-7\n")
     assert words in message.text
     assert not list(objects(message.blocks, "button"))
 
@@ -731,7 +863,8 @@ def test_closed_card_gives_the_reason() -> None:
     assert "The reason given: after the demo." in approval.card_closed([denied]).text
     assert "Why: Ann has left the group." in approval.notice(voided, ["U1ANN"]).text
     assert approval.notice(voided, ["U1ANN", "U3CEM"]).text.startswith(
-        "<@U1ANN> and <@U3CEM>: the request to restart trainer-7 in ml-prod has ended."
+        "🚫 Voided. <@U1ANN> and <@U3CEM>, about the restart of trainer-7 in ml-prod:"
+        " the request was voided"
     )
 
 
@@ -751,7 +884,9 @@ def test_reminder_calls_the_approvers() -> None:
     """At half time the approvers are called with the deadline."""
     text = approval.reminder(RECORD, LEADS).text
 
-    assert text.startswith("<!subteam^S0LEADS> and <@U2BOB>: <@U1ANN> still waits")
+    assert text.startswith(
+        "⏳ Waits for approval. <!subteam^S0LEADS> and <@U2BOB>: <@U1ANN> still waits"
+    )
     assert "without a decision nothing is restarted" in text
 
 
@@ -771,10 +906,11 @@ def test_refusal_says_why_and_what_helps() -> None:
     text = replies.refusal(DECISION, BOX).text
 
     assert text == (
-        "I did not restart trainer-7 in ml-prod. Nobody may.\nAsk ann.\nRule: night"
+        "⛔ Refused. I did not restart trainer-7 in ml-prod. Nobody may."
+        "\nAsk ann.\nRule: night"
     )
     assert replies.refusal(Decision(Verdict.DENY, "No")).text == (
-        "I did not restart. No."
+        "⛔ Refused. I did not restart. No."
     )
 
 
@@ -828,7 +964,7 @@ def test_status_of_what_could_not_be_read() -> None:
     """A status that could not be read is said so, with the problem."""
     text = queries.status(BOX, None, records=(), problem="The cloud is down.").text
 
-    assert "trainer-7: status could not be read" in text
+    assert "❓ Unknown: trainer-7, status could not be read" in text
     assert "The cloud is down." in text
     assert "No restarts on record." in text
 
@@ -890,7 +1026,9 @@ def test_refused_click_says_what_was_refused() -> None:
     """Whose click does not count is not told about a restart."""
     text = replies.click_refused(DECISION).text
 
-    assert text == "Your click does not count. Nobody may.\nAsk ann.\nRule: night"
+    assert text == (
+        "⛔ Refused. Your click does not count. Nobody may.\nAsk ann.\nRule: night"
+    )
 
 
 def test_ids_in_a_rule_show_as_names() -> None:
@@ -914,7 +1052,7 @@ def test_joined_elsewhere_reads_the_same_end() -> None:
     ready = replace(RECORD, state=State.READY, duration_s=125.0)
 
     assert restart.joined_end(ready, "U3CEM").text == (
-        "<@U3CEM>: trainer-7 is ready. Its restart in ml-prod took 2 min 5 s."
+        "✅ Ready. <@U3CEM>: trainer-7 is ready. Its restart in ml-prod took 2 min 5 s."
     )
 
 
@@ -957,7 +1095,7 @@ def test_dialog_is_filled_in() -> None:
     view = dialogs.restart_view(
         ["ml-prod"],
         dialogs.Filled("ml-prod", "trainer-7", "disk"),
-        reason_required=True,
+        decision=replace(DECISION, wants_reason=True, pattern=r"INC-\d+"),
         where=dialogs.Opened("C1"),
     )
     project, instance, reason = (x for x in view["blocks"] if x["type"] == "input")
@@ -967,6 +1105,7 @@ def test_dialog_is_filled_in() -> None:
     assert instance["element"]["min_query_length"] == 0
     assert reason["element"]["initial_value"] == "disk"
     assert not reason["optional"]
+    assert reason["hint"]["text"] == "It has to match INC-\\d+, for example: INC-1234"
 
 
 def test_options_are_searched_and_bounded() -> None:

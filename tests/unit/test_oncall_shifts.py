@@ -85,7 +85,7 @@ async def test_a_vote_whose_giver_has_gone_off_duty_is_taken_off(
     assert [vote.user_id for vote in record.votes] == ["U0LEA"]
     assert [vote.user_id for vote in record.taken_off] == ["U0BOB"]
     (again,) = [said for said in stage.chat.said if "does not count any more" in said]
-    assert again.startswith("<@U0LEO> (on call)")
+    assert again.startswith("⏳ Waits for approval. <@U0LEO> (on call)")
     assert stage.cloud.restarts == 0
 
     assert (await clicked(stage, "U0LEO")).state is State.APPROVED
@@ -226,7 +226,7 @@ async def test_who_asks_is_not_asked_himself(ledger: Ledger, world: World) -> No
     await stage.ask("U0ANN")
     await stage.stories()
     card = stage.chat.said[0]
-    assert "needed from nobody else on the line one now" in card
+    assert "needed from the line one (nobody else on call now)" in card
     assert "who is on call on three may approve it as well" in card
 
     world.rules = (
@@ -251,7 +251,7 @@ async def test_the_next_line_is_mentioned_once_and_may_approve_as_well(
         await stage.stories()
 
     (asked,) = [said for said in stage.chat.said if "nobody has decided" in said]
-    assert asked.startswith("<@U0LEO> (on call)")
+    assert asked.startswith("⏳ Waits for approval. <@U0LEO> (on call)")
     assert "for 5 min" in asked
     assert (await clicked(stage, "U0LEO", "U0BOB")).state is State.APPROVED
     kinds = await kinds_of(stage.ledger, (await record_of(stage)).request)

@@ -210,7 +210,7 @@ async def test_an_open_request_stands_on_the_card(world: World) -> None:
     (approval,) = await world.wait(lambda: world.bench.posts(having="approve"))
 
     await world.wait(lambda: "Asked for already" in world.bench.now(card).text)
-    await world.wait(lambda: "waiting for approval" in world.bench.now(card).text)
+    await world.wait(lambda: "waits for approval" in world.bench.now(card).text)
     await world.bench.slack.click("bob", approval, "deny")
     await world.bench.story(delivery)
     await world.wait(lambda: "Asked for already" not in world.bench.now(card).text)

@@ -71,7 +71,7 @@ async def test_a_denied_request_restarts_nothing_and_says_why(bench: Bench) -> N
     assert CAROL in closed(bench, card)
     assert "demo at &lt;noon&gt;" in closed(bench, card)
     (told,) = bench.followups()
-    assert told.text.startswith(ANN)
+    assert f". {ANN}, about" in told.text
     assert "denied" in told.text
     assert bench.sent == 0
     assert [e["user_id"] for e in await bench.trail("denial explained")] == ["U0CAROL"]
@@ -344,7 +344,7 @@ async def test_who_asks_for_the_same_joins_the_pending_request(bench: Bench) -> 
     """Two who want the same are served by one card and one restart."""
     card = await bench.card()
     second = await bench.ask("restart ml-prod gated-1 me too", user="gina")
-    assert "waits for approval already" in second.text
+    assert "Waits for approval already" in second.text
     assert len(bench.posts(having="approve")) == 1
     await bench.slack.click("bob", card, "approve")
     assert (await bench.end_of_card(card)).state is State.READY

@@ -24,6 +24,7 @@ from tests.support.bot_world import (
     Bench,
     benched,
     buttons,
+    delivery_of_view,
     quick,
     text_of,
 )
@@ -120,8 +121,8 @@ class Batch:
 
     async def records(self, delivery: Delivery, *names: str) -> list[Record]:
         """Return the records of what was confirmed, in the order of *names*."""
-        view = delivery.payload["view"]["id"]
-        ids = [request_id(f"view {view} {id_of(name)}") for name in names]
+        sent = delivery_of_view(delivery.payload["view"])
+        ids = [request_id(f"{sent} {id_of(name)}") for name in names]
         return [await self.bench.ledger.existing(one) for one in ids]
 
     async def ended(self, delivery: Delivery, *names: str) -> list[Record]:
@@ -194,10 +195,12 @@ async def test_one_confirmation_restarts_them_all_in_turn(batch: Batch) -> None:
     shown, told = batch.bench.posts()
     assert told.thread_ts == shown.ts
     assert told.reply_broadcast
-    assert told.text.startswith(f"{ANN}: all 4 instances in ml-prod are ready.")
+    assert told.text.startswith(
+        f"✅ Ready. {ANN}: all 4 instances in ml-prod are ready."
+    )
     for name in names:
-        assert re.search(rf"{name}: ✓ ready after .*ACTIVE → REBOOTING", shown.text)
-    assert "4 instances: 4 ready" in shown.text
+        assert re.search(rf"{name}: ✅ ready after .*ACTIVE → REBOOTING", shown.text)
+    assert shown.text.startswith("✅ Ready: all 4 instances")
     assert "OOM" in shown.text
     assert all(record.told for record in records)
     assert len({record.request.batch for record in records}) == 1
@@ -217,13 +220,13 @@ async def test_the_message_shows_where_each_stands(batch: Batch) -> None:
     batch.bench.hold()
     delivery = await batch.ask("trainer-1,trainer-2,trainer-3")
     shown = await batch.under_way(2)
-    seen = r"trainer-[12]: ACTIVE → REBOOTING, [a-z0-9 ]+ s\n"
+    seen = r"trainer-[12]: 🔄 ACTIVE → REBOOTING, [a-z0-9 ]+ s\n"
     await batch.bench.wait_for(
         lambda: len(re.findall(seen, batch.bench.now(shown).text)) == 2
     )
     shown = batch.bench.now(shown)
     assert "2 under way, 1 to come" in shown.text
-    assert "trainer-3: waits for its turn" in shown.text
+    assert "trainer-3: ⏳ waits for its turn" in shown.text
     assert "3 to come" in shown.history[0].text
     posted = batch.bench.slack.called("chat.postMessage")[0]
     assert posted.at < batch.bench.looks("restart")[0].at
@@ -250,7 +253,7 @@ async def test_one_alone_may_be_asked_for_by_a_pattern(batch: Batch) -> None:
     """A pattern that matches one is confirmed too, and is then as one by its name."""
     view = await batch.confirm("trainer-[1]")
     delivery = await batch.submit(view)
-    story = request_id(f"view {delivery.payload['view']['id']}")
+    story = request_id(delivery_of_view(delivery.payload["view"]))
     assert (await batch.bench.end_of(story)).state is READY
     assert "trainer-1 is ready. Its restart" in batch.bench.followups()[0].text
 
@@ -334,7 +337,7 @@ async def test_one_approval_stands_for_all(batch: Batch) -> None:
     assert len(batch.bench.posts()) == 3
     closed = batch.bench.now(card)
     assert "3 instances" not in closed.text
-    assert "Restart of 4 instances: approved" in closed.text
+    assert "Approved: restart 4 instances" in closed.text
     assert f"approved by {BOB}" in closed.text
     assert buttons(closed) == []
     approvals = await batch.bench.trail("approval")
@@ -453,6 +456,30 @@ async def test_one_that_is_refused_refuses_all(batch: Batch) -> None:
     assert len(await batch.bench.trail("refused")) == 1
 
 
+async def test_what_is_unticked_is_left_out(batch: Batch) -> None:
+    """Each instance has a checkbox; after a refusal the rest can be sent at once."""
+    view = await batch.confirm("trainer-1,trainer-2,closed-1")
+    ticks = [id_of("trainer-1"), id_of("closed-1")]
+    values = {"reason": "OOM", "instances 1": ticks}
+    assert (await batch.bench.slack.submit("ann", view, values)).ok
+    (view,) = batch.bench.slack.views("ann")
+    assert "I restarted none of these instances" in text_of(view)
+    assert batch.bench.sent == 0
+    values["instances 1"] = [id_of("trainer-1")]
+    delivery = await batch.bench.slack.submit("ann", view, values)
+    assert (await batch.bench.story(delivery)).state is READY
+    assert batch.bench.sent == 1
+
+
+async def test_at_least_one_has_to_be_ticked(batch: Batch) -> None:
+    """Nothing ticked is a mistake that is said in the dialog, which stays."""
+    view = await batch.confirm("trainer-1,trainer-2")
+    values = {"reason": "OOM", "instances 1": []}
+    delivery = await batch.bench.slack.submit("ann", view, values)
+    assert "at least one" in delivery.ack["errors"]["reason"]
+    assert batch.bench.slack.views("ann")
+
+
 async def test_different_approvals_have_to_be_asked_for_separately(
     batch: Batch,
 ) -> None:
@@ -525,7 +552,7 @@ async def test_one_that_is_restarted_already_joins_that(batch: Batch) -> None:
     await batch.bench.rebooting()
     delivery = await batch.ask("trainer-1,trainer-2,trainer-3")
     said = await batch.bench.wait_for(
-        lambda: batch.bench.whispers("ann", "taken care of by another request")
+        lambda: batch.bench.whispers("ann", "another request restarts trainer-2")
     )
     assert GINA in said[0]
     await batch.under_way(2)
@@ -548,7 +575,7 @@ async def test_who_asks_for_one_of_them_meanwhile_is_told_its_end(
     delivery = await batch.ask("trainer-1,trainer-2")
     await batch.under_way(2)
     answer = await batch.bench.ask("restart ml-prod trainer-2", user="gina")
-    assert "being restarted already" in answer.text
+    assert "Restarting already" in answer.text
     batch.bench.go_on()
     await batch.ended(delivery, "trainer-1", "trainer-2")
     told = [post for post in batch.bench.followups() if GINA in post.text]

@@ -130,6 +130,6 @@ async def test_a_deleted_transition_is_posted_anew(bench: Bench) -> None:
     bench.go_on()
     record = await bench.story(delivery)
     assert record.message_ts == new.ts
-    assert "Ready after" in bench.now(new).text
+    assert "✅ Ready: " in bench.now(new).text
     assert bench.followups()[-1].thread_ts == new.ts
     assert len(stands()) == 1

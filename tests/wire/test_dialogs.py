@@ -51,6 +51,13 @@ def chosen(view: View, name: str) -> str:
     return str(option.get("value", ""))
 
 
+CLOSED = """
+[[rules]]
+name = "not this one"
+instances = ["flaky-1"]
+deny = true
+"""
+
 # --- questions ----------------------------------------------------------------------
 
 
@@ -59,7 +66,7 @@ async def test_status_says_how_it_stands_and_who_may(bench: Bench) -> None:
     await bench.restart("ml-prod trainer-7 OOM")
     before = bench.seen()
     answer = await bench.ask("status ml-prod trainer-7", user="dave")
-    for word in ("trainer-7: ACTIVE", TRAINER, ANN, "ready after", "OOM", "may not"):
+    for word in ("trainer-7, ACTIVE", TRAINER, ANN, "ready after", "OOM", "may not"):
         assert word in answer.text
     for group in ("<!subteam^S0ONCALL>", "<!subteam^S0LEADS>"):
         assert group in text_of(answer)
@@ -73,7 +80,7 @@ async def test_list_shows_each_instance_with_a_button(bench: Bench) -> None:
     for word in ("trainer-7: ACTIVE", "notebook-2: STOPPED", "flaky-1", "gated-1"):
         assert word in answer.text
     shown = buttons(answer.shown)
-    assert shown == ["restart_dialog"] * 3 + ["start_it", "restart_dialog"]
+    assert shown == ["restart_dialog", "start_it"] + ["restart_dialog"] * 3
     assert bench.seen() == {"ann": len(bench.slack.ephemerals("ann"))}
 
 
@@ -137,7 +144,7 @@ async def test_a_question_that_takes_long_is_answered_later(bench: Bench) -> Non
     answer = await bench.ask("status ml-prod trainer-7")
     assert answer.seconds < 3
     assert "reading it" in answer.text
-    assert await bench.wait_for(lambda: bench.whispers("ann", "trainer-7: ACTIVE"))
+    assert await bench.wait_for(lambda: bench.whispers("ann", "trainer-7, ACTIVE"))
 
 
 # --- the dialog ---------------------------------------------------------------------
@@ -198,6 +205,27 @@ async def test_a_refusal_of_a_dialog_is_private_and_on_record(bench: Bench) -> N
     assert await bench.wait_for(lambda: bench.whispers("dave", "No rule allows"))
     assert (await bench.record(delivery)).state is State.REFUSED
     assert bench.posts() == []
+
+
+async def test_after_a_refusal_the_dialog_stays_as_it_was_filled_in(
+    make_bench: MakeBench,
+) -> None:
+    """Why is said above; another instance can be chosen, and nothing typed is lost."""
+    bench = await make_bench(rules=CLOSED + GATES + OPEN)
+    view = await bench.open_dialog("restart ml-prod")
+    values = {"project": "ml-prod", "instance": "flaky-1", "reason": "it hangs"}
+    refused = await bench.slack.submit("ann", view, values)
+    assert refused.ok
+    (view,) = bench.slack.views("ann")
+    assert text_of(view).startswith("⛔ Refused. I did not restart flaky-1")
+    again = await bench.slack.redeliver(refused)
+    assert again.ok
+    assert len(await bench.trail("refused")) == 1
+
+    (view,) = bench.slack.views("ann")
+    delivery = await bench.slack.submit("ann", view, values | {"instance": "trainer-7"})
+    record = await bench.story(delivery)
+    assert (record.state, record.request.reason) == (State.READY, "it hangs")
 
 
 async def test_a_dialog_that_nobody_can_decide_restarts_nothing(

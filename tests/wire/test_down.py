@@ -62,7 +62,7 @@ async def test_down_is_shown_wherever_it_is_looked_for(
     assert "STOPPED, down since" in listed.text
     assert "start_now" in buttons(listed)
     history = await bench.ask("history ml-nb")
-    assert f"{NB} in ml-nb: down" in history.text
+    assert f"🔻 down: {NB} in ml-nb" in history.text
     await bench.slack.open_home("bob")
     home = await bench.wait_for(lambda: bench.slack.home("bob"))
     assert "Down" in text_of(home)

@@ -78,7 +78,7 @@ async def test_a_freeze_refuses_with_who_why_and_until_when(icy: Bench) -> None:
     await frozen(icy)
     (told,) = icy.posts()
     end = berlin(icy) + timedelta(hours=2)
-    for words in ("ml-prod is frozen until", f"{end:%H:}", "Europe/Berlin"):
+    for words in ("Frozen: ml-prod until", f"{end:%H:}", "Europe/Berlin"):
         assert words in told.text
     assert "<@U0BOB>" in told.text
     assert "release weekend" in told.text
@@ -206,7 +206,7 @@ async def test_what_was_approved_and_not_sent_ends_as_refused(icy: Bench) -> Non
     assert "was refused" in follow.text
     assert "no power" in follow.text
     assert "refused" in icy.now(card).text
-    assert "refused" in icy.root(follow).text
+    assert icy.root(follow).text.startswith("⛔ Refused: ")
     assert [one["kind"] for one in await icy.trail("refused")] == ["refused"]
     assert record.told
 
@@ -380,7 +380,7 @@ async def test_slack_being_away_delays_what_the_channel_is_told(icy: Bench) -> N
     icy.slack.fail("chat.postMessage", status=503)
     await icy.ask(FREEZE, user="bob")
     await eventually(icy, icy.posts)
-    assert "frozen until" in icy.posts()[0].text
+    assert "Frozen: ml-prod until" in icy.posts()[0].text
 
 
 async def test_nobody_may_where_nobody_is_named(bench: Bench) -> None:

@@ -183,7 +183,7 @@ async def test_the_card_mentions_the_person_and_then_the_next_line(
     assert "Grafana (on-call line “third”)" in threads(night, "I look again")[0]
     rota.faults.every = 0
     (asked,) = await night.wait_for(lambda: threads(night, "nobody has decided"))
-    assert asked.startswith(f"{CAROL} (on call ")
+    assert f"{CAROL} (on call " in asked.partition("you may approve")[0]
     await night.slack.click("dave", card, "approve")
     await night.slack.click("carol", card, "approve")
     assert (await night.end_of_card(card)).state is State.READY
@@ -197,11 +197,13 @@ async def test_the_dialogs_say_who_would_be_asked_now(night: Bench) -> None:
     await night.ask("restart ml-prod gated-1,trainer-7 stuck")
     (view,) = await night.wait_for(lambda: night.slack.views("ann"))
     assert "a second one agrees" in text_of(view)
-    assert f"I would ask {BOB} (on call until " in text_of(view)
+    assert f"I would ask now: {BOB} (on call until " in text_of(view)
     listed = (await night.ask("list ml-prod", user="bob")).shown
     assert listed is not None
     row = next(each for each in listed.blocks if "gated-1" in str(each))
     await night.slack.click("bob", listed, "restart_dialog", block_id=row["block_id"])
     (view,) = await night.wait_for(lambda: night.slack.views("bob"))
     assert "“a second one agrees”" in text_of(view)
-    assert "I would ask nobody else on the line `secondary` now" in text_of(view)
+    assert "I would ask now: the line `secondary` (nobody else on call now)" in text_of(
+        view
+    )

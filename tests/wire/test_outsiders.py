@@ -66,7 +66,7 @@ async def test_an_old_button_tells_a_guest_nothing(bench: Bench, state: str) -> 
         await bench.end_of_card(card)
     await bench.slack.click("erin", card, "approve")
     (said,) = await bench.wait_for(lambda: bench.whispers("erin"))
-    assert said.startswith("Your click does not count. Guests")
+    assert said.startswith("⛔ Refused. Your click does not count. Guests")
     assert not any(name in said for name in NAMES)
     assert [e["user_id"] for e in await bench.trail("click refused")] == ["U0ERIN"]
 

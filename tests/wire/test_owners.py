@@ -38,7 +38,7 @@ async def test_the_owner_is_told_before_and_after(make_bench: MakeBench):
 
     assert f"Owner: {BOB}" in shown.text
     (before,) = at_the_stop[0]
-    assert "<@U0ANN> asked to restart" in before
+    assert "which is yours. <@U0ANN> asked for it" in before
     assert "stuck" in before
     said = await bench.wait_for(
         lambda: said if len(said := told_directly(bench)) == 2 else None

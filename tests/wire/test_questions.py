@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.listeners import commands
-from bot.slack.messages.app_home import ROWS
+from bot.slack.messages.app_home import BOXES, FIND
 from tests.support.bot_world import GATES, OPEN, TRAINER, Bench, text_of
 
 OTHER = "47cf4ff3-0c59-44fe-9821-"  # and twelve digits: an instance that is not there
@@ -138,7 +138,8 @@ async def test_a_home_page_asks_the_cloud_nothing(make_bench) -> None:
     await bench.slack.open_home("ann")
     page = await bench.wait_for(lambda: bench.slack.home("ann"))
 
-    assert text_of(page).count("in ml-prod") == ROWS
+    assert text_of(page).count(": not looked at yet") == BOXES
+    assert "and 134 more" in text_of(page)
     assert bench.looks() == []
     assert "ago" not in text_of(page)
 
@@ -146,5 +147,17 @@ async def test_a_home_page_asks_the_cloud_nothing(make_bench) -> None:
     await bench.slack.open_home("bob")
     page = await bench.wait_for(lambda: bench.slack.home("bob"))
 
-    assert "box-003 in ml-prod: ACTIVE" in text_of(page)
+    assert "✅ box-003: ACTIVE, just now" in text_of(page)
+    found = await bench.slack.suggest("bob", page, FIND, "-00")
+    labels = [one["text"]["text"] for one in found.ack["options"]]
+    assert labels[2:5] == [
+        "box-002 in ml-prod",
+        "box-003 in ml-prod · ACTIVE, just now",
+        "box-004 in ml-prod",
+    ]
     assert len(bench.looks()) == 1
+
+    chosen = found.ack["options"][3]["value"]
+    await bench.slack.click("bob", page, FIND, value=chosen)
+    (view,) = await bench.wait_for(lambda: bench.slack.views("bob"))
+    assert "box-003" in str(view.blocks)

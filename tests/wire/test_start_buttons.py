@@ -43,7 +43,7 @@ async def test_what_is_stopped_is_started_from_list_and_status(make_bench: MakeB
     assert (len(bench.looks("list")), len(bench.looks("read"))) == (1, 0)
     await bench.slack.click("dave", last(bench, "ann"), "start_it")
     (refused,) = await bench.wait_for(lambda: bench.whispers("dave", NONE))
-    assert refused.startswith("I did not start nb-3 in ml-nb.")
+    assert refused.startswith("⛔ Refused. I did not start nb-3 in ml-nb.")
     assert "lets @ml-oncall, @ml-leads start it" in refused
     assert sent(bench) == (0, 0)
 
@@ -53,7 +53,7 @@ async def test_what_is_stopped_is_started_from_list_and_status(make_bench: MakeB
     await bench.wait_for(lambda: replies(bench, "is ready"))
     assert sent(bench) == (0, 1)
     again = await bench.ask(f"status ml-nb {NB}")
-    assert buttons(again) == []
+    assert buttons(again) == ["restart_dialog"]
 
 
 async def test_a_start_is_spoken_of_as_one(make_bench: MakeBench):
@@ -68,7 +68,7 @@ async def test_a_start_is_spoken_of_as_one(make_bench: MakeBench):
 
     record = await bench.end_of_card(card)
     assert record.state is State.DENIED
-    assert "A start of" in joined.text
+    assert "the start of" in joined.text
     closed = await bench.wait_for(
         lambda: [p.text for p in bench.posts() if "was denied" in p.text]
     )

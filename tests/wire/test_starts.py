@@ -33,7 +33,7 @@ async def test_a_stopped_notebook_is_started(make_bench: MakeBench):
     assert "STOPPED → STARTING → RUNNING" in bench.now(shown).text
     assert "morning" in shown.text
     (told,) = replies(bench)
-    assert told.startswith(ANN)
+    assert f". {ANN}: " in told
     assert f"{NB} is ready" in told
     assert "Its start in ml-nb took" in told
 
@@ -65,7 +65,7 @@ async def test_a_start_needs_the_approval_of_a_restart(make_bench: MakeBench):
     bench = await make_bench(world=notebooks(notebook(status="STOPPED")), rules=rules)
     await bench.ask(f"start ml-nb {NB} morning")
     cards = await bench.wait_for(lambda: bench.posts(having="approve"))
-    assert f"May {NB} be started?" in cards[0].text
+    assert f"Waits for approval: start {NB}?" in cards[0].text
     assert "asks to start" in cards[0].text
     assert sent(bench) == (0, 0)
 

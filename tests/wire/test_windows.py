@@ -11,7 +11,7 @@ import pytest_asyncio
 from bot.app.clock import VARIABLE
 from bot.model import State
 from tests.conftest import MakeBench
-from tests.support.bot_world import Bench, text_of
+from tests.support.bot_world import Bench, buttons, text_of
 from tests.support.passing_time import at_the_next_post
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -79,7 +79,7 @@ async def test_it_shows_whether_it_is_open_and_until_when(day: Bench) -> None:
     assert opens in text_of(await day.ask("can ml-prod trainer-7"))
     await day.slack.open_home("ann")
     await day.wait_for(lambda: opens in text_of(day.slack.home("ann")))
-    assert "You may restart later" in text_of(day.slack.home("ann"))
+    assert "restart_dialog" not in buttons(day.slack.home("ann"))
 
 
 async def test_what_waits_stays_until_it_opens_again(day: Bench) -> None:

@@ -24,7 +24,9 @@ from bot.model import (
 )
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 from bot.slack.messages.buttons import restart_button
+from bot.slack.messages.outcome import signed
 
 FOREIGN = 200  # characters of a sender's words
 _LINK_LIMIT = 2000
@@ -79,7 +81,7 @@ def card(alert: KnownAlert, around: Surroundings) -> Message:
     over = alert.ended is not None
     return b.message(
         b.title(
-            f"{_mark(alert)} {foreign(alert.name, 100)} on {around.target.instance}"
+            f"{_sign(alert)} {foreign(alert.name, 100)} on {around.target.instance}"
         ),
         b.marked(_since(alert)),
         b.words(foreign(alert.summary)) if alert.summary else None,
@@ -105,7 +107,7 @@ def more(card: AlertCard, names: Sequence[str]) -> Message:
     """
     over = f", {card.over} of them resolved" if card.over else ""
     rows = [
-        b.words(f"{_mark(alert)} {foreign(alert.name, 100)} on {name}")
+        b.words(f"{_sign(alert)} {foreign(alert.name, 100)} on {name}")
         for alert, name in zip(card.alerts, names, strict=True)
     ]
     rest = card.count - len(rows[:_SHOWN])
@@ -120,11 +122,11 @@ def more(card: AlertCard, names: Sequence[str]) -> Message:
     )
 
 
-def _mark(alert: KnownAlert) -> str:
-    """Return in a word how it stands."""
+def _sign(alert: KnownAlert) -> str:
+    """Return how it stands, as its card begins."""
     if alert.ended is None:
-        return "Firing:"
-    return "Data stopped:" if alert.no_data else "Resolved:"
+        return f"{signs.FIRING.begins}:"
+    return f"{(signs.NO_DATA if alert.no_data else signs.RESOLVED).begins}:"
 
 
 def _since(alert: KnownAlert) -> str:
@@ -164,7 +166,7 @@ def _last(around: Surroundings) -> str:
         return f"No restart of it is on record.{takes}"
     return (
         f"Last restart: {t.date(last.sent_at)}, asked for by"
-        f" {t.mention(last.request.user_id)}: {t.outcome(last)}.{takes}"
+        f" {t.mention(last.request.user_id)}: {signed(last)}.{takes}"
     )
 
 
@@ -173,7 +175,7 @@ def _open(record: Record) -> str:
     request = record.request
     return (
         f"Asked for already, {t.date(request.asked_at)}: {t.verb(request)} by"
-        f" {t.mention(request.user_id)}, {t.outcome(record)}."
+        f" {t.mention(request.user_id)}, {signed(record)}."
     )
 
 

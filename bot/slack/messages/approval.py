@@ -25,12 +25,14 @@ from bot.model import (
 from bot.model.rule import line_of
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 from bot.slack.messages.buttons import offer
-from bot.slack.messages.outcome import standing
+from bot.slack.messages.outcome import signed, standing
 
 APPROVE, DENY = "approve", "deny"
 _WORK = "/home/ma-user/work"
 _UNTIL_THEN = "The request stays; it cannot be approved until then."
+_WAITS = signs.PENDING
 
 
 def card(
@@ -53,14 +55,10 @@ def card(
     alone, target = len(records) == 1, record.request.target
     name = target.instance if alone else t.count_of(records)
     return b.message(
-        b.title(f"May {name} be {t.verb(record.request)}ed?"),
+        b.title(f"{_WAITS.begins}: {t.verb(record.request)} {name}?"),
         *asks(record, approvers, t.what_of(records)),
-        *((_facts(record),) if alone else map(_row, records)),
-        _costs(record, alone=alone),
+        *(() if alone else map(_row, records)),
         *(_warning(one, "it" if alone else "") for one in records),
-        owned(owners),
-        _history(last) if alone else None,
-        *(b.marked_note(_other(other)) for other in others[:5]),
         _votes(record),
         *taken_off(record),
         b.ruling(f"Not now: {closed.why} {_UNTIL_THEN}") if closed else None,
@@ -68,6 +66,13 @@ def card(
             record,
             t.spot(target) if alone else f"{name} in {target.project}",
         ),
+        # What follows is small print: on a phone the buttons come before it.
+        b.note(_known(record)) if alone else None,
+        _costs(record, alone=alone),
+        owned(owners),
+        _history(last) if alone else None,
+        *(b.marked_note(_other(other)) for other in others[:5]),
+        ids(record) if alone else None,
     )
 
 
@@ -122,20 +127,28 @@ def deadline(record: Record) -> str:
     return f"It expires {t.date(expires)}; without a decision nothing is {done}."
 
 
-def _facts(record: Record) -> b.Part:
-    """Return what somebody needs to know about the instance before he agrees."""
-    target, instance = record.request.target, record.baseline
+def _known(record: Record) -> str:
+    """Return what somebody may want to know about the instance before he agrees."""
+    instance = record.baseline
     known = {
-        "Instance": target.instance,
-        "Project": target.project,
-        "Instance id": target.instance_id,
-        "Project id": target.project_id,
         "Status now": t.status(instance.status) if instance else "could not be read",
         "Name in the cloud": instance.name if instance else "",
         "Owner": instance.owner if instance else "",
         "Flavor": instance.flavor if instance else "",
     }
-    return b.facts(*(f"{label}: {value}" for label, value in known.items() if value))
+    return t.labelled(known)
+
+
+def ids(record: Record) -> b.Part:
+    """Return the ids that support asks for; the last line of a message about one."""
+    target = record.request.target
+    known = {
+        "Instance id": target.instance_id,
+        "Project id": target.project_id,
+        "Request": record.request.id,
+        "Cloud request": record.ref,
+    }
+    return b.note(t.labelled(known))
 
 
 def _row(record: Record) -> b.Part:
@@ -159,8 +172,8 @@ def _costs(record: Record, *, alone: bool) -> b.Part | None:
         return None
     instance = record.baseline if alone else None
     if gives_back(record.request.plan):
-        return b.words(f"{losses(instance)} {given_back(record.baseline)}")
-    return b.words(losses(instance))
+        return b.note(f"{losses(instance)} {given_back(record.baseline)}")
+    return b.note(losses(instance))
 
 
 def given_back(instance: Instance | None) -> str:
@@ -202,7 +215,7 @@ def _history(last: Record | None) -> b.Part:
     if last is None:
         return b.note("I know of no earlier restart of this instance.")
     who, when = t.mention(last.request.user_id), t.date(last.request.asked_at)
-    return b.row(f"Last restart: {when}, asked by {who}", f"{t.outcome(last)}.")
+    return b.row_note(f"Last restart: {when}, asked by {who}", f"{signed(last)}.")
 
 
 def _other(record: Record) -> str:
@@ -251,7 +264,7 @@ def card_closed(records: Sequence[Record]) -> Message:
         record = replace(record, state=State.APPROVED)
     name = request.target.instance if alone else t.count_of(records)
     return b.message(
-        b.title(f"{t.verb(request).capitalize()} of {name}: {closing(record)}"),
+        b.title(f"{_closing(record).begins}: {t.verb(request)} {name}"),
         b.marked(
             f"{t.mention(request.user_id)} asked to {t.verb(request)}"
             f" {t.what_of(records)}"
@@ -261,15 +274,13 @@ def card_closed(records: Sequence[Record]) -> Message:
         b.words(t.reason(request)),
         *taken_off(record),
         *notes(record, b.ruling),
-        *(_id(one, alone=alone) for one in records),
+        *((ids(record),) if alone else map(_id, records)),
     )
 
 
-def _id(record: Record, *, alone: bool) -> b.Part:
-    """Return the id of one instance."""
+def _id(record: Record) -> b.Part:
+    """Return the id of one of several."""
     target = record.request.target
-    if alone:
-        return b.note(f"Instance id {target.instance_id}")
     return b.note(f"{target.instance}: instance id {target.instance_id}")
 
 
@@ -277,10 +288,7 @@ def card_elsewhere(record: Record) -> Message:
     """Draw a copy of the card that stands by mistake: where to decide, no buttons."""
     request = record.request
     return b.message(
-        b.title(
-            f"{t.verb(request).capitalize()} of {request.target.instance}:"
-            " asked again below"
-        ),
+        b.title(f"{_WAITS.begins} below: {t.verb(request)} {request.target.instance}"),
         b.words(
             "This message was posted twice. The other one shows how the request stands;"
             " decide there."
@@ -293,9 +301,10 @@ CLOSED = frozenset(
 )
 
 
-def closing(record: Record) -> str:
-    """Return the word for how the approval ended; all that acts was approved."""
-    return str(record.state) if record.state in CLOSED else "approved"
+def _closing(record: Record) -> signs.Sign:
+    """Return the sign of how the approval ended; all that acts was approved."""
+    ended = record.state in CLOSED
+    return signs.of(record if ended else replace(record, state=State.APPROVED))
 
 
 def decision(record: Record) -> str:
@@ -323,7 +332,7 @@ def _decision(record: Record) -> str:
         case State.VOIDED:
             approved = f"; it had been approved{_by(record)}" if record.votes else ""
             return (
-                f"The request was voided{when}: what it was decided on no longer"
+                f"The request was voided{when}. What it was decided on no longer"
                 f" holds{approved}. Nothing was restarted; ask again if it is still"
                 " needed."
             )
@@ -370,8 +379,8 @@ def reminder(record: Record, approvers: Sequence[str], what: str = "") -> Messag
     who = t.mention(record.request.user_id)
     return b.message(
         b.marked(
-            f"{t.together(approvers)}: {who} still waits for a decision on"
-            f" {what or t.place(record.request.target)}. {deadline(record)}"
+            f"{_WAITS.begins}. {t.together(approvers)}: {who} still waits for a"
+            f" decision on {what or t.place(record.request.target)}. {deadline(record)}"
         )
     )
 
@@ -384,6 +393,7 @@ def notice(record: Record, user_ids: Sequence[str], what: str = "") -> Message:
     """
     people = t.together([t.mention(user_id) for user_id in user_ids])
     what = what or t.place(record.request.target)
-    ended = f"the request to {t.verb(record.request)} {what} has ended."
-    told = b.marked(f"{people}: {ended} {decision(record)}")
+    about = f"{signs.of(record).begins}. {people}, about the {t.verb(record.request)}"
+    ended = decision(record)
+    told = b.marked(f"{about} of {what}: {ended[0].lower()}{ended[1:]}")
     return b.message(told, *notes(record), offer(record))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.model import (
+    Decision,
     Message,
     Record,
     State,
@@ -16,11 +17,14 @@ from bot.model import (
 )
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 from bot.slack.messages.blocks import View
 from bot.slack.messages.dialogs import filled, labelled, reason_input, warnings
+from bot.slack.messages.queries import outlook
 
 CONFIRM = "confirm"  # callback id
-GO_ON = "go_on"
+GO_ON, INSTANCES = "go_on", "instances"
+_EACH = 10  # checkboxes in one element, as Slack allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,8 @@ class Confirmed:
 
 def confirm_view(
     targets: Sequence[Target],
-    outlooks: Sequence[tuple[str, str]],
+    outlooks: Sequence[tuple[Decision, str]],
     *,
-    needs_reason: bool = False,
     statuses: Mapping[str, str],
     parallel: int,
     asked: Confirmed,
@@ -60,9 +63,9 @@ def confirm_view(
         "private_metadata": _metadata(asked),
         "blocks": [
             *b.drawn([b.marked(_opening(targets, parallel))]),
-            *b.drawn([_row(one, statuses.get(one.instance, "")) for one in targets]),
+            *_checkboxes(targets, statuses),
             *b.drawn(_outlooks(targets, outlooks)),
-            reason_input(asked.reason, required=needs_reason),
+            reason_input(asked.reason, [decision for decision, _ in outlooks]),
             _go_on(),
             *b.drawn(warnings(asked.break_glass, {one.kind for one in targets})),
         ],
@@ -77,9 +80,10 @@ def confirmed(view: Mapping[str, Any]) -> Confirmed:
         known = {}
     values = (view.get("state") or {}).get("values") or {}
     chosen = (values.get(GO_ON) or {}).get(GO_ON) or {}
+    listed = tuple(known.get("instances", ()))
     return Confirmed(
         project=str(known.get("project", "")),
-        instances=tuple(known.get("instances", ())),
+        instances=tuple(one for one in listed if one not in _left_out(values, listed)),
         channel=str(known.get("channel", "")),
         reason=filled(view).reason,
         break_glass=bool(known.get("glass")),
@@ -110,21 +114,55 @@ def _opening(targets: Sequence[Target], parallel: int) -> str:
     return f"In {where} these are restarted, {pace}:"
 
 
-def _row(target: Target, status: str) -> b.Part:
-    """Return one instance with its status."""
-    return b.row(t.code(target.instance), status or "status not known")
+def _checkboxes(
+    targets: Sequence[Target], statuses: Mapping[str, str]
+) -> list[b.Block]:
+    """Return a checkbox for each instance, with its status; all are ticked."""
+    fields: list[b.Block] = []
+    for first in range(0, len(targets), _EACH):
+        options = [
+            b.option(one.instance_id, one.instance)
+            | {
+                "description": b.plain_text(
+                    statuses.get(one.instance) or "status not known", b.OPTION_LIMIT
+                )
+            }
+            for one in targets[first : first + _EACH]
+        ]
+        name = f"{INSTANCES} {len(fields) + 1}"
+        boxes = {"type": "checkboxes", "action_id": name, "options": options}
+        label = "Instances" if not fields else "More instances"
+        field = labelled(name, label, boxes | {"initial_options": options})
+        fields.append(field | {"optional": True})
+    return fields
+
+
+def _left_out(values: Mapping[str, Any], listed: Sequence[str]) -> set[str]:
+    """Return the ids of those whose checkbox came back without its tick."""
+    names = [name for name in values if name.startswith(f"{INSTANCES} ")]
+    ticked = {
+        option["value"]
+        for name in names
+        for option in (values[name].get(name) or {}).get("selected_options") or ()
+    }
+    offered = (
+        listed[_EACH * (number - 1) : _EACH * number]
+        for number in (int(name.rsplit(" ", 1)[1]) for name in names)
+    )
+    return {one for some in offered for one in some} - ticked
 
 
 def _outlooks(
-    targets: Sequence[Target], outlooks: Sequence[tuple[str, str]]
+    targets: Sequence[Target], outlooks: Sequence[tuple[Decision, str]]
 ) -> list[b.Part]:
     """Return what the rules will say; once, where it is the same for several."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for target, outlook in zip(targets, outlooks, strict=True):
-        groups.setdefault(outlook, []).append(target.instance)
+    groups: dict[tuple[Decision, str], list[str]] = {}
+    for target, told in zip(targets, outlooks, strict=True):
+        groups.setdefault(told, []).append(target.instance)
     found: list[b.Part] = []
-    for (said, asked), names in groups.items():
+    for (decision, asked), names in groups.items():
         whose = f"{', '.join(names)}: " if len(groups) > 1 else ""
+        said = outlook(decision, "it" if len(names) == 1 else "them")
         found.append(b.ruling(f"{whose}{said}"))
         found += [b.marked(asked)] if asked else []
     return found
@@ -155,7 +193,7 @@ def accepted(records: Sequence[Record], hosts: Mapping[str, Record]) -> Message:
 
 def _recorded(own: Sequence[Record]) -> str:
     """Return that requests were recorded, and what happens next, as our own markup."""
-    line = f"Recorded: your request to restart {t.what_of(own)}."
+    line = f"{signs.RECORDED.begins}: your request to restart {t.what_of(own)}."
     if any(record.request.waits for record in own):
         return f"{line} It needs approval first; I ask for it in the channel, once."
     return f"{line} One message in the channel shows them all."
@@ -165,8 +203,9 @@ def _joined(record: Record, host: Record | None) -> str:
     """Return that another request restarts the instance, as our own markup."""
     who = f", asked by {t.mention(host.request.user_id)}" if host else ""
     return (
-        f"{t.place(record.request.target)} is taken care of by another request already"
-        f"{who}. No second restart is sent; you are mentioned when that one has ended."
+        f"{signs.of(record).begins}: another request restarts"
+        f" {t.place(record.request.target)} already{who}. No second restart is sent."
+        " You are mentioned when that one has ended."
     )
 
 
@@ -177,7 +216,7 @@ def refusals(refused: Sequence[tuple[str, str]], rest: int) -> Message:
     """
     others = "Leave those out and ask for the others again." if rest else ""
     return b.message(
-        b.words("I restarted none of these instances."),
+        b.words(f"{signs.REFUSED.begins}. I restarted none of these instances."),
         *(b.ruling(f"{name}: {why}") for name, why in refused),
         b.words(others) if others else None,
     )
@@ -188,12 +227,13 @@ def apart(groups: Mapping[str, Sequence[str]]) -> Message:
 
     *groups* are the names of the instances by the rule's name.
     """
-    return b.message(b.words(SEPARATELY), *_by_rule(groups))
+    first = b.words(f"{signs.REFUSED.begins}. {SEPARATELY}")
+    return b.message(first, *_by_rule(groups))
 
 
 SEPARATELY = (
-    "I restarted none of these instances: different rules ask for their approval, and"
-    " one approval cannot stand for both. Ask for them separately:"
+    "I restarted none of these instances: different rules ask for their approval."
+    " One approval cannot stand for both. Ask for them separately:"
 )
 
 

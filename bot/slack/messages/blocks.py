@@ -21,6 +21,7 @@ View = dict[str, Any]  # a dialog or a home page: https://docs.slack.dev/surface
 # chat.update refuses a text over 4,000 characters (msg_too_long).
 TEXT_LIMIT = 3900
 HEADER_LIMIT, SECTION_LIMIT, BUTTON_LIMIT, BLOCKS_LIMIT = 150, 3000, 75, 50
+OPTIONS_LIMIT, OPTION_LIMIT, VALUE_LIMIT = 100, 75, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +81,18 @@ def marked_note(markup: str) -> Part:
     return Part(unmarked(markup), block)
 
 
-def facts(*raws: str) -> Part:
-    """Return up to ten short *raws* side by side."""
-    fields = [plain_text(raw, 2000) for raw in raws[:10]]
-    text = "\n".join(field["text"] for field in fields)
-    return Part(text, {"type": "section", "fields": fields})
-
-
 def row(markup: str, raw: str) -> Part:
     """Return a line of a list: our *markup* on the left, *raw* text on the right."""
     fields = [mrkdwn(markup), plain_text(raw, 2000)]
     text = f"{unmarked(markup)}: {fields[1]['text']}"
     return Part(text, {"type": "section", "fields": fields})
+
+
+def row_note(markup: str, raw: str) -> Part:
+    """Return a remark in small print: our *markup*, then *raw* text."""
+    parts = [mrkdwn(markup), plain_text(raw, 2000)]
+    text = f"{unmarked(markup)}: {parts[1]['text']}"
+    return Part(text, {"type": "context", "elements": parts})
 
 
 def beside(part: Part, element: Block) -> Part:
@@ -112,6 +113,11 @@ def button(
         "accessibility_label": said(about, BUTTON_LIMIT),
         **styled,
     }
+
+
+def option(value: str, label: str) -> Block:
+    """Return an option of a select; *value* has at most VALUE_LIMIT characters."""
+    return {"text": plain_text(label, OPTION_LIMIT), "value": value}
 
 
 def buttons(*elements: Block) -> Part:

@@ -56,17 +56,17 @@ def restart_button(target: Target, alert: str = "") -> b.Block:
     """
     label = "Restart…" if alert else "Restart"
     about = f"Restart {t.spot(target)}"
-    return b.button(label, RESTART_DIALOG, _names(target, alert), about=about)
+    return b.button(label, RESTART_DIALOG, target_value(target, alert), about=about)
 
 
 def start_button(target: Target) -> b.Block:
     """Return the button that asks for the start of *target*, which is stopped."""
     about = f"Start {t.spot(target)}"
-    return b.button("Start it", START_IT, _names(target), about=about)
+    return b.button("Start it", START_IT, target_value(target), about=about)
 
 
-def _names(target: Target, alert: str = "") -> str:
-    """Return the value of a button that belongs to no request."""
+def target_value(target: Target, alert: str = "") -> str:
+    """Return the value of a button, or an option, that belongs to no request."""
     names = {"project": target.project, "instance": target.instance_id}
     return canonical(names | ({"alert": alert} if alert else {}))
 

@@ -10,12 +10,15 @@ from typing import Any
 from bot.model import (
     REASON_LIMIT,
     Act,
+    Decision,
     Kind,
+    Message,
     Record,
     canonical,
     gives_back,
     plan_of,
 )
+from bot.model.reason_pattern import example
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.approval import given_back, losses
@@ -24,8 +27,6 @@ from bot.slack.messages.blocks import View
 RESTART, DENY = "restart", "deny"  # callback ids
 PROJECT, INSTANCE, REASON, NOTE = "project", "instance", "reason", "note"
 CHANNEL = "channel"
-_OPTIONS = 100  # a select takes no more
-_LABEL, _VALUE = 75, 150  # characters of an option
 _NOTE = 300  # characters that may be typed
 
 
@@ -88,15 +89,15 @@ def restart_view(
     projects: Sequence[str],
     fields: Filled,
     *,
-    reason_required: bool = False,
+    decision: Decision | None = None,
     hint: Sequence[b.Part] = (),
     where: Opened,
     kind: Kind = Kind.STUDIO,
 ) -> View:
     """Return the restart dialog with what is known filled in already.
 
-    *hint* says what the rule asks for and who would be asked; *kind* is that of the
-    instance.
+    *hint* says what the rule asks for and who would be asked, *decision* is what it
+    will say; *kind* is that of the instance.
     """
     return {
         "type": "modal",
@@ -109,10 +110,35 @@ def restart_view(
             _project_input(projects, fields.project),
             _instance_input(fields.project, fields.instance),
             *([] if where.channel else [_channel_input()]),
-            reason_input(fields.reason, required=reason_required),
+            reason_input(fields.reason, [decision] if decision else []),
             *b.drawn([*hint, *warnings(where.break_glass, [kind])]),
         ],
     }
+
+
+_REFUSAL = "refusal"  # how the ids of its blocks begin
+_SENT_BACK = (
+    *("type", "callback_id", "title", "submit", "close"),
+    *("private_metadata", "blocks"),
+)
+
+
+def refused_view(view: Mapping[str, Any], refusal: Message) -> View:
+    """Return Slack's *view* with the *refusal* above it, in the place of an older one.
+
+    What was typed stays, since Slack keeps it as long as a field has its ids.
+    """
+    said = [
+        block | {"block_id": f"{_REFUSAL} {number}"}
+        for number, block in enumerate(refusal.blocks)
+    ]
+    blocks = [one for one in view["blocks"] if not _is_refusal(one)]
+    kept = {name: view[name] for name in _SENT_BACK if view.get(name)}
+    return kept | {"blocks": [*said, *blocks]}
+
+
+def _is_refusal(block: b.Block) -> bool:
+    return str(block.get("block_id", "")).startswith(f"{_REFUSAL} ")
 
 
 def hints(said: str, asked: str = "") -> tuple[b.Part, ...]:
@@ -156,10 +182,10 @@ def _project_input(projects: Sequence[str], chosen: str) -> b.Block:
         "type": "static_select",
         "action_id": PROJECT,
         "placeholder": b.plain_text("Choose a project", 150),
-        "options": options(projects) or [_option("–")],
+        "options": options(projects) or [b.option("–", "–")],
     }
-    if chosen in projects and len(chosen) <= _VALUE:
-        select["initial_option"] = _option(chosen)
+    if chosen in projects and len(chosen) <= b.VALUE_LIMIT:
+        select["initial_option"] = b.option(chosen, chosen)
     return labelled(PROJECT, "Project", select) | {"dispatch_action": True}
 
 
@@ -171,8 +197,8 @@ def _instance_input(project: str, chosen: str) -> b.Block:
         "min_query_length": 0,
         "placeholder": b.plain_text("Type to search", 150),
     }
-    if chosen and len(chosen) <= _VALUE:
-        select["initial_option"] = _option(chosen)
+    if chosen and len(chosen) <= b.VALUE_LIMIT:
+        select["initial_option"] = b.option(chosen, chosen)
     field = labelled(instance_block(project), "Instance", select)
     return field | {"dispatch_action": True}  # so that the rule can be shown
 
@@ -193,11 +219,21 @@ def _channel_input() -> b.Block:
     return labelled(CHANNEL, "Channel to show it in", select) | {"hint": hint}
 
 
-def reason_input(reason: str, *, required: bool) -> b.Block:
-    """Return the field for the reason, with what was typed already."""
-    return _text_input(
+def reason_input(reason: str, decisions: Sequence[Decision]) -> b.Block:
+    """Return the field for the reason, with what was typed already.
+
+    *decisions* of the rules say whether there has to be one, and what it has to hold.
+    """
+    required = any(one.wants_reason for one in decisions)
+    field = _text_input(
         REASON, "Reason", reason, limit=REASON_LIMIT, optional=not required
     )
+    pattern = next((one.pattern for one in decisions if one.pattern), "")
+    if not pattern:
+        return field
+    shown = example(pattern)
+    hint = f"It has to match {pattern}" + (f", for example: {shown}" if shown else "")
+    return field | {"hint": b.plain_text(hint, 2000)}
 
 
 def _text_input(
@@ -231,15 +267,11 @@ def options(
     sought = typed.strip().casefold()
     fitting = [name for name in names if sought in name.casefold()]
     known = beside or {}
+    fitting = [name for name in fitting if len(name) <= b.VALUE_LIMIT]
     return [
-        _option(name, known.get(name, "")) for name in fitting if len(name) <= _VALUE
-    ][:_OPTIONS]
-
-
-def _option(name: str, beside: str = "") -> b.Block:
-    """Return *name* as an option that carries itself."""
-    label = f"{name} · {beside}" if beside else name
-    return {"text": b.plain_text(label, _LABEL), "value": name}
+        b.option(name, t.beside(name, known.get(name, "")))
+        for name in fitting[: b.OPTIONS_LIMIT]
+    ]
 
 
 def deny_view(record: Record, what: str = "") -> View:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.model import Message, Record
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 from bot.slack.messages.approval import deadline
 
 
@@ -24,9 +25,9 @@ def next_line(
     """
     who = t.mention(record.request.user_id)
     asked = (
-        f"{t.together(mentions)}: nobody has decided for {t.duration(after_s)} on what"
-        f" {who} asks for, to {t.verb(record.request)} {_what(record, what)}. You may"
-        f" approve it as well now. {deadline(record)}"
+        f"{signs.PENDING.begins}. {t.together(mentions)}: you may approve this as well"
+        f" now. {who} asks to {t.verb(record.request)} {_what(record, what)}, and"
+        f" nobody has decided for {t.duration(after_s)}. {deadline(record)}"
     )
     return b.message(
         b.marked(asked) if mentions else None,
@@ -46,9 +47,9 @@ def asked_again(
     """
     whose = t.together([t.mention(one) for one in lost])
     asked = (
-        f"{t.together(mentions)}: the approval of {whose} does not count any more, so"
-        f" {t.mention(record.request.user_id)} waits for a decision again, to"
-        f" {t.verb(record.request)} {_what(record, what)}. {deadline(record)}"
+        f"{signs.PENDING.begins}. {t.together(mentions)}: the approval of {whose} does"
+        f" not count any more. {t.mention(record.request.user_id)} waits for a decision"
+        f" again, to {t.verb(record.request)} {_what(record, what)}. {deadline(record)}"
     )
     return b.message(b.marked(asked))
 

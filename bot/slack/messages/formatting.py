@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 
 from bot.model import Act, Record, Request, State, StatusClass, Target, class_of
+from bot.slack.messages import signs
 
 COMMAND = "/mlstudio"
 STATUS_LIMIT = 40  # characters shown of a status word, which the cloud may make up
@@ -16,6 +17,7 @@ FIELD_LIMIT = 2000  # characters, escaped; the same as Slack's limit for a field
 MENTIONS_LIMIT = 50
 _MOST_WORDS, _FIRST_WORDS = 9, 4  # of a transition
 NAMES_LIMIT = 3  # of instances in one sentence
+_JUST_NOW_S = 5.0
 
 _USER = re.compile(r"[UW][A-Z0-9]+")
 _GROUP = re.compile(r"S[A-Z0-9]+")
@@ -190,6 +192,22 @@ def took(record: Record) -> str:
     return f" after {duration(record.duration_s)}"
 
 
+def seen(word: str, age_s: float) -> str:
+    """Return a status *word* of the cloud with how long ago it was seen, raw."""
+    ago = "just now" if age_s < _JUST_NOW_S else f"{duration(age_s)} ago"
+    return f"{status(word)}, {ago}"
+
+
+def beside(name: str, known: str) -> str:
+    """Return *name* with what is *known* about it, raw, as a select shows it."""
+    return f"{name} · {known}" if known else name
+
+
+def labelled(known: Mapping[str, str]) -> str:
+    """Return "Label: value. Other: value" of what is known, raw."""
+    return ". ".join(f"{label}: {value}" for label, value in known.items() if value)
+
+
 def sentence(text: str) -> str:
     """Return raw *text* with a full stop where it ends without a mark."""
     line = text.strip()
@@ -206,24 +224,6 @@ def approvals(record: Record) -> list[str]:
     return list(dict.fromkeys(mention(v.user_id) for v in record.votes if v.approve))
 
 
-_OUTCOMES = {
-    State.ASKED: "asked",
-    State.PENDING: "waiting for approval",
-    State.APPROVED: "approved",
-    State.RESTARTING: "restarting",
-    State.FOLLOWING: "was busy already, being followed",
-    State.UNKNOWN: "outcome unknown",
-    State.DOWN: "down",
-    State.NOT_RESTARTED: "not restarted",
-    State.REFUSED: "refused",
-    State.DENIED: "denied",
-    State.EXPIRED: "expired",
-    State.CANCELLED: "cancelled",
-    State.VOIDED: "voided",
-    State.JOINED: "joined another request",
-}
-
-
 def outcome(record: Record) -> str:
     """Return in a few words, raw, where *record* stands or how it ended."""
     match record.state:
@@ -232,8 +232,7 @@ def outcome(record: Record) -> str:
         case State.FAILED:
             return f"failed with {status(record.last_status)}{took(record)}"
         case State.TIMED_OUT:
-            return f"still {status(record.last_status)}{took(record)}"
-        case state:
-            said = _OUTCOMES[state]
-            starts = record.request.wants is Act.START
-            return said.replace("restart", "start") if starts else said
+            still = status(record.last_status)
+            return f"timed out, still {still}{took(record)}"
+        case _:
+            return signs.of(record).word

@@ -8,6 +8,7 @@ from bot.model import Decision, Freeze, Message
 from bot.model.wall_clock import shown
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 from bot.slack.messages.replies import plain, refusal
 
 FROM_A_CHANNEL = (
@@ -21,7 +22,7 @@ def begun(freeze: Freeze, now: datetime) -> Message:
     until = shown(freeze.until, freeze.zone, now)
     what = t.code(freeze.project) if freeze.project else "every project"
     return b.message(
-        b.title(f"{_scope(freeze)} is frozen until {until}"),
+        b.title(f"{signs.FROZEN.begins}: {_scope(freeze)} until {until}"),
         b.marked(
             f"{t.mention(freeze.user_id)} has frozen {what} {t.date(freeze.since)},"
             f" until {t.date(freeze.until)}: nothing is restarted or started there."
@@ -38,10 +39,10 @@ def ended(freeze: Freeze) -> Message:
     """Tell the channel that somebody has ended a freeze."""
     what = t.code(freeze.project) if freeze.project else "every project"
     return b.message(
-        b.title(f"{_scope(freeze)} is thawed"),
+        b.title(f"{signs.THAWED.begins}: {_scope(freeze)}"),
         b.marked(
-            f"{t.mention(freeze.thawed_by)} has ended the freeze of {what}, which"
-            f" {t.mention(freeze.user_id)} had begun {t.date(freeze.since)}. The rules"
+            f"{t.mention(freeze.thawed_by)} has thawed {what}, which"
+            f" {t.mention(freeze.user_id)} had frozen {t.date(freeze.since)}. The rules"
             " decide again."
         ),
         b.words(f"Its reason was: {freeze.reason}"),
@@ -49,8 +50,8 @@ def ended(freeze: Freeze) -> Message:
 
 
 def _scope(freeze: Freeze) -> str:
-    """Return what is frozen as a title begins, raw."""
-    return freeze.project or "Every project"
+    """Return what is frozen, raw."""
+    return freeze.project or "every project"
 
 
 def confirmed(freeze: Freeze, now: datetime, *, in_utc: bool = False) -> Message:
@@ -58,7 +59,8 @@ def confirmed(freeze: Freeze, now: datetime, *, in_utc: bool = False) -> Message
     until = shown(freeze.until, freeze.zone, now)
     zone = "Slack does not tell me your time zone, so I took the time for UTC."
     return plain(
-        f"Recorded: {freeze.scope} is frozen until {until}. I say so in the channel.",
+        f"{signs.RECORDED.begins}: {freeze.scope} is frozen until {until}. I say so in"
+        " the channel.",
         zone if in_utc else "",
     )
 
@@ -66,7 +68,8 @@ def confirmed(freeze: Freeze, now: datetime, *, in_utc: bool = False) -> Message
 def thawed(freeze: Freeze) -> Message:
     """Tell who thawed that it is done."""
     return plain(
-        f"Recorded: the freeze of {freeze.scope} has ended. I say so in the channel."
+        f"{signs.RECORDED.begins}: the freeze of {freeze.scope} has ended. I say so in"
+        " the channel."
     )
 
 

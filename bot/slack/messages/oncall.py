@@ -30,12 +30,17 @@ def lines(found: Mapping[str, Duty | str]) -> Message:
 
 def _line(name: str, duty: Duty | str) -> b.Part:
     """Return one line; a source's names are foreign text."""
+    return b.words(duty) if isinstance(duty, str) else b.marked(duty_line(name, duty))
+
+
+def duty_line(name: str, duty: Duty | str) -> str:
+    """Return who is on call on a line, as markup, or the sentence why nobody knows."""
     if isinstance(duty, str):
-        return b.words(duty)
+        return t.said(duty)
     whose = f"{t.code(name)} ({duty.source})"
     if not duty.people:
-        return b.marked(f"{whose}: nobody is on call.")
-    return b.marked(f"{whose}: {t.together([_person(one) for one in duty.people])}.")
+        return f"{whose}: nobody is on call."
+    return f"{whose}: {t.together([_person(one) for one in duty.people])}."
 
 
 def _person(person: OnCallPerson) -> str:
@@ -52,10 +57,11 @@ def on_call(entry: str, known: Duty | RotaError, but: str = "") -> list[str]:
     """
     line = f"the line {t.code(line_of(entry))}"
     if isinstance(known, RotaError):
-        return [f"who is on call on {line}, which cannot be read now"]
+        return [f"{line} (cannot be read now)"]
     others = [one for one in known.people if not but or one.user_id != but]
     if not others:
-        return [f"{'nobody else' if known.people else 'nobody'} on {line} now"]
+        who = "nobody else" if known.people else "nobody"
+        return [f"{line} ({who} on call now)"]
     return [_on_call(one) for one in others]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bot.model import ENDS, Record, State, StatusClass, class_of
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 
 NOT_RESTARTED = "not restarted"
 LINE_LIMIT = 160  # characters of what a line says about an end
@@ -31,20 +32,27 @@ def standing(record: Record, seen: Seen | None = None) -> str:
     if record.state in ENDS:
         return ending(record)
     if record.state is State.PENDING:
-        return "waits for approval"
+        return signed(record)
     if is_to_come(record):
-        return "waits for its turn"
+        return f"{signs.TURN.mark} {signs.TURN.word}"
+    mark = signs.of(record).mark
     if record.state is State.FOLLOWING:
         now = seen.status if seen else record.last_status
-        return f"busy already, nothing is sent: {t.status(now)}{_passed(seen)}"
+        return f"{mark} busy already, nothing is sent: {t.status(now)}{_passed(seen)}"
     if t.has_moved(record):
         last = t.transition(record)[-1]
         moved = seen.status if seen and seen.status != last else ""
         now = f", now {t.status(moved)}" if moved else ""
-        return f"{t.arrow(record)}{now}{_passed(seen)}"
+        return f"{mark} {t.arrow(record)}{now}{_passed(seen)}"
     if record.answered:
-        return f"the cloud's answer was lost, checking{_passed(seen)}"
-    return "is being restarted"
+        lost = "checking, the cloud's answer was lost"
+        return f"{signs.CHECKING.mark} {lost}{_passed(seen)}"
+    return f"{mark} restarting"
+
+
+def signed(record: Record) -> str:
+    """Return in a few words, raw, where *record* stands, with its sign."""
+    return f"{signs.of(record).mark} {t.outcome(record)}"
 
 
 def is_to_come(record: Record) -> bool:
@@ -58,13 +66,14 @@ def ending(record: Record, limit: int = LINE_LIMIT) -> str:
     if record.state is State.READY:
         arrow = f" ({t.arrow(record)})" if t.has_moved(record) else ""
         said = f": {t.sentence(t.clean(record.detail))}" if record.detail else ""
-        return f"✓ {t.outcome(record)}{arrow}{said}"
+        return f"{signed(record)}{arrow}{said}"
+    mark = signs.of(record).mark
     if record.state is State.JOINED:
-        return "another request restarts it and tells how that ends"
+        return f"{mark} joined: another request restarts it and tells how that ends"
     detail = t.sentence(t.clean(record.detail))
     why = f": {detail}" if detail else ""
     own = record.state in ACTED | _DECIDED
-    said = f"✗ {t.outcome(record) if own else NOT_RESTARTED}{why}"
+    said = f"{mark} {t.outcome(record) if own else NOT_RESTARTED}{why}"
     return said if len(said) <= limit else said[: limit - 1] + "…"
 
 
@@ -81,7 +90,7 @@ def verdict(record: Record) -> tuple[str, ...]:
     now, took = t.status(record.last_status), t.took(record)
     match record.state:
         case State.READY:
-            return (f"Ready{took}.", untouched(record), t.sentence(record.detail))
+            return (untouched(record), t.sentence(record.detail))
         case State.DOWN:
             since = record.stopped_at or record.sent_at
             when = f" since {since:%H:%M} UTC" if since else ""

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from bot.model import Decision, Instance, Message, Record, Target, Verdict, can_start
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 from bot.slack.messages.buttons import (
     offer,
     restart_button,
     start_button,
     start_now_button,
 )
-from bot.slack.messages.replies import rule_note
+from bot.slack.messages.outcome import signed
+from bot.slack.messages.replies import names_no_rule, rule_note
 
 MOST_ROWS = 40  # of a list, so that it stays within the 50 blocks of a message
-_BLOCKS = 46  # of them, besides a heading, freezes, and how many are not shown
+_BLOCKS = 46  # of a list, besides its heading, freezes, and how many are not shown
 _MAY = {
     Verdict.ALLOW: "may restart {}",
     Verdict.ASK: "may restart {}, once that is approved",
@@ -25,17 +27,23 @@ _MAY = {
 }
 
 
-def outlook(decision: Decision) -> str:
-    """Return, raw, what policy will say to a restart: the hint of the dialog."""
-    rule = f" Rule: {decision.rule}." if decision.rule else ""
-    return (
-        f"You {_MAY[decision.verdict].format('it')}. {t.sentence(decision.why)}{rule}"
-    )
+def outlook(decision: Decision, what: str = "it") -> str:
+    """Return, raw, what policy will say to a restart: the hint of the dialog.
+
+    *what* stands for the instance, or for several.
+    """
+    rule = f" Rule: {decision.rule}." if names_no_rule(decision) else ""
+    why = t.sentence(decision.why)
+    if decision.verdict is Verdict.ALLOW and not decision.break_glass:
+        # Who may need not read who else may.
+        why, rule = decision.window, f" Rule: {decision.rule}."
+    said = f"You {_MAY[decision.verdict].format(what)}."
+    return " ".join(filter(None, (said, why))) + rule
 
 
 def would_ask(mentions: Sequence[str]) -> str:
     """Return, as markup, who would be asked to approve now; nothing for nobody."""
-    return f"I would ask {t.together(mentions)} now." if mentions else ""
+    return f"I would ask now: {t.together(mentions)}." if mentions else ""
 
 
 def status(
@@ -56,18 +64,30 @@ def status(
     *decision* is what policy says to the person who asks, *who* are the mentions of
     those who may restart it, *frozen* the freezes in force for it, in words.
     """
-    stopped = instance is not None and can_start(instance.status)
+    sign = _sign(instance, down)
     return b.message(
-        b.title(f"{target.instance}: {_status_now(instance)}"),
-        b.words(problem) if problem else None,
+        b.title(f"{sign.begins}: {target.instance}, {_status_now(instance)}"),
+        *map(b.words, _troubles(instance, problem)),
         *is_down(down),
         *freeze_lines(frozen),
-        b.facts(*_about(target, instance)),
-        b.marked(f"Who may restart it: {t.together(who)}.") if who else None,
-        _mine(decision) if decision else None,
-        b.buttons(start_button(target)) if stopped and not down else None,
+        b.ruling(outlook(decision)) if decision else None,
+        _what_can_be_done(target, instance, decision) if not down else None,
+        b.marked_note(f"Who may restart it: {t.together(who)}.") if who else None,
         *_past(records),
+        b.note(_about(target, instance)),
     )
+
+
+def _what_can_be_done(
+    target: Target, instance: Instance | None, decision: Decision | None
+) -> b.Part | None:
+    """Return the button for what helps: start what is stopped, restart what is not."""
+    if instance is None:
+        return None
+    if can_start(instance.status):
+        return b.buttons(start_button(target))
+    may = decision is not None and decision.verdict is not Verdict.DENY
+    return b.buttons(restart_button(target)) if may else None
 
 
 def freeze_lines(frozen: Sequence[str]) -> list[b.Part]:
@@ -92,7 +112,17 @@ def _status_now(instance: Instance | None) -> str:
     return t.status(instance.status) if instance else "status could not be read"
 
 
-def _about(target: Target, instance: Instance | None) -> list[str]:
+def _troubles(instance: Instance | None, problem: str) -> list[str]:
+    """Return, raw, why it could not be read, or what the cloud says is wrong."""
+    known = {
+        "": problem,
+        "The cloud's reason: ": instance.failure if instance else "",
+        "The cloud warns: ": instance.warning if instance else "",
+    }
+    return [f"{label}{t.sentence(text)}" for label, text in known.items() if text]
+
+
+def _about(target: Target, instance: Instance | None) -> str:
     """Return what is known about the instance, raw."""
     known = {
         "Project": target.project,
@@ -100,15 +130,8 @@ def _about(target: Target, instance: Instance | None) -> list[str]:
         "Name in the cloud": instance.name if instance else "",
         "Owner": instance.owner if instance else "",
         "Flavor": instance.flavor if instance else "",
-        "Failure": instance.failure if instance else "",
-        "Warning": instance.warning if instance else "",
     }
-    return [f"{label}: {value}" for label, value in known.items() if value]
-
-
-def _mine(decision: Decision) -> b.Part:
-    """Return what policy says to the person who asks."""
-    return b.ruling(outlook(decision))
+    return t.labelled(known)
 
 
 def _past(records: Sequence[Record]) -> list[b.Part]:
@@ -124,7 +147,7 @@ def _line(record: Record) -> b.Part:
     request = record.request
     glass = " (break-glass)" if request.break_glass else ""
     reason = f" Reason: {request.reason}" if request.reason else ""
-    what = f"{t.spot(request.target)}: {t.outcome(record)}{glass}.{reason}"
+    what = f"{signed(record)}: {t.spot(request.target)}{glass}.{reason}"
     who = f"{t.date(request.asked_at)}, {t.mention(request.user_id)}"
     return b.row(who, t.clean(what)[:300])
 
@@ -154,25 +177,44 @@ class Row:
 def listing(
     project: str, rows: Sequence[Row], *, more: int = 0, frozen: Sequence[str] = ()
 ) -> Message:
-    """Answer ``list``: the instances of *project*, each with a button.
+    """Answer ``list``: the instances of *project* by their state, each with a button.
 
-    It restarts what runs, and starts what is stopped.
+    What needs somebody comes first. It restarts what runs, and starts what is stopped.
 
     *rows* are at most MOST_ROWS; *more* is how many instances are not among them;
     *frozen* are the freezes in force for it, in words.
     """
+    groups = _by_sign(rows)
     lines: list[b.Part | None] = []
-    spare = _BLOCKS - len(rows)
-    for row in rows:
-        start = _start(row) if spare else None
-        spare -= start is not None
-        lines += [_listed(row), start]
+    spare = _BLOCKS - len(rows) - len(groups)
+    for sign, members in groups.items():
+        lines.append(b.title(f"{sign.begins} ({len(members)})"))
+        for row in members:
+            start = _start(row) if spare > 0 else None
+            spare -= start is not None
+            lines += [_listed(row), start]
     if not rows:
         lines = [b.words("The configuration names no instance in this project.")]
     if more:
         lines.append(b.note(f"… and {more} more; use status for those."))
-    heading = b.title(f"Instances in {project}")
+    counts = ", ".join(f"{len(many)} {sign.word}" for sign, many in groups.items())
+    heading = b.title(f"Instances in {project}: {counts or 'none'}")
     return b.message(heading, *freeze_lines(frozen[:2]), *lines)
+
+
+def _by_sign(rows: Sequence[Row]) -> dict[signs.Sign, list[Row]]:
+    """Return *rows* by how they stand, what needs somebody first."""
+    groups: dict[signs.Sign, list[Row]] = {sign: [] for sign in signs.BY_NEED}
+    for row in rows:
+        groups[_sign(row.instance, row.down)].append(row)
+    return {sign: members for sign, members in groups.items() if members}
+
+
+def _sign(instance: Instance | None, down: Record | None) -> signs.Sign:
+    """Return how an instance stands; *down* is the request that has left it down."""
+    if down is not None:
+        return signs.DOWN
+    return signs.of_status(instance.status if instance else None)
 
 
 def _listed(row: Row) -> b.Part:

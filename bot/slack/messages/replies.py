@@ -8,6 +8,7 @@ from bot.model import Decision, Message, Record, State, Target
 from bot.slack.command import BREAK_GLASS, FORMS
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
+from bot.slack.messages import signs
 from bot.slack.messages.approval import decision as how_decided
 
 
@@ -54,7 +55,7 @@ def refusal(
     *opening*, raw, says what was refused where it was not the *verb* itself.
     """
     about = f" {t.spot(target)}" if target else ""
-    first = opening or f"I did not {verb}{about}."
+    first = f"{signs.REFUSED.begins}. {opening or f'I did not {verb}{about}.'}"
     return b.message(
         b.ruling(f"{first} {t.sentence(decision.why)}"),
         b.ruling(t.sentence(decision.remedy)) if decision.remedy else None,
@@ -63,8 +64,14 @@ def refusal(
 
 
 def rule_note(decision: Decision) -> b.Part | None:
-    """Return the name of the rule that decided."""
-    return b.note(f"Rule: {decision.rule}") if decision.rule else None
+    """Return the name of the rule that decided, unless the sentences before say it."""
+    return b.note(f"Rule: {decision.rule}") if names_no_rule(decision) else None
+
+
+def names_no_rule(decision: Decision) -> bool:
+    """Say whether the rule that decided has no name in the sentences about it."""
+    said = f"{decision.why} {decision.remedy}"
+    return bool(decision.rule) and f"“{decision.rule}”" not in said
 
 
 def cannot_record() -> Message:
@@ -79,17 +86,14 @@ def cannot_record() -> Message:
 def accepted(record: Record) -> Message:
     """Acknowledge a recorded request, privately."""
     where, passes = t.place(record.request.target), record.request.passes
+    line = f"{signs.RECORDED.begins}: your request to {t.verb(record.request)} {where}."
     if record.request.waits:
-        line = (
-            f"Recorded: your request to {t.verb(record.request)} {where}."
-            " It needs approval first;"
-            " I ask for it in the channel and tell you what is decided."
+        line += (
+            " It needs approval first. I ask for it in the channel, and tell you what"
+            " is decided."
         )
     else:
-        line = (
-            f"Recorded: your request to {t.verb(record.request)} {where}."
-            " I show it in the channel and mention you there when it has ended."
-        )
+        line += " I show it in the channel and mention you there when it has ended."
     freeze = b.ruling(f"It passes a freeze: {passes}.") if passes else None
     return b.message(b.marked(line), freeze)
 
@@ -99,9 +103,9 @@ def busy_already(running: Record) -> Message:
     request, verb = running.request, t.verb(running.request)
     return b.message(
         b.marked(
-            f"{t.place(request.target)} is being {verb}ed already: asked by"
-            f" {t.mention(request.user_id)}, {t.date(request.asked_at)}."
-            f" No second {verb} is sent; you are mentioned when this one has ended."
+            f"{signs.acting(running).begins} already: {t.place(request.target)}, asked"
+            f" by {t.mention(request.user_id)} {t.date(request.asked_at)}."
+            f" No second {verb} is sent. You are mentioned when this one has ended."
         )
     )
 
@@ -116,9 +120,9 @@ def pending_already(waiting: Record) -> Message:
     request = waiting.request
     return b.message(
         b.marked(
-            f"A {t.verb(request)} of {t.place(request.target)} waits for approval"
-            f" already: asked by {t.mention(request.user_id)},"
-            f" {t.date(request.asked_at)}. Your request joins that one; you are"
+            f"{signs.PENDING.begins} already: the {t.verb(request)} of"
+            f" {t.place(request.target)}, asked by {t.mention(request.user_id)}"
+            f" {t.date(request.asked_at)}. Your request joins that one. You are"
             " mentioned when it has ended."
         )
     )
@@ -142,7 +146,8 @@ def cancelled(record: Record, what: str = "") -> Message:
     request, verb = record.request, t.verb(record.request)
     return b.message(
         b.marked(
-            f"Cancelled: the request of {t.mention(request.user_id)} to {verb}"
+            f"{signs.CANCELLED.begins}: the request of {t.mention(request.user_id)} to"
+            f" {verb}"
             f" {what or t.place(request.target)}. Nothing was {verb}ed."
         )
     )
@@ -164,7 +169,8 @@ def decided(record: Record, user_id: str = "", what: str = "") -> Message:
     *what*, markup, is what it was about (default: its place).
     """
     if record.state is not State.PENDING:
-        line = f"{what or t.place(record.request.target)} was decided already."
+        about = what or t.place(record.request.target)
+        line = f"{signs.of(record).begins}: {about} was decided already."
         return b.message(b.marked(f"{line} {how_decided(record)}"))
     needed = record.request.approval.needed if record.request.approval else 1
     agreed = t.approvals(record)

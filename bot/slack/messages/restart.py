@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bot.model import ENDS, UNDER_WAY, Message, Record, State, gives_back, is_stopping
-from bot.slack.messages import approval
+from bot.model import (
+    ENDS,
+    UNDER_WAY,
+    Message,
+    Record,
+    Request,
+    State,
+    gives_back,
+    is_stopping,
+)
+from bot.slack.messages import approval, signs
 from bot.slack.messages import blocks as b
 from bot.slack.messages import formatting as t
 from bot.slack.messages.buttons import offer
 from bot.slack.messages.outcome import (
-    ACTED,
     NOT_RESTARTED,
     Seen,
     ending,
@@ -27,17 +35,17 @@ from bot.slack.messages.outcome import (
 
 _BAR = 10  # cells
 # In a title next to two statuses of 40 characters each; Slack allows 150 in all.
-_IN_TITLE = 60
+_IN_TITLE = 50
 _LONG_LINE = 400  # characters of what is told about the end of one of several
 _GROUPS: Mapping[str, frozenset[State]] = {
     "ready": frozenset({State.READY}),
     "under way": UNDER_WAY,
     "to come": frozenset(),  # says ``is_to_come``
     "failed": frozenset({State.FAILED}),
-    "still not ready": frozenset({State.TIMED_OUT}),
+    "timed out": frozenset({State.TIMED_OUT}),
     "unknown": frozenset({State.UNKNOWN}),
     "down": frozenset({State.DOWN}),
-    "restarted by somebody else": frozenset({State.JOINED}),
+    "joined": frozenset({State.JOINED}),
     NOT_RESTARTED: frozenset(),  # all the rest
 }
 
@@ -62,8 +70,7 @@ def message(
         (record,) = records
         heading, body = _heading(record), _body(record, looks.get(record.request.id))
     else:
-        heading = f"Restart of {t.count_of(records)}: {_counts(records)}"
-        body = _lines(records, looks)
+        heading, body = _heading_of_all(records), _lines(records, looks)
     return b.message(b.title(heading), *_asked(records, mentions, owners), *body)
 
 
@@ -75,9 +82,12 @@ def _asked(
     agreed = [who for record in records for who in t.approvals(record)]
     approved = f", approved by {t.together(agreed)}" if agreed else ""
     glass = any(record.request.break_glass for record in records)
+    what = t.what_of(records)
+    if len(records) == 1 and _is_named_in_title(request):  # the heading has the name
+        what = f"In {t.code(request.target.project)}"
     return (
         b.marked(
-            f"{t.what_of(records)}, asked by {t.mention(request.user_id)}"
+            f"{what}, asked by {t.mention(request.user_id)}"
             f" {t.date(request.asked_at)}{approved}."
         ),
         _glass_line(mentions) if glass else None,
@@ -89,7 +99,7 @@ def _asked(
 
 def _glass_line(mentions: Sequence[str]) -> b.Part:
     """Return the loud line of a restart that nobody approved beforehand."""
-    call = f" {t.together(mentions)}: please review it." if mentions else ""
+    call = f" Please review it: {t.together(mentions)}." if mentions else ""
     return b.marked(f"This is a break-glass restart: nobody approved it first.{call}")
 
 
@@ -97,35 +107,39 @@ def _glass_line(mentions: Sequence[str]) -> b.Part:
 
 
 def _heading(record: Record) -> str:
-    """Return the title: the transition, or how it stands where no answer came."""
-    name, state = _name(record), record.state
-    if state is State.REFUSED:
-        return f"{name}: refused, {NOT_RESTARTED}"
-    if state is State.FOLLOWING:
-        return f"{name}: {t.status(_found(record))} already"
-    if state in ENDS - {State.READY, *ACTED}:
-        return f"{name}: {NOT_RESTARTED}"
+    """Return the title: how it stands, and while it is under way the transition."""
+    name, sign = _name(record), signs.of(record)
+    if record.state is State.READY:
+        return f"{sign.begins}: {name}{t.took(record)}"
+    if record.state is State.REFUSED:
+        return f"{sign.begins}: {name}, {NOT_RESTARTED}"
+    if record.state in ENDS:
+        return f"{sign.begins}: {name}"
+    if record.state is State.FOLLOWING:
+        return f"{sign.begins}: {name} is {t.status(_found(record))}"
     if t.has_moved(record):
-        return f"{name}: {t.arrow(record)}"
-    if state in ENDS:
-        return f"{name}: {t.outcome(record)}"
+        return f"{signs.acting(record).begins} {name}: {t.arrow(record)}"
     if record.answered:
-        return f"{name}: answer lost, checking"
-    return f"{t.verb(record.request).capitalize()}ing {name}"
+        return f"{signs.CHECKING.begins} {name}: the cloud's answer was lost"
+    return f"{signs.acting(record).begins} {name}"
 
 
 def _body(record: Record, seen: Seen | None) -> tuple[b.Part | None, ...]:
     """Return how far the restart is, or how it ended."""
     if record.state in ENDS:
-        return (*_paragraphs(*verdict(record)), _trace(record), offer(record))
+        seen_were = f"Statuses seen: {t.arrow(record)}."
+        arrow = b.words(seen_were) if t.has_moved(record) else None
+        said = _paragraphs(*verdict(record))
+        return (arrow, *said, offer(record), approval.ids(record))
     if record.state is State.FOLLOWING:
         status, verb = record.last_status or _found(record), t.verb(record.request)
         busy = f"It was busy already, so no {verb} was sent. I say how it ends."
         said = _paragraphs(t.sentence(record.detail))
-        return (b.words(busy), *said, _progress(seen, status))
+        return (b.words(busy), *said, _progress(seen, status, _found(record)))
     if t.has_moved(record):
         status = record.last_status or record.current
-        return (*_between(record), _progress(seen, status), _trace(record))
+        progress = _progress(seen, status, t.transition(record)[-1])
+        return (*_between(record), progress, approval.ids(record))
     if record.answered:
         return (
             b.words(
@@ -148,10 +162,15 @@ def _between(record: Record) -> tuple[b.Part | None, ...]:
     return (b.note(lost), b.words(trouble) if waits else None)
 
 
+def _is_named_in_title(request: Request) -> bool:
+    return len(request.target.instance) <= _IN_TITLE
+
+
 def _name(record: Record) -> str:
     """Return what the instance is called, short enough for a title."""
     name = record.request.target.instance
-    return name if len(name) <= _IN_TITLE else name[: _IN_TITLE - 1] + "…"
+    whole = _is_named_in_title(record.request)
+    return name if whole else name[: _IN_TITLE - 1] + "…"
 
 
 def _found(record: Record) -> str:
@@ -159,16 +178,16 @@ def _found(record: Record) -> str:
     return record.baseline.status if record.baseline else record.last_status
 
 
-def _progress(seen: Seen | None, status: str) -> b.Part:
+def _progress(seen: Seen | None, status: str, shown: str) -> b.Part:
     """Return the time passed; where it is known, also how far that usually is.
 
-    *status* is the last one known without a look.
+    *status* is the last one known without a look, *shown* the one in the heading.
     """
     look = seen or Seen(status)
-    line = (
-        f"Status now: {t.status(look.status or status)}."
-        f" Time passed: {t.duration(look.at_s)}"
-    )
+    now = look.status or status
+    known = now == shown and t.status(now) == now
+    moved = "" if known else f"Status now: {t.status(now)}. "
+    line = f"{moved}Time passed: {t.duration(look.at_s)}"
     if not look.usual_s:
         return b.note(f"{line}.")
     share = look.at_s / look.usual_s
@@ -180,18 +199,23 @@ def _progress(seen: Seen | None, status: str) -> b.Part:
     return b.Part(b.note(line).text, b.note(f"{bar}  {line}").block)
 
 
-def _trace(record: Record) -> b.Part | None:
-    """Return the ids that the cloud's support asks for."""
-    ids = f"Instance id {record.request.target.instance_id}"
-    return b.note(f"{ids}, cloud request {record.ref}" if record.ref else ids)
-
-
 def _paragraphs(*raws: str) -> tuple[b.Part, ...]:
     """Return a paragraph for each of *raws* that says something."""
     return tuple(b.words(raw) for raw in raws if raw)
 
 
 # --- ... of several -------------------------------------------------------------------
+
+
+def _heading_of_all(records: Sequence[Record]) -> str:
+    """Return the title of several: restarting, or how it ended, and how many where."""
+    if not all(record.state in ENDS for record in records):
+        doing = signs.acting(records[0]).begins
+        return f"{doing} {t.count_of(records)}: {_counts(records)}"
+    sign = signs.of_all(records)
+    if sign is signs.READY:
+        return f"{sign.begins}: all {t.count_of(records)}"
+    return f"{sign.begins}: {_counts(records)}"
 
 
 def _counts(records: Sequence[Record]) -> str:
@@ -233,7 +257,10 @@ def trouble(record: Record, until: str) -> Message:
     """Say that what is stopped could not be started yet; *until* is a date (markup)."""
     name = t.code(record.request.target.instance)
     return b.message(
-        b.marked(f"{name} could not be started yet. I try again until {until}."),
+        b.marked(
+            f"{signs.STARTING.begins}: {name} could not be started yet."
+            f" I try again until {until}."
+        ),
         b.words(t.sentence(record.trouble)),
     )
 
@@ -250,7 +277,10 @@ def doubt(record: Record, more_s: float) -> Message:
     if any(map(is_stopping, record.path)):
         unseen = f"It was on its way down and is {now} again, not seen stopped."
     return b.message(
-        b.marked(f"{who}: the outcome of the stop of {name} is unknown."),
+        b.marked(
+            f"{signs.UNKNOWN.begins}. {who}: the outcome of the stop of {name} is"
+            " unknown."
+        ),
         b.words(
             f"{unseen} Nothing more was sent. I look at it for {t.duration(more_s)}"
             " more; if it does stop, I start it."
@@ -262,7 +292,12 @@ def up_again(record: Record, status: str) -> Message:
     """Say in its thread that what was down is so no longer."""
     name = t.code(record.request.target.instance)
     who = t.mention(record.request.user_id)
-    return b.message(b.marked(f"{who}: {name} is not down any more: it is {status}."))
+    return b.message(
+        b.marked(
+            f"{signs.of_status(status).begins}. {who}: {name} is not down any more. It"
+            f" is {status}."
+        )
+    )
 
 
 # --- the reply below it ---------------------------------------------------------------
@@ -287,14 +322,14 @@ def followup(
     ready = [record for record in records if record.state is State.READY]
     who, project = t.mention(request.user_id), t.code(request.target.project)
     if len(ready) == len(records):
-        line = f"{who}: all {t.count_of(records)} in {project} are ready."
+        line = f"all {t.count_of(records)} in {project} are ready."
     else:
         of = f"{len(ready) or 'none'} of {t.count_of(records)} in {project}"
-        line = f"{who}: {of} {'is' if len(ready) == 1 else 'are'} ready."
+        line = f"{of} {'is' if len(ready) == 1 else 'are'} ready."
     return b.message(
-        b.marked(line + _longest(ready)),
+        b.marked(f"{signs.of_all(records).begins}. {who}: {line}{_longest(ready)}"),
         *(_one_of(record, (hosts or {}).get(record.joined)) for record in records),
-        b.marked(f"{t.together(approvers)}: one is down.") if approvers else None,
+        b.marked(f"One is down, {t.together(approvers)}.") if approvers else None,
         *(offer(record) for record in records),
     )
 
@@ -313,18 +348,18 @@ def _told(
     who = t.together([*(t.mention(user_id) for user_id in user_ids), *approvers])
     name = t.code(record.request.target.instance)
     if record.state is State.READY:
-        ready = b.marked(f"{who}: {name} is ready. {_spent(record)}")
-        return b.message(ready, *_paragraphs(t.sentence(record.detail)))
+        ready = f"{signs.READY.begins}. {who}: {name} is ready. {_spent(record)}"
+        return b.message(b.marked(ready), *_paragraphs(t.sentence(record.detail)))
     verb = t.verb(record.request)
     opening = {
         State.DOWN: f"{name} is down{_since(record)}.",
         State.FAILED: f"{name} has not come back.",
         State.TIMED_OUT: f"{name} has not come back in time.",
         State.UNKNOWN: f"I cannot say how the {verb} of {name} ended.",
-        State.REFUSED: f"the {verb} of {name} was refused; nothing was {verb}ed.",
+        State.REFUSED: f"the {verb} of {name} was refused. Nothing was {verb}ed.",
     }.get(record.state, f"{name} was not {verb}ed.")
-    said = _paragraphs(*verdict(record))
-    return b.message(b.marked(f"{who}: {opening}"), *said, offer(record))
+    first = b.marked(f"{signs.of(record).begins}. {who}: {opening}")
+    return b.message(first, *_paragraphs(*verdict(record)), offer(record))
 
 
 def _since(record: Record) -> str:
