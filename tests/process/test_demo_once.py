@@ -29,7 +29,7 @@ async def test_one_that_needs_approval_is_played_to_its_end():
     assert code == 0, said + wrong
     assert "ACTIVE → REBOOTING" in said
     asked, clicked = (
-        said.index("May gated-1 be restarted?"),
+        said.index("Waits for approval: restart gated-1?"),
         said.index("clicks Approve"),
     )
     assert asked < clicked < said.index("is ready")

@@ -50,7 +50,7 @@ async def test_every_replica_refuses_what_one_was_told_to_freeze(site: Site) -> 
         if any(e["event"] == "command" for e in one.events())
     ]
     assert len(answering) == 2
-    told = [post for post in site.said() if "is frozen until" in post.text]
+    told = [post for post in site.said() if "Frozen: " in post.text]
     assert len([post for post in told if post.ts != card.ts]) == 1
     thaw = await site.slack.command("bob", "incidents", "/mlstudio thaw ml-prod")
     assert "has ended" in thaw.text

@@ -56,7 +56,7 @@ async def test_the_next_lines_are_asked_once_whatever_dies(tmp_path: Path) -> No
 
             def asked(whom: str) -> list[str]:
                 said = [post.text for post in site.said() if post.thread_ts]
-                return [text for text in said if text.startswith(whom)]
+                return [text for text in said if f". {whom}" in text]
 
             first = await site.start(PAGERDUTY_TOKEN=rota.pagerduty_token)
             delivery = await site.ask("gated-1")
