@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from bot.demo.control_panel import Outside
@@ -49,7 +50,7 @@ async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
 
 async def type_command(page: Page, text: str) -> None:
     """Type a command into the composer and send it."""
-    composer = page.locator("textarea[role=combobox]").first
+    composer = page.locator("#compose textarea").first
     await composer.fill(text)
     await composer.press("Enter")
 
@@ -120,6 +121,72 @@ async def test_a_stranger_is_refused_in_private(stage: Stage, page: Page) -> Non
     await expect(page.get_by_text("Only visible to you").first).to_be_visible()
     await expect(page.get_by_text("No rule").first).to_be_visible()
     assert not any(stage.cloud.restarts.values())
+
+
+async def test_a_card_fits_a_phone(stage: Stage, page: Page) -> None:
+    """What, who, why, until when, who decides and the buttons are seen at once."""
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await stage.slack.command(
+        "ann", "incidents", "/mlstudio restart ml-prod gated-1 INC-4711 driver hangs"
+    )
+    await page.goto(f"{stage.slack.url}#user=U0BOB")
+    feed = page.locator("#feed")
+    approve = feed.get_by_role("button", name="Approve").last
+    await expect(approve).to_be_visible()
+    for said in ("Waits for approval", "@ann asks", "@ml-leads", "expires", "INC-4711"):
+        await expect(feed.get_by_text(said).last).to_be_in_viewport(ratio=1)
+    await expect(approve).to_be_in_viewport(ratio=1)
+    small = await feed.get_by_text("Instance id:").last.bounding_box()
+    button = await approve.bounding_box()
+    assert button is not None
+    assert small is not None
+    assert small["y"] > button["y"]
+
+
+async def violations(page: Page) -> list[str]:
+    """Return what axe-core finds wrong with the page in either theme."""
+    found = []
+    for theme in ("light", "dark"):
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        answer = await Axe().run(page)
+        found += [
+            f"{theme}: {one['id']}: {node['html'][:200]}"
+            for one in answer.response["violations"]
+            for node in one["nodes"]
+        ]
+    return found
+
+
+async def test_everybody_can_use_the_page(stage: Stage, page: Page) -> None:
+    """A busy channel, a list, completions, a dialog, a thread, the app's home: axe-core
+    finds nothing wrong, on a wide screen and on a phone, light and dark.
+    """
+    await type_command(page, "/mlstudio restart ml-prod trainer-7 loss is NaN")
+    await expect(page.get_by_text(READY).first).to_be_visible()
+    await type_command(page, "/mlstudio restart ml-prod gated-1 driver hangs")
+    await expect(page.get_by_role("button", name="Approve").first).to_be_visible()
+    await type_command(page, "/mlstudio list ml-prod")
+    await expect(page.get_by_text("Instances in ml-prod").first).to_be_visible()
+    await page.get_by_text("1 reply").first.click()
+    await page.locator("#compose textarea").first.fill("/mlstudio re")
+    assert await violations(page) == []
+
+    await page.set_viewport_size({"width": 390, "height": 800})
+    assert await violations(page) == []
+    await page.set_viewport_size({"width": 1440, "height": 900})
+
+    await type_command(page, "/mlstudio restart ml-prod")
+    dialog = page.get_by_role("dialog", name="Restart an instance")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_role("combobox").last.click()
+    await expect(page.get_by_role("option", name="trainer-7").first).to_be_visible()
+    assert await violations(page) == []
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Escape")
+
+    await page.locator("#side").get_by_text("mlstudio").last.click()
+    await expect(page.get_by_text("Your open requests").first).to_be_visible()
+    assert await violations(page) == []
 
 
 async def test_the_page_fits_its_window(page: Page) -> None:

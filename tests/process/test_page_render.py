@@ -125,7 +125,7 @@ def body(page: Page) -> Any:
 
 def box(page: Page) -> Any:
     """Return the box to type in."""
-    return page.get_by_role("combobox", name="Message", exact=True)
+    return page.get_by_role("textbox", name="Message", exact=True)
 
 
 # --- what a stranger sees first ------------------------------------------------------

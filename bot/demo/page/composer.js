@@ -20,10 +20,8 @@ export class Composer {
     this.usage = h("p", { class: "usage", "aria-live": "polite" });
     this.field = h("textarea", {
       rows: 1,
-      role: "combobox",
       "aria-label": hooks.label,
       "aria-autocomplete": "list",
-      "aria-expanded": "false",
       "aria-controls": list,
       spellcheck: "false",
       oninput: () => this.typed(),
@@ -99,7 +97,6 @@ export class Composer {
     this.items = items;
     this.at = -1;
     this.list.hidden = !items.length;
-    this.field.setAttribute("aria-expanded", String(Boolean(items.length)));
     this.field.removeAttribute("aria-activedescendant");
     this.list.replaceChildren(...items.map((item) => this.suggestion(item)));
   }

@@ -26,7 +26,7 @@ function channelHead(page, channel) {
   };
   const here = channel.bot_is_member ? `and ${bot.name}` : `· ${bot.name} is not here`;
   return [
-    h("h1", {}, icon(channel.private ? "lock" : "hash"), channel.name),
+    h("h2", {}, icon(channel.private ? "lock" : "hash"), channel.name),
     h("p", {}, `${people} people ${here}`),
     channel.bot_is_member ? null : h("button", invite, "Invite it"),
   ];
@@ -45,7 +45,7 @@ function appHead(page) {
     return h("button", { ...props, "data-key": `tab/${name}` }, label);
   };
   return [
-    h("h1", {}, avatar(null, 0, "tiny"), page.store.bot.name),
+    h("h2", {}, avatar(null, 0, "tiny"), page.store.bot.name),
     h(
       "div",
       { class: "tabs", role: "tablist", "aria-label": "Tabs of the app" },

@@ -129,10 +129,10 @@ def deadline(record: Record) -> str:
 
 def _known(record: Record) -> str:
     """Return what somebody may want to know about the instance before he agrees."""
-    instance = record.baseline
+    instance, alias = record.baseline, record.request.target.instance
     known = {
         "Status now": t.status(instance.status) if instance else "could not be read",
-        "Name in the cloud": instance.name if instance else "",
+        "Name in the cloud": t.other_name(instance, alias),
         "Owner": instance.owner if instance else "",
         "Flavor": instance.flavor if instance else "",
     }
@@ -144,7 +144,6 @@ def ids(record: Record) -> b.Part:
     target = record.request.target
     known = {
         "Instance id": target.instance_id,
-        "Project id": target.project_id,
         "Request": record.request.id,
         "Cloud request": record.ref,
     }

@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 
-from bot.model import Act, Record, Request, State, StatusClass, Target, class_of
+from bot.model import (
+    Act,
+    Instance,
+    Record,
+    Request,
+    State,
+    StatusClass,
+    Target,
+    class_of,
+)
 from bot.slack.messages import signs
 
 COMMAND = "/mlstudio"
@@ -201,6 +210,11 @@ def seen(word: str, age_s: float) -> str:
 def beside(name: str, known: str) -> str:
     """Return *name* with what is *known* about it, raw, as a select shows it."""
     return f"{name} · {known}" if known else name
+
+
+def other_name(instance: Instance | None, alias: str) -> str:
+    """Return what the cloud calls an instance, where that is not its *alias*."""
+    return instance.name if instance and instance.name != alias else ""
 
 
 def labelled(known: Mapping[str, str]) -> str:

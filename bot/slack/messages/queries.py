@@ -127,7 +127,7 @@ def _about(target: Target, instance: Instance | None) -> str:
     known = {
         "Project": target.project,
         "Instance id": target.instance_id,
-        "Name in the cloud": instance.name if instance else "",
+        "Name in the cloud": t.other_name(instance, target.instance),
         "Owner": instance.owner if instance else "",
         "Flavor": instance.flavor if instance else "",
     }
