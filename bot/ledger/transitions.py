@@ -26,16 +26,17 @@ def move(
     *,
     by: Person | None = None,
     delivery: str = "",
+    only_from: State | None = None,
     **fields: Any,
 ) -> Record:
     """Move a request to *state*, set *fields* of its record, and return it.
 
     *by* is who decided that, where it was not the bot. A request that is in *state*
     already comes back unchanged (a step that runs again). Raises StateConflict
-    where TRANSITIONS forbids it, or where Slack's *delivery* has moved another one
-    (that one's record comes with it), InstanceBusy where another request is under way
-    for the instance. Whatever cancels one of a batch, or lets it expire, does so
-    to all of it that waits for approval.
+    where TRANSITIONS forbids it, where it is in another state than *only_from*, or
+    where Slack's *delivery* has moved another one (that one's record comes with it),
+    InstanceBusy where another request is under way for the instance. Whatever cancels
+    one of a batch, or lets it expire, does so to all of it that waits for approval.
     """
     with database.writing() as connection:
         all_of_it = state in {State.CANCELLED, State.EXPIRED}
@@ -46,7 +47,7 @@ def move(
                 raise StateConflict(locked(connection, before))
         if record.state == state:
             return record
-        if not may_move(record, state):
+        if not may_move(record, state) or only_from not in {None, record.state}:
             raise StateConflict(record)
         for other in others:
             moved(connection, other, state, fields, database.now(), by)

@@ -109,8 +109,7 @@ class Preflight:
             await self._services.ledger.take_off(request_id, lost.votes)
             return None
         if why := lost.why or await self._changed(record, instance):
-            await self._services.ledger.move(request_id, State.VOIDED, detail=why)
-            return False
+            return await self._void(record, why)
         if why := _idle_again(record, instance):
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why
@@ -197,6 +196,16 @@ class Preflight:
                 request_id, State.NOT_RESTARTED, detail=why
             )
         return not why
+
+    async def _void(self, record: Record, why: str) -> bool | None:
+        """End what may not be restarted any more; None as in ``prepare``."""
+        try:
+            await self._services.ledger.move(
+                record.request.id, State.VOIDED, detail=why, only_from=record.state
+            )
+        except StateConflict:  # another life has taken an approval off meanwhile
+            return None
+        return False
 
     async def in_time(self, record: Record) -> bool:
         """Say whether neither a freeze nor a closed window has come since; else end it.

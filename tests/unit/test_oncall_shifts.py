@@ -96,6 +96,25 @@ async def test_a_vote_whose_giver_has_gone_off_duty_is_taken_off(
     assert await stage.ledger.verify() == []
 
 
+async def test_a_life_that_is_overtaken_by_that_ends_nothing(
+    stage: Stage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another life takes the approval off while this one looks: it waits again."""
+    await clicked(stage, "U0BOB")
+    world.rota.on_call["two"] = ("U0LEO",)
+    await clicked(stage, "U0LEA")
+    on_trail = stage.ledger.approvers_on_trail
+
+    async def overtaken(story: str) -> dict[str, str]:
+        await stage.ledger.take_off(story, {"U0BOB": "His shift has ended."})
+        return await on_trail(story)
+
+    monkeypatch.setattr(stage.ledger, "approvers_on_trail", overtaken)
+
+    assert await stage.preflight.prepare(stage.asked[0]) is None
+    assert (await record_of(stage)).state is State.PENDING
+
+
 async def test_a_request_whose_vote_was_taken_off_still_expires(
     stage: Stage, world: World
 ) -> None:
