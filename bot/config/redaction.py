@@ -11,6 +11,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -109,17 +110,19 @@ def _character(found: re.Match[str]) -> str:
     return chr(int(found[1] or found[2], 16)) if found[1] or found[2] else found[3]
 
 
-def _forms(secret: str) -> set[str]:
+@lru_cache(maxsize=32)  # a token is thousands of characters, and asked for each time
+def _forms(secret: str) -> frozenset[str]:
     """Return the shapes that *secret* takes in URLs, JSON and reprs."""
     if len(secret) < _SHORTEST:
-        return set()
-    return {
+        return frozenset()
+    shapes = {
         secret,
         quote(secret, safe="", errors="replace"),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
     }
+    return frozenset(shapes)
 
 
 def _hide(match: re.Match[str]) -> str:

@@ -9,7 +9,8 @@ are asked in turn, so that all meet the same machine. "× bare" compares medians
 At a rate: as many commands a second as ``--rate`` says, for ``--seconds``, whether or
 not those before have been answered, by one bot under its default limit of calls. Every
 restart is of another instance and its story begins meanwhile. "not taken" counts the
-answers that were not the right one.
+answers that were not the right one. Last, restarts only, without a limit of calls: each
+is looked at every second until it is ready and told, while the next ones come.
 
 All times are taken at the local Slack, from sending to the acknowledgement, in ms.
 """
@@ -42,6 +43,7 @@ PAUSE_S = 0.3
 FREE, DEFAULT = 6000, 60  # calls a minute: the most there is, and the default
 SELDOM = "2m"  # the looks at what is under way stay out of the figures
 LONG = Reboot(phases=(("REBOOTING", 3600.0),))
+SHORT = Reboot(phases=(("REBOOTING", 6.0),))  # some nine looks each
 HEAD = f"{'':28}{'median':>10}{'p95':>10}{'worst':>10}{'× bare':>10}"
 Ask = Callable[[int], Awaitable[Delivery]]
 
@@ -108,10 +110,12 @@ async def in_turn(rig: Rig, rounds: int) -> None:
         print(f"{name:28}{spread(each)}{medians[name] / yardstick:10.2f}", flush=True)
 
 
-async def in_a_crowd(rig: Rig, per_s: float, count: int) -> None:
+async def in_a_crowd(rig: Rig, per_s: float, count: int, only: str = "") -> None:
     """Print how soon each of many commands is acknowledged that come at a rate."""
     async with bare_app(rig) as (bare, app):
         for name, ask in beside(rig, bare).items():
+            if only and not name.startswith(("bare", only)):
+                continue
             processes = [app] if name.startswith("bare") else rig.bots
             before = sum(each.cpu_s for each in processes)
             began = time.perf_counter()
@@ -146,6 +150,13 @@ async def bench(
             await rig.start_bot()
         await rig.ask("help")
         await in_a_crowd(rig, per_s, count)
+    async with rigged(count, reboot=SHORT, database=database()) as rig:
+        rig.configure(calls_per_minute=FREE, poll="1s")
+        for _ in range(replicas):
+            await rig.start_bot()
+        await rig.ask("help")
+        print("each to its end:")
+        await in_a_crowd(rig, per_s, count, "restart, begun")
 
 
 def main() -> None:
