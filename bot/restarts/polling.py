@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from bot.restarts.readiness import Evidence
@@ -46,28 +47,30 @@ def _until_worth_it(
     at_s: float, durations: Sequence[float], shortest: float, longest: float
 ) -> float:
     """Return the first wait that is as long as its own end asks for."""
-    nearby = _nearby(durations)
+    if not durations:
+        return longest
+    ordered = sorted(durations)
+    nearby = _nearby(ordered)
     wait = shortest
-    while wait < longest and wait < _spacing(at_s + wait, durations, nearby):
+    while wait < longest and wait < _spacing(at_s + wait, ordered, nearby):
         wait += _STEP_S
     return min(wait, longest)
 
 
-def _nearby(durations: Sequence[float]) -> float:
+def _nearby(ordered: Sequence[float]) -> float:
     """Return the factor of "around": the narrower, the more alike restarts are.
 
-    It is the ratio of their upper to their lower quartile, within limits.
+    It is the ratio of the upper to the lower quartile of *ordered*, within limits.
     """
     narrow, wide = _NEARBY
-    if len(durations) < _FEW:
+    if len(ordered) < _FEW:
         return wide
-    ordered = sorted(durations)
     low, high = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
     return min(wide, max(narrow, high / low)) if low > 0 else wide
 
 
-def _spacing(at_s: float, durations: Sequence[float], nearby: float) -> float:
-    """Return the best time between two looks around *at_s*.
+def _spacing(at_s: float, ordered: Sequence[float], nearby: float) -> float:
+    """Return the best time between two looks around *at_s*, by *ordered* durations.
 
     With the hazard h (of the restarts that got this far, the share that ended
     around now, per second) looks w apart cost 1/w looks and h * w/2 of delay per
@@ -75,8 +78,9 @@ def _spacing(at_s: float, durations: Sequence[float], nearby: float) -> float:
     """
     begin = min(at_s / nearby, at_s - _SHORTEST_S)
     end = max(at_s * nearby, at_s + _SHORTEST_S)
-    under_way = sum(took >= begin for took in durations)
-    ended = sum(begin <= took <= end for took in durations)
+    first = bisect_left(ordered, begin)
+    under_way = len(ordered) - first
+    ended = bisect_right(ordered, end) - first
     if not ended:
         return math.inf
     return math.sqrt(2 * _LOOK_COST_S * under_way * (end - begin) / ended)

@@ -23,6 +23,7 @@ from bot.model import (
     State,
     Target,
 )
+from tests.support.bot_world import new_database
 
 HOME = "T0HOME"
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -32,6 +33,18 @@ LEA, LEO = Person("U0LEA", HOME, "lea"), Person("U0LEO", HOME, "leo")
 ONE, TWO, THREE = (Approval(by=("@ml-leads",), needed=n) for n in (1, 2, 3))
 ACTIVE = Instance("i-1", "ACTIVE", "trainer", updated_ms=5)
 _numbers = count(1)
+
+
+def opened(path: Path, **how: Any) -> Ledger:
+    """Return a ledger in the file *path*, which has its tables, and nothing in them.
+
+    The tables are made once: to make them takes longer than most tests of a ledger.
+    """
+    if not path.exists():
+        path.write_bytes(new_database())
+    ledger = Ledger(f"sqlite:///{path}", **how)
+    ledger.open()
+    return ledger
 
 
 class Clock:

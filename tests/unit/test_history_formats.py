@@ -17,7 +17,7 @@ from bot.cli.main import cli
 from bot.ledger import BREAK_GLASS, Entry, Ledger, audit
 from bot.ledger.schema import trail
 from tests.support.audit_lines import written
-from tests.support.ledger_world import database, lines, trail_of
+from tests.support.ledger_world import database, lines, opened, trail_of
 from tests.unit.test_trail import SETTINGS
 
 # What OCSF 1.8.0 requires of API Activity (6003), with the enumerations and the "at
@@ -107,8 +107,7 @@ def path(tmp_path: Path) -> Path:
 def ledger(path: Path) -> Iterator[Ledger]:
     """Return an empty ledger, with a configuration file beside it."""
     path.with_name("mlstudio-bot.toml").write_text(SETTINGS.format(path=path), "utf-8")
-    one = Ledger(f"sqlite:///{path}")
-    one.open()
+    one = opened(path)
     yield one
     one.close()
 

@@ -31,6 +31,7 @@ from tests.support.ledger_world import (
     boxed,
     brought,
     kinds_of,
+    opened,
     step,
     together,
     trail_of,
@@ -48,15 +49,14 @@ def clock() -> Clock:
 @pytest.fixture
 def another(tmp_path: Path, clock: Clock) -> Iterator[Open]:
     """Return a function that opens the same file once more, as a replica would."""
-    opened: list[Ledger] = []
+    ledgers: list[Ledger] = []
 
     def open_one() -> Ledger:
-        opened.append(Ledger(f"sqlite:///{tmp_path}/bot.db", now=clock))
-        opened[-1].open()
-        return opened[-1]
+        ledgers.append(opened(tmp_path / "bot.db", now=clock))
+        return ledgers[-1]
 
     yield open_one
-    for ledger in opened:
+    for ledger in ledgers:
         ledger.close()
 
 

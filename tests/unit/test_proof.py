@@ -21,6 +21,7 @@ from tests.support.ledger_world import (
     brought,
     database,
     lines,
+    opened,
     trail_of,
 )
 
@@ -43,8 +44,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def ledger(path: Path) -> Iterator[Ledger]:
     """Return a ledger in an empty file, whose clock moves when a test moves it."""
-    one = Ledger(f"sqlite:///{path}", now=Clock())
-    one.open()
+    one = opened(path, now=Clock())
     yield one
     one.close()
 

@@ -37,6 +37,7 @@ from tests.support.ledger_world import (
     brought,
     database,
     lines,
+    opened,
     together,
     trail_of,
 )
@@ -69,8 +70,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def ledger(path: Path, clock: Clock) -> Iterator[Ledger]:
     """Return a ledger in an empty file."""
-    one = Ledger(f"sqlite:///{path}", now=clock)
-    one.open()
+    one = opened(path, now=clock)
     yield one
     one.close()
 
