@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from bot.model import Person
+from bot.slack.messages.dialogs import refused_times
 
 Body = Mapping[str, Any]
 
@@ -69,20 +70,25 @@ def who_clicked(body: Body) -> Actor:
     )
 
 
+def delivery_of(view: Body) -> str:
+    """Return by what the sending of a dialog is known."""
+    times = refused_times(view)
+    return f"view {view['id']} {times}" if times else f"view {view['id']}"
+
+
 def who_submitted(
     body: Body, channel_id: str, thread_ts: str = "", *, private: bool = False
 ) -> Actor:
     """Return who uses a dialog that was opened for a channel, a *private* one maybe.
 
-    What was sent is known by the dialog's id and its hash, which Slack changes with
-    every update: one that comes back twice is one request, and one that is sent again
-    after a refusal another. https://docs.slack.dev/surfaces/modals
+    The dialog's own id is the delivery: one that comes back twice is one request, and
+    only one that we have refused may be sent again, as another.
     """
     return Actor(
         user_id=str(body["user"]["id"]),
         team_id=_team(body),
         channel_id=channel_id,
-        delivery=f"view {body['view']['id']} {body['view'].get('hash', '')}".strip(),
+        delivery=delivery_of(body["view"]),
         thread_ts=thread_ts,
         private=private or _is_private(channel_id, ""),
     )

@@ -27,6 +27,7 @@ from bot.demo.posts import Ephemeral, Post, View
 from bot.demo.seed_world import Login, Project, World
 from bot.demo.slack_server import LocalSlack
 from bot.ledger import Ledger
+from bot.listeners.payloads import delivery_of
 from bot.model import Record, State, request_id
 
 T = TypeVar("T")
@@ -216,7 +217,7 @@ class Bench:
     async def record(self, delivery: Delivery) -> Record:
         """Return the record of what a command or a dialog asked for."""
         payload = delivery.payload
-        key = delivery_of_view(payload["view"]) if "view" in payload else ""
+        key = delivery_of(payload["view"]) if "view" in payload else ""
         return await self.ledger.existing(request_id(key or payload["trigger_id"]))
 
     async def story(self, delivery: Delivery) -> Record:
@@ -294,11 +295,6 @@ class Bench:
         """Replace the rules in the bot's file; nothing is reloaded by that."""
         head, _, _ = self.path.read_text(encoding="utf-8").partition("[[rules]]")
         self.path.write_text(head + rules, encoding="utf-8")
-
-
-def delivery_of_view(view: Mapping[str, Any]) -> str:
-    """Return by what the bot knows that a dialog was sent."""
-    return f"view {view['id']} {view['hash']}"
 
 
 @asynccontextmanager

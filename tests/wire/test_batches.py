@@ -16,6 +16,7 @@ from bot.demo.deliveries import Delivery
 from bot.demo.instances import Reboot, ScriptedInstance
 from bot.demo.posts import Post, View
 from bot.demo.seed_world import Login, Project, World
+from bot.listeners.payloads import delivery_of
 from bot.model import ENDS, Record, State, request_id
 from tests.support.bot_world import (
     ANN,
@@ -24,7 +25,6 @@ from tests.support.bot_world import (
     Bench,
     benched,
     buttons,
-    delivery_of_view,
     quick,
     text_of,
 )
@@ -121,7 +121,7 @@ class Batch:
 
     async def records(self, delivery: Delivery, *names: str) -> list[Record]:
         """Return the records of what was confirmed, in the order of *names*."""
-        sent = delivery_of_view(delivery.payload["view"])
+        sent = delivery_of(delivery.payload["view"])
         ids = [request_id(f"{sent} {id_of(name)}") for name in names]
         return [await self.bench.ledger.existing(one) for one in ids]
 
@@ -253,7 +253,7 @@ async def test_one_alone_may_be_asked_for_by_a_pattern(batch: Batch) -> None:
     """A pattern that matches one is confirmed too, and is then as one by its name."""
     view = await batch.confirm("trainer-[1]")
     delivery = await batch.submit(view)
-    story = request_id(delivery_of_view(delivery.payload["view"]))
+    story = request_id(delivery_of(delivery.payload["view"]))
     assert (await batch.bench.end_of(story)).state is READY
     assert "trainer-1 is ready. Its restart" in batch.bench.followups()[0].text
 

@@ -223,9 +223,29 @@ async def test_after_a_refusal_the_dialog_stays_as_it_was_filled_in(
     assert len(await bench.trail("refused")) == 1
 
     (view,) = bench.slack.views("ann")
+    await bench.slack.click("ann", view, "instance", value="trainer-7")
+    await bench.wait_for(lambda: bench.slack.views("ann")[0].hash != view.hash)
+    (view,) = bench.slack.views("ann")
     delivery = await bench.slack.submit("ann", view, values | {"instance": "trainer-7"})
     record = await bench.story(delivery)
     assert (record.state, record.request.reason) == (State.READY, "it hangs")
+
+
+async def test_a_dialog_that_was_drawn_anew_and_sent_again_is_one_request(
+    bench: Bench,
+) -> None:
+    """Whatever Slack shows meanwhile: only one that was refused is sent anew."""
+    view = await bench.open_dialog("restart ml-prod")
+    await bench.slack.click("ann", view, "instance", value="trainer-7")
+    await bench.wait_for(lambda: bench.slack.views("ann")[0].hash != view.hash)
+    (drawn,) = bench.slack.views("ann")
+    values = {"project": "ml-prod", "instance": "trainer-7"}
+    first = await bench.slack.submit("ann", drawn, values)
+    first.payload["view"]["hash"] = "another"
+    assert (await bench.slack.redeliver(first)).ok
+    await bench.story(first)
+    assert bench.sent == 1
+    assert len(await bench.trail("asked")) == 1
 
 
 async def test_a_dialog_that_nobody_can_decide_restarts_nothing(

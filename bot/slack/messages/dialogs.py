@@ -39,6 +39,7 @@ class Opened:
     break_glass: bool = False
     private: bool = False  # whether only its members see that channel
     alert: str = ""  # the one from whose card
+    refused: int = 0  # how often what was sent with it was refused
 
     @property
     def metadata(self) -> str:
@@ -48,16 +49,14 @@ class Opened:
 
 def opened(view: Mapping[str, Any]) -> Opened:
     """Return where Slack's *view* was opened; from nowhere if it does not say."""
-    try:
-        known = dict(json.loads(str(view.get("private_metadata") or "{}")))
-    except (TypeError, ValueError):
-        return Opened()
+    known = _metadata(view)
     return Opened(
         channel=str(known.get("channel") or ""),
         thread=str(known.get("thread") or ""),
         break_glass=known.get("break_glass") is True,
         private=known.get("private") is True,
         alert=str(known.get("alert") or ""),
+        refused=refused_times(view),
     )
 
 
@@ -117,6 +116,7 @@ def restart_view(
 
 
 _REFUSAL = "refusal"  # how the ids of its blocks begin
+_REFUSED = "refused"  # in the metadata, as of ``Opened``
 _SENT_BACK = (
     *("type", "callback_id", "title", "submit", "close"),
     *("private_metadata", "blocks"),
@@ -134,7 +134,25 @@ def refused_view(view: Mapping[str, Any], refusal: Message) -> View:
     ]
     blocks = [one for one in view["blocks"] if not _is_refusal(one)]
     kept = {name: view[name] for name in _SENT_BACK if view.get(name)}
-    return kept | {"blocks": [*said, *blocks]}
+    known = _metadata(view) | {_REFUSED: refused_times(view) + 1}
+    return kept | {"private_metadata": canonical(known), "blocks": [*said, *blocks]}
+
+
+def refused_times(view: Mapping[str, Any]) -> int:
+    """Return how often what was sent with Slack's *view* has been refused.
+
+    So that it can be sent again: else the same dialog twice is one request.
+    """
+    times = _metadata(view).get(_REFUSED)
+    return times if isinstance(times, int) else 0
+
+
+def _metadata(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what came back with a dialog; nothing if that is not ours."""
+    try:
+        return dict(json.loads(str(view.get("private_metadata") or "{}")))
+    except (TypeError, ValueError):
+        return {}
 
 
 def _is_refusal(block: b.Block) -> bool:
