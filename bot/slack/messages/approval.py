@@ -72,7 +72,7 @@ def card(
         owned(owners),
         _history(last) if alone else None,
         *(b.marked_note(_other(other)) for other in others[:5]),
-        ids(record) if alone else None,
+        *((ids(record),) if alone else _ids_of(records)),
     )
 
 
@@ -150,19 +150,25 @@ def ids(record: Record) -> b.Part:
     return b.note(t.labelled(known))
 
 
+def _ids_of(records: Sequence[Record]) -> list[b.Part]:
+    """Return the ids of several instances, in small print."""
+    targets = [record.request.target for record in records]
+    lines = [f"{one.instance}: instance id {one.instance_id}" for one in targets]
+    each = range(0, len(lines), b.NOTES_LIMIT)
+    return [b.notes(lines[first : first + b.NOTES_LIMIT]) for first in each]
+
+
 def _row(record: Record) -> b.Part:
-    """Return one of several instances with its id and its status."""
-    target = record.request.target
-    line = f"Instance id {target.instance_id}"
+    """Return one of several instances with its status."""
     if record.state is State.PENDING:
         instance = record.baseline
         status = t.status(instance.status) if instance else "could not be read"
-        line += f", status now {status}"
+        line = f"status now {status}"
     elif record.request.waits or record.state is not State.ASKED:
-        line += f", {standing(record)}"
+        line = standing(record)
     else:
-        line += ", needs no approval itself and is restarted with the others"
-    return b.row(t.code(target.instance), line)
+        line = "needs no approval itself, is restarted with the others"
+    return b.row(t.code(record.request.target.instance), line)
 
 
 def _costs(record: Record, *, alone: bool) -> b.Part | None:
@@ -273,14 +279,8 @@ def card_closed(records: Sequence[Record]) -> Message:
         b.words(t.reason(request)),
         *taken_off(record),
         *notes(record, b.ruling),
-        *((ids(record),) if alone else map(_id, records)),
+        *((ids(record),) if alone else _ids_of(records)),
     )
-
-
-def _id(record: Record) -> b.Part:
-    """Return the id of one of several."""
-    target = record.request.target
-    return b.note(f"{target.instance}: instance id {target.instance_id}")
 
 
 def card_elsewhere(record: Record) -> Message:

@@ -21,7 +21,7 @@ View = dict[str, Any]  # a dialog or a home page: https://docs.slack.dev/surface
 # chat.update refuses a text over 4,000 characters (msg_too_long).
 TEXT_LIMIT = 3900
 HEADER_LIMIT, SECTION_LIMIT, BUTTON_LIMIT, BLOCKS_LIMIT = 150, 3000, 75, 50
-OPTIONS_LIMIT, OPTION_LIMIT, VALUE_LIMIT = 100, 75, 150
+OPTIONS_LIMIT, OPTION_LIMIT, VALUE_LIMIT, NOTES_LIMIT = 100, 75, 150, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,13 @@ def row(markup: str, raw: str) -> Part:
     fields = [mrkdwn(markup), plain_text(raw, 2000)]
     text = f"{unmarked(markup)}: {fields[1]['text']}"
     return Part(text, {"type": "section", "fields": fields})
+
+
+def notes(raws: Sequence[str]) -> Part:
+    """Return at most NOTES_LIMIT *raws* as remarks in small print."""
+    texts = [plain_text(raw) for raw in raws]
+    read = "\n".join(text["text"] for text in texts)
+    return Part(read, {"type": "context", "elements": texts})
 
 
 def row_note(markup: str, raw: str) -> Part:
