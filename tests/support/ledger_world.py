@@ -36,14 +36,16 @@ _numbers = count(1)
 
 
 def opened(path: Path, **how: Any) -> Ledger:
-    """Return a ledger in the file *path*, which has its tables, and nothing in them.
+    """Return a ledger in the file *path*; a new one has its tables, and nothing else.
 
-    The tables are made once: to make them takes longer than most tests of a ledger.
+    The tables are made and looked through once: that takes longer than most tests.
     """
-    if not path.exists():
-        path.write_bytes(new_database())
     ledger = Ledger(f"sqlite:///{path}", **how)
-    ledger.open()
+    if path.exists():
+        ledger.open()
+    else:
+        path.write_bytes(new_database())
+        ledger.database._inode = path.stat().st_ino  # it was open when it was made
     return ledger
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bot.ledger import Ledger
 from bot.ledger.alert_tables import alerts, cards, notes
 from bot.model import Aftermath, Alert, KnownAlert, Sender, State, Target, aftermath
-from tests.support.ledger_world import NOON, Clock, asking, boxed, together
+from tests.support.ledger_world import NOON, Clock, asking, boxed, opened, together
 
 FEW = timedelta(minutes=3)
 
@@ -28,10 +28,8 @@ def clock() -> Clock:
 @pytest.fixture
 def replicas(tmp_path: Path, clock: Clock) -> Iterator[list[Ledger]]:
     """Return two ledgers over one database."""
-    url = f"sqlite:///{tmp_path}/bot.db"
-    both = [Ledger(url, now=clock), Ledger(url, now=clock, clean=hidden)]
-    for ledger in both:
-        ledger.open()
+    path = tmp_path / "bot.db"
+    both = [opened(path, now=clock), opened(path, now=clock, clean=hidden)]
     yield both
     for ledger in both:
         ledger.close()

@@ -18,7 +18,7 @@ from bot.ledger.audit_line import COLUMNS
 from bot.telemetry import audit_log, logs
 from bot.telemetry.audit_log import AuditLog
 from tests.support.audit_lines import audit_lines, flaws_of
-from tests.support.ledger_world import database, lines, trail_of
+from tests.support.ledger_world import database, lines, opened, trail_of
 from tests.support.processes import until
 
 SECRET = "hunter2-hunter2"
@@ -36,8 +36,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def ledger(path: Path) -> Iterator[Ledger]:
     """Return a ledger in an empty file, which takes secrets out."""
-    one = Ledger(f"sqlite:///{path}", clean=redactor([SECRET]))
-    one.open()
+    one = opened(path, clean=redactor([SECRET]))
     yield one
     one.close()
 

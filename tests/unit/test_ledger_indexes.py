@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 
 from bot.ledger import Ledger
-from bot.ledger.audit import PAGE
 from bot.model import State
 from tests.support.ledger_world import (
     ACTIVE,
@@ -22,9 +21,11 @@ from tests.support.ledger_world import (
     asking,
     boxed,
     lines,
+    opened,
     trail_of,
 )
 
+PAGE = 50
 SINCE = NOON - timedelta(days=7)
 KEY = boxed(1).key
 Ask = Callable[[Ledger], Awaitable[Any]]
@@ -59,13 +60,12 @@ QUESTIONS: dict[str, Ask] = {
 @pytest.fixture
 async def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """Return a ledger with a few requests."""
-    opened = Ledger(f"sqlite:///{tmp_path}/bot.db", now=Clock())
-    opened.open()
+    one = opened(tmp_path / "bot.db", now=Clock())
     for name in ("one", "two", "three"):
-        await opened.record(asking(name))
-    await opened.wait_for_approval("three", ACTIVE)
-    yield opened
-    opened.close()
+        await one.record(asking(name))
+    await one.wait_for_approval("three", ACTIVE)
+    yield one
+    one.close()
 
 
 @pytest.fixture
@@ -97,8 +97,9 @@ async def test_every_question_has_an_index(ledger, asked, name):
             assert not sorts or "LIMIT" not in sql, (sql, steps)
 
 
-async def test_a_long_trail_comes_a_page_at_a_time(ledger, asked):
+async def test_a_long_trail_comes_a_page_at_a_time(ledger, asked, monkeypatch):
     """All entries come once, newest first, in pages of a known size."""
+    monkeypatch.setattr("bot.ledger.audit.PAGE", PAGE)
     await lines(ledger, 2 * PAGE - 4)  # with the four that are there: two full pages
     asked.clear()
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bot.errors import RotaUnreachable
-from bot.ledger import Ledger
 from bot.model import Approval, Record, Rule, State
 from bot.policy import Question
 from bot.policy.rule_outcome import MEND_RULES
 from bot.restarts import rights
 from tests.support.approval_world import CHANNEL, HOME, PROJECT, Stage, World
+from tests.support.ledger_world import opened
 
 ONE, TWO = "oncall:one", "oncall:two"
 AWAY = RotaUnreachable("PagerDuty (on-call line “two”) does not answer.")
@@ -31,8 +31,7 @@ def world() -> World:
 @pytest.fixture
 def stage(tmp_path: Path, world: World) -> Iterator[Stage]:
     """Return the bot in it."""
-    ledger = Ledger(f"sqlite:///{tmp_path}/bot.db", now=world.now)
-    ledger.open()
+    ledger = opened(tmp_path / "bot.db", now=world.now)
     yield Stage(ledger, world)
     ledger.close()
 

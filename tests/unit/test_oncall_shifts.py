@@ -14,7 +14,7 @@ from bot.model import Approval, Record, Rule, State
 from bot.model.rule import Stage as Next
 from bot.restarts import rights
 from tests.support.approval_world import Stage, World
-from tests.support.ledger_world import kinds_of
+from tests.support.ledger_world import kinds_of, opened
 
 ONE, TWO, THREE = "oncall:one", "oncall:two", "oncall:three"
 GATE = Rule(
@@ -41,8 +41,7 @@ def world() -> World:
 @pytest.fixture
 def ledger(tmp_path: Path, world: World) -> Iterator[Ledger]:
     """Return a ledger that goes by the world's clock."""
-    one = Ledger(f"sqlite:///{tmp_path}/bot.db", now=world.now)
-    one.open()
+    one = opened(tmp_path / "bot.db", now=world.now)
     yield one
     one.close()
 
