@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from io import BufferedReader
@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 from attrs import asdict, define
 
 from bot.cli.history import missing_file, opened, shown
+from bot.cli.progress import Progress
 from bot.config import Settings
 from bot.errors import LedgerError, UsageError
-from bot.ledger import Ledger
 from bot.ledger.audit_line import lines_of
+from bot.ledger.chain import Row
 from bot.ledger.line_proof import LineProof
 from bot.ledger.proof import Proof
 
@@ -30,8 +31,19 @@ _UNREADABLE = {
 
 async def proven(settings: Settings) -> Proof:
     """Return what going through all of the trail and the requests proves."""
-    with closing(opened(settings)) as ledger:
-        return await ledger.prove()
+    progress = Progress()
+    try:
+        with closing(opened(settings)) as ledger:
+            newest, _ = await ledger.newest_hash()
+            return await ledger.prove(partial(_passing, progress, newest))
+    finally:
+        progress.clear()
+
+
+def _passing(progress: Progress, newest: int, rows: Iterable[Row]) -> Iterator[Row]:
+    """Pass *rows* on, the whole trail, and show how far one is."""
+    yield from progress.counted(rows, f"of {newest:,} entries")
+    progress.show("comparing the requests with them")
 
 
 def as_object(proof: Proof) -> Json:
@@ -115,31 +127,39 @@ async def file_proven(
     With *settings* they are compared with the database, if there is one. *alone* is why
     there are none; *since* is as in LineProof. UsageError if the file cannot be read.
     """
-    proof = FileProof(file, LineProof(since), alone=alone)
+    proof, progress = FileProof(file, LineProof(since), alone=alone), Progress()
     if settings is not None:
         proof.alone = missing_file(settings)
-    if settings is None or proof.alone:
-        _hear(proof)
-        return proof
     try:
-        with closing(opened(settings)) as ledger:
-            await _compare(proof, ledger)
-    except LedgerError as error:
-        proof.failed = str(error)
-        if not proof.lines.lines:
-            _hear(proof)
+        if settings is None or proof.alone:
+            _hear(proof, progress)
+        else:
+            await _compare(proof, settings, progress)
+    finally:
+        progress.clear()
     return proof
 
 
-async def _compare(proof: FileProof, ledger: Ledger) -> None:
-    newest, _ = await ledger.newest_hash()  # what comes from now on may not be in it
-    _hear(proof)
-    proof.database = await ledger.prove(partial(proof.lines.compare, newest=newest))
+async def _compare(proof: FileProof, settings: Settings, progress: Progress) -> None:
+    try:
+        with closing(opened(settings)) as ledger:
+            # What comes from now on may not be in the file.
+            newest, _ = await ledger.newest_hash()
+            _hear(proof, progress)
+
+            def beside(rows: Iterable[Row]) -> Iterator[Row]:
+                return proof.lines.compare(_passing(progress, newest, rows), newest)
+
+            proof.database = await ledger.prove(beside)
+    except LedgerError as error:
+        proof.failed = str(error)
+        if not proof.lines.lines:
+            _hear(proof, progress)
 
 
-def _hear(proof: FileProof) -> None:
+def _hear(proof: FileProof, progress: Progress) -> None:
     with _opened_file(proof.file) as file:
-        proof.lines.hear(lines_of(file))
+        proof.lines.hear(progress.counted(lines_of(file), "lines"))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from bot.ledger.chain import ORIGIN, Row, flaws, hash_of
 from bot.ledger.database import Database, HasDatabase, in_thread
 from bot.ledger.migration import initial
 from bot.ledger.proof import Proof
-from bot.ledger.reconciliation import Reconciliation
+from bot.ledger.reconciliation import differences
 from bot.ledger.schema import IS_BREAK_GLASS, requests, trail
 from bot.model import Person, Request
 
@@ -187,18 +187,29 @@ def prove(
 
     *beside* is handed all entries, oldest first, and hands them on.
     """
-    found = trail.select().order_by(trail.c.seq).execution_options(yield_per=PAGE)
-    asked = requests.select().order_by(requests.c.id).execution_options(yield_per=PAGE)
     proof = Proof()
     with database.reading() as connection:
-        if connection.dialect.name == "postgresql":  # both as of one moment
+        if connection.dialect.name == "postgresql":  # all as of one moment
             connection.execution_options(isolation_level="REPEATABLE READ")
-        heard = Reconciliation()
-        rows = beside(proof.seen(map(dict, connection.execute(found).mappings())))
-        proof.flaws += flaws(heard.hear(rows))
-        rows = proof.compared(map(dict, connection.execute(asked).mappings()))
-        proof.flaws += heard.flaws(rows)
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # it sorts
+        rows = proof.seen(_streamed(connection, trail.select(), trail.c.seq))
+        proof.flaws += flaws(beside(rows))
+        # As Python sorts: PostgreSQL may go by the rules of a language.
+        how = "C" if connection.dialect.name == "postgresql" else "BINARY"
+        of, by = trail.c.request_id, requests.c.id
+        told = trail.select().where(of != "")
+        heard = _streamed(connection, told, sa.collate(of, how), trail.c.seq)
+        asked = _streamed(connection, requests.select(), sa.collate(by, how))
+        proof.flaws += differences(proof.compared(asked), heard)
     return proof
+
+
+def _streamed(
+    connection: sa.Connection, query: sa.Select[Any], *order: sa.ColumnElement[Any]
+) -> Iterator[Row]:
+    """Yield the rows of *query* in that order, a page of them in memory at a time."""
+    query = query.order_by(*order).execution_options(yield_per=PAGE)
+    return map(dict, connection.execute(query).mappings())
 
 
 async def verify(ledger: HasDatabase) -> list[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from sys import intern
+from itertools import dropwhile, groupby
+from operator import itemgetter
 from typing import Any
 
-from attrs import define, field
+from attrs import define
 
 from bot.model import State, utc
 
@@ -23,10 +24,33 @@ _STATES = frozenset(map(str, State))
 _ANSWERS = frozenset({"accepted", "lost"})  # to the restart call
 
 
+def differences(requests: Iterable[Row], entries: Iterable[Row]) -> Iterator[str]:
+    """Yield a sentence for each request of which the trail says something else.
+
+    Both come in the order of the requests' ids, the entries of one request in theirs:
+    so none is held longer than it takes, however long the trail is.
+    """
+    heard = _heard(entries)
+    told = next(heard, None)
+    for request in requests:
+        while told is not None and told.request_id < request["id"]:
+            yield _missing(told)
+            told = next(heard, None)
+        if told is not None and told.request_id == request["id"]:
+            yield from _differing(request, told)
+            told = next(heard, None)
+        else:
+            yield f"the trail says nothing of request {request['id']}"
+    while told is not None:
+        yield _missing(told)
+        told = next(heard, None)
+
+
 @define
 class _Told:
     """What the trail says of a request: where it stands, and whether it was sent."""
 
+    request_id: str
     user_id: str
     project: str
     instance_id: str
@@ -35,54 +59,41 @@ class _Told:
     answers: tuple[str, ...] = ("",)
     last: int = 0  # the number of the newest of its entries
 
-
-@define
-class Reconciliation:
-    """Hears all entries of the trail in their order, then judges all requests."""
-
-    _told: dict[str, _Told] = field(factory=dict, init=False)
-
-    def hear(self, entries: Iterable[Row]) -> Iterator[Row]:
-        """Pass *entries* on, and remember what they say of requests."""
-        for entry in entries:
-            # A click may name a request that there never was.
-            if entry["request_id"] in self._told or entry["kind"] in _STATES:
-                self._hear(entry)
-            yield entry
-
-    def _hear(self, entry: Row) -> None:
-        # Each row has copies of its own of what is the same in all of them.
-        request_id, kind = entry["request_id"], intern(entry["kind"])
-        told = self._told.get(request_id)
-        if told is None:  # the first is by the requester, later ones may be by others
-            told = self._told[request_id] = _Told(
-                intern(entry["user_id"]),
-                intern(entry["project"]),
-                intern(entry["instance_id"]),
-            )
-        told.last = entry["seq"]
+    def hear(self, entry: Row) -> None:
+        """Take in the next entry."""
+        kind = entry["kind"]
+        self.last = entry["seq"]
         if kind in _STATES:
-            told.state = kind
+            self.state = kind
         elif kind == "sending":
-            told.sent_at = (*told.sent_at, entry["at"])
+            self.sent_at = (*self.sent_at, entry["at"])
         elif kind == "not sent":
-            told.sent_at = ()
+            self.sent_at = ()
         elif kind in _ANSWERS:
-            told.answers = (*filter(None, told.answers), kind)
-
-    def flaws(self, requests: Iterable[Row]) -> Iterator[str]:
-        """Yield a sentence for each request of which the trail says something else."""
-        for request in requests:
-            told = self._told.pop(request["id"], None)
-            if told is None:
-                yield f"the trail says nothing of request {request['id']}"
-            else:
-                yield from _differences(request, told)
-        for request_id, told in self._told.items():
-            yield f"request {request_id} is missing, of which entry {told.last} tells"
+            self.answers = (*filter(None, self.answers), kind)
 
 
-def _differences(request: Row, told: _Told) -> Iterator[str]:
+def _heard(entries: Iterable[Row]) -> Iterator[_Told]:
+    """Yield what is told of each request, from its first state on.
+
+    A click may name a request that there never was.
+    """
+    for request_id, own in groupby(entries, itemgetter("request_id")):
+        told = None
+        for entry in dropwhile(lambda one: one["kind"] not in _STATES, own):
+            if told is None:  # the first is by the requester, later ones may not be
+                by = (entry[name] for name in ("user_id", "project", "instance_id"))
+                told = _Told(request_id, *by)
+            told.hear(entry)
+        if told is not None:
+            yield told
+
+
+def _missing(told: _Told) -> str:
+    return f"request {told.request_id} is missing, of which entry {told.last} tells"
+
+
+def _differing(request: Row, told: _Told) -> Iterator[str]:
     """Yield what a request holds that is not as the trail tells it."""
     target = request["request"]["target"]
     pairs = {

@@ -290,9 +290,12 @@ def request_id(delivery: str) -> str:
 REASON_LIMIT = 3000
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
+
 def canonical(value: object) -> str:
     """Return *value* as JSON that is the same for the same value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return _CANONICAL.encode(value)
 
 
 def digest(request: Request, status: str) -> str:

@@ -37,11 +37,16 @@ STRANGERS = 100  # people on no list: who is refused too often is not answered
 CONNECT_WITHIN_S, STOP_WITHIN_S = 60.0, 20.0
 
 
+def box_id(name: str) -> str:
+    """Return the id of the instance with that name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
 def world(count: int, reboot: Reboot) -> World:
     """Return one project with *count* instances, ``box-0`` and so on."""
     boxes = tuple(
         ScriptedInstance(
-            id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"box-{number}")),
+            id=box_id(f"box-{number}"),
             name=f"box-{number}",
             owner="ann",
             reboot=reboot,
@@ -130,14 +135,14 @@ class Rig:
             lines += [f"[projects.{project.name}.instances]"]
             lines += [f'{box.name} = "{box.id}"' for box in project.instances]
         text = "\n".join([*lines, rules])
-        self._config.write_text(text, encoding="utf-8")
+        self.config.write_text(text, encoding="utf-8")
 
     async def start_bot(self, *wrapper: str) -> Running:
         """Start one more bot and return it once it is connected.
 
         *wrapper* are words for Python before ``-m bot``, such as those of a profiler.
         """
-        command = [*wrapper, "-m", "bot", "run", "--config", str(self._config)]
+        command = [*wrapper, "-m", "bot", "run", "--config", str(self.config)]
         bot = await self.start(command, {**clean_environment(), **self._secrets()})
         self.bots.append(bot)
         return bot
@@ -204,7 +209,8 @@ class Rig:
             self.calls[event.kind] = self.calls.get(event.kind, 0) + 1
 
     @property
-    def _config(self) -> Path:
+    def config(self) -> Path:
+        """The bot's file."""
         return self.folder / "mlstudio-bot.toml"
 
     def _secrets(self) -> dict[str, str]:

@@ -158,7 +158,7 @@ def test_progress_is_for_terminals(stream, environ, shows):
 def test_what_is_waited_for_makes_way(capsys):
     """It is one short line without colours, gone before the next line is printed."""
     progress = Progress(shows=True)
-    progress.asking("x" * 300)
+    progress.show("x" * 300)
     progress.clear()
     progress.clear()
 

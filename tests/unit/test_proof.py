@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bot.cli import verify
 from bot.cli.main import cli
+from bot.config import load_settings
 from bot.ledger import Ledger, audit
 from bot.model import Request, State
 from tests.support.ledger_world import (
@@ -141,6 +143,27 @@ async def test_a_request_that_was_removed_is_found(ledger, path, sent):
     assert flaw == "request sent is missing, of which entry 8 tells"
 
 
+async def test_each_request_is_compared_with_its_own_entries(ledger, path):
+    """Wherever in their order one is missing on either side, or stands elsewhere."""
+    for name in ("Z", "a", "b", "c", "d", "é"):
+        await brought(ledger, asking(name), State.CANCELLED)
+    with database(path) as file:
+        file.execute("DELETE FROM mlstudio_requests WHERE id IN ('Z', 'c', 'é')")
+        file.execute("UPDATE mlstudio_requests SET id = 'e' WHERE id = 'd'")
+        file.execute("UPDATE mlstudio_requests SET user_id = 'U0EVE' WHERE id = 'b'")
+
+    flaws = await ledger.verify()
+
+    assert [flaw.split(",")[0].split(":")[0] for flaw in flaws] == [
+        "request Z is missing",
+        "request b",
+        "request c is missing",
+        "request d is missing",
+        "the trail says nothing of request e",
+        "request é is missing",
+    ]
+
+
 async def test_clicks_on_what_never_was_are_no_flaw(ledger):
     """An entry may name a request that there is none of: a click can hold anything."""
     await ledger.note(audit.Entry(kind="unknown click", request_id="nowhere"))
@@ -218,6 +241,27 @@ async def test_machines_get_json(ledger, path, sent):
     proof = json.loads(out)
     assert (code, proof["whole"]) == (1, False)
     assert "entry 3 is missing" in proof["flaws"]
+
+
+async def test_a_long_proof_shows_how_far_it_is(ledger, path, monkeypatch, capsys):
+    """On a terminal, on one line that is gone before it says what it has proven."""
+    monkeypatch.setattr("bot.cli.progress._is_terminal", lambda *_: True)
+    monkeypatch.setattr("bot.cli.progress._COUNTED", 10)
+    await lines(ledger, 23)
+    settings = path.with_name("mlstudio-bot.toml")
+    settings.write_text(SETTINGS.format(path=path), encoding="utf-8")
+
+    proof = await verify.proven(load_settings(settings, {}))
+
+    told = capsys.readouterr().err.split("\r\x1b[K")
+    assert proof.entries == 23
+    assert told == [
+        "",
+        "… 10 of 23 entries",
+        "… 20 of 23 entries",
+        "… comparing the requests with them",
+        "",
+    ]
 
 
 async def test_a_long_history_is_read_a_page_at_a_time(ledger, path, monkeypatch):

@@ -44,9 +44,7 @@ def check(
 
         expect_new(bundle, log)
     progress, said = Progress(), list[str]()
-    lines = check_file(
-        found(config), os.environ, offline=offline, asking=progress.asking
-    )
+    lines = check_file(found(config), os.environ, offline=offline, asking=progress.show)
     well = wait_for(_all_well(lines, progress, said))
     if bundle:
         write(bundle, found(config), os.environ, checked=said, log=log)
