@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bot.restarts.readiness import Evidence
 
 _SHORTEST_S = 1.0  # waits are never shorter, unless the longest one is
 _REMEMBERED = 20  # restarts that are learnt from
-_LOOK_COST_S = 0.06  # the mean delay that one more look has to save to be worth it
-_NEARBY = (1.05, 1.25)  # within which factor of a time restarts ended "around" it
+_LOOK_COST_S = 0.08  # the mean delay that one more look has to save to be worth it
+_WIDTHS = (0.05, 0.1, 0.15, 0.2, 0.3)  # how far around itself a restart may speak
 _FEW = 4  # restarts that say too little about how much they differ
+_LONGER = 0.15  # of a restart that takes longer than all before: there may be one
+_STRAY = 0.02  # how likely is what is like no other
 _STEP_S = 0.5
+_ROOT_2, _ROOT_2_PI = math.sqrt(2), math.sqrt(2 * math.pi)
+
+Bell = tuple[float, float]  # of the logarithm of a time: where it is, and how wide
 
 
 def next_look(
@@ -37,7 +42,9 @@ def next_look(
         return poll_s  # three looks in a row must not be three seconds
     if evidence and evidence.ready_run:  # only the second look is missing
         return min(poll_s, max(shortest, settle_s - at_s))
-    wait = _until_worth_it(at_s, durations[:_REMEMBERED], shortest, poll_s)
+    wait = poll_s
+    if durations:
+        wait = _until_worth_it(at_s, durations[:_REMEMBERED], shortest, poll_s)
     if not durations or not (evidence and evidence.left_ready):
         wait = min(wait, max(shortest, at_s))
     return wait
@@ -46,41 +53,56 @@ def next_look(
 def _until_worth_it(
     at_s: float, durations: Sequence[float], shortest: float, longest: float
 ) -> float:
-    """Return the first wait that is as long as its own end asks for."""
-    if not durations:
-        return longest
-    ordered = sorted(durations)
-    nearby = _nearby(ordered)
+    """Return the first wait that is as long as its own end asks for.
+
+    With the hazard h (of the restarts that got this far, the share that ends, per
+    second) looks w apart cost 1/w looks and h * w/2 of delay per second; the sum is
+    least at w = sqrt(2 * cost of a look / h).
+    """
+    learnt = _learnt(tuple(durations))
     wait = shortest
-    while wait < longest and wait < _spacing(at_s + wait, ordered, nearby):
+    while wait < longest:
+        if wait**2 * _hazard(at_s + wait, learnt) >= 2 * _LOOK_COST_S:
+            break
         wait += _STEP_S
     return min(wait, longest)
 
 
-def _nearby(ordered: Sequence[float]) -> float:
-    """Return the factor of "around": the narrower, the more alike restarts are.
+@lru_cache(maxsize=1024)
+def _learnt(durations: tuple[float, ...]) -> tuple[Bell, ...]:
+    """Return the earlier restarts, as wide as the others foretell each of them best.
 
-    It is the ratio of the upper to the lower quartile of *ordered*, within limits.
+    That is likelihood cross-validation
+    (https://en.wikipedia.org/wiki/Kernel_density_estimation#Bandwidth_selection).
     """
-    narrow, wide = _NEARBY
-    if len(ordered) < _FEW:
-        return wide
-    low, high = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
-    return min(wide, max(narrow, high / low)) if low > 0 else wide
+    if len(durations) < _FEW:
+        return _bells(durations, _WIDTHS[-1])
+    ways = (_bells(durations, width) for width in _WIDTHS)
+    return max(ways, key=_foretold)
 
 
-def _spacing(at_s: float, ordered: Sequence[float], nearby: float) -> float:
-    """Return the best time between two looks around *at_s*, by *ordered* durations.
+def _bells(durations: Sequence[float], width: float) -> tuple[Bell, ...]:
+    # It is known to a second when a restart was ready, as looks are that far apart.
+    took = (max(_SHORTEST_S, took_s) for took_s in durations)
+    return tuple((math.log(one), math.hypot(width, _SHORTEST_S / one)) for one in took)
 
-    With the hazard h (of the restarts that got this far, the share that ended
-    around now, per second) looks w apart cost 1/w looks and h * w/2 of delay per
-    second; the sum is least at w = sqrt(2 * cost of a look / h).
+
+def _foretold(bells: Sequence[Bell]) -> float:
+    """Return how likely each is by the others, as a sum of logarithms."""
+    others = (_density(log, bells) - 1 / (width * _ROOT_2_PI) for log, width in bells)
+    return sum(math.log(_STRAY + other / (len(bells) - 1)) for other in others)
+
+
+def _density(log: float, bells: Sequence[Bell]) -> float:
+    away = ((math.exp(-(((log - at) / w) ** 2) / 2) / w) for at, w in bells)
+    return sum(away) / _ROOT_2_PI
+
+
+def _hazard(at_s: float, bells: Sequence[Bell]) -> float:
+    """Return of the restarts that get to *at_s* the share that ends there, per second.
+
+    Each of the earlier ones stands for those that take about as long.
     """
-    begin = min(at_s / nearby, at_s - _SHORTEST_S)
-    end = max(at_s * nearby, at_s + _SHORTEST_S)
-    first = bisect_left(ordered, begin)
-    under_way = len(ordered) - first
-    ended = bisect_right(ordered, end) - first
-    if not ended:
-        return math.inf
-    return math.sqrt(2 * _LOOK_COST_S * under_way * (end - begin) / ended)
+    log = math.log(at_s)
+    left = sum(math.erfc((log - at) / w / _ROOT_2) for at, w in bells) / 2
+    return _density(log, bells) / at_s / (left + _LONGER)

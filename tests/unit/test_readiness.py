@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from bot.model import STATUS_CLASSES, StatusClass
 from bot.restarts.polling import next_look
 from bot.restarts.readiness import Evidence, Limits, Look, Phase, judge
-from tests.bench.told_after_ready import draw, fixed, learnt, measure, restart
+from tests.bench.told_after_ready import (
+    Known,
+    draw,
+    fixed,
+    learnt,
+    measure,
+    restart,
+)
 
 LIMITS = Limits(settle_s=5.0, timeout_s=600.0, lost_s=60.0, unchanged_s=120.0)
 OLD, NEW, NEWER = 100, 200, 300  # the cloud's timestamps
@@ -378,6 +385,19 @@ def test_people_are_told_twice_as_soon_for_fewer_calls_than_a_poll_twice_as_fast
     assert found.p95_s <= slow.p95_s / 2
     assert found.mean_s <= fast.mean_s
     assert found.calls <= fast.calls
+
+
+@pytest.mark.parametrize(
+    "mode", [(1.0, 120.0, 0.4), (1.0, 120.0, 0.1), (1.0, 45.0, 0.4)]
+)
+def test_little_more_is_asked_than_by_whoever_knows_how_long_it_takes(mode):
+    """Delay and calls together are near the least that any schedule can have."""
+    price_s = 0.11  # of a call
+    delay_s, calls = Known((mode,)).best(price_s)
+    found = measure(draw(((mode,),), 220, seed=3), learnt, parts=1)
+
+    least = delay_s + price_s * (calls + 1)  # the first look tells that it reboots
+    assert found.mean_s + price_s * found.calls <= 1.1 * least
 
 
 @pytest.mark.parametrize("median_s", [20.0, 60.0, 120.0, 400.0])
