@@ -25,7 +25,6 @@ from tests.bench.rig import (
     RULES,
     Rig,
     at_rate,
-    clean_environment,
     options,
     rigged,
     spread,
@@ -84,7 +83,7 @@ async def bench(seconds: float, senders: int, boxes: int) -> None:
     url = f"http://127.0.0.1:{at.port}/alerts/alertmanager"
     async with rigged(boxes, reboot=LONG) as rig:
         rig.configure(calls_per_minute=6000, poll="2m", rules=at.table() + RULES)
-        environ = {**clean_environment(), **rig._secrets(), "ALERTS_TOKEN": TOKEN}
+        environ = {**rig.environment(), "ALERTS_TOKEN": TOKEN}
         config = ["-m", "bot", "run", "--config", str(rig._config)]
         bot = await rig.start(config, environ)
         rig.bots.append(bot)

@@ -2,11 +2,12 @@
 
 Run it with ``python -m tests.bench.history [--requests N] [--entries N] [--postgres]``.
 
-What one restart and one refusal left on record is copied into the past, entry by entry
-with hashes that fit, evenly over the instances and the last two years: a few of them,
-so that every answer is full, then very many. "× few" compares the medians of what a bot
-answers then. Times in ms at the local Slack, from sending to the answer; of the home
-page, until it is published.
+Two bots, each between far sides of its own and with a database of its own. What one
+restart and one refusal left on record is copied into the past, entry by entry with
+hashes that fit, evenly over the instances and the last two years: a few of them in one
+database, so that every answer is full, very many in the other. Then both are asked in
+turn, so that they meet the same machine; "× few" compares the medians. Times in ms at
+the local Slack, from sending to the answer; of the home page, until it is published.
 
 The command line reads the same database: seconds, entries a second, and the most
 memory that it held.
@@ -19,7 +20,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +30,7 @@ import sqlalchemy as sa
 
 from bot.demo.instances import Reboot
 from bot.ledger.chain import ORIGIN, hash_of
-from bot.ledger.schema import requests, trail, url_of
+from bot.ledger.schema import cursor, requests, trail, url_of
 from tests.bench.ack import FREE
 from tests.bench.rig import PROJECT, Postgres, Rig, box_id, options, rigged, share
 
@@ -73,21 +74,26 @@ def kinds(rig: Rig) -> dict[str, Ask]:
     }
 
 
-async def answers(rig: Rig, rounds: int) -> dict[str, float]:
-    """Start a bot, ask everything in turn, stop it; return medians in seconds."""
-    bot = await rig.start_bot()
-    found: dict[str, list[float]] = {name: [] for name in kinds(rig)}
+async def answers(rigs: Sequence[Rig], rounds: int) -> list[dict[str, float]]:
+    """Start a bot in each rig, ask all of them everything in turn, and stop them.
+
+    Return for each what is measured, the times as medians in milliseconds.
+    """
+    bots = [await rig.start_bot() for rig in rigs]
+    asks = [kinds(rig) for rig in rigs]
+    found = [{name: list[float]() for name in each} for each in asks]
     for number in range(-3, rounds):
-        for name, ask in kinds(rig).items():
-            took_s = await ask(number % BOXES)
-            if number >= 0:
-                found[name].append(took_s)
-        await rig.wait_until(lambda: not rebooting(rig))
-    medians = {name: 1000 * share(each, 0.5) for name, each in found.items()}
-    medians["memory in MB"] = bot.rss_mb
-    medians["start to connected"] = 1000 * bot.connected_s
-    await rig.stop_bots()
-    return medians
+        for name in asks[0]:
+            for ask, times in zip(asks, found, strict=True):
+                times[name].append(await ask[name](number % BOXES))
+        for rig in rigs:
+            await rig.wait_until(lambda: not rebooting(rig))  # noqa: B023
+    measured = []
+    for rig, bot, times in zip(rigs, bots, found, strict=True):
+        medians = {name: 1000 * share(all_[3:], 0.5) for name, all_ in times.items()}
+        measured.append(medians | {"memory in MB": bot.rss_mb})
+        await rig.stop_bots()
+    return measured
 
 
 def rebooting(rig: Rig) -> bool:
@@ -113,9 +119,12 @@ def lengthen(database: str, count: int, entries: int) -> None:
         began = datetime.fromisoformat(ready[1][0]["at"]) - SPAN
         made = _copies(ready, refused, count, entries, began)
         for some in iter(lambda: list(itertools.islice(made, AT_ONCE)), []):
-            connection.execute(requests.insert(), [row for row, _ in some if row])
+            connection.execute(requests.insert(), [row for row, _ in some])
             lines = [line for _, lines in some for line in lines]
             connection.execute(trail.insert(), lines)
+        # All of it has gone out as lines, or the bot would do that first.
+        newest = {"seq": lines[-1]["seq"], "hash": lines[-1]["hash"]}
+        connection.execute(cursor.update().values(newest))
     if engine.dialect.name == "postgresql":  # or it does so while we measure
         with engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -211,21 +220,26 @@ def commands(rig: Rig) -> None:
         print(f"{' '.join(words):32}{took_s:8.1f}{most:8.0f}{lines:10}", flush=True)
 
 
-async def bench(rounds: int, count: int, entries: int, database: str) -> None:
-    """Print both tables."""
-    async with rigged(BOXES, reboot=SHORT, database=database) as rig:
-        rig.configure(calls_per_minute=FREE, poll="1s")
-        await answers(rig, 1)
-        lengthen(rig.database, *FEW)
-        few = await answers(rig, rounds)
-        lengthen(rig.database, count, entries)
-        many = await answers(rig, rounds)
+async def bench(
+    rounds: int, count: int, entries: int, database: Callable[[], str]
+) -> None:
+    """Print both tables; *database* makes the URL of a new one."""
+    async with (
+        rigged(BOXES, reboot=SHORT, database=database()) as few,
+        rigged(BOXES, reboot=SHORT, database=database()) as many,
+    ):
+        for rig in (few, many):
+            rig.configure(calls_per_minute=FREE, poll="1s")
+        await answers([few, many], 1)
+        lengthen(few.database, *FEW)
+        lengthen(many.database, count, entries)
         print(f"{'requests':20}{FEW[0]:10}{count:10}")
         print(f"{'entries':20}{FEW[1]:10}{entries:10}{'× few':>10}")
-        for name, before in few.items():
-            after = many[name]
-            print(f"{name:20}{before:10.1f}{after:10.1f}{after / before:10.2f}")
-        await asyncio.to_thread(commands, rig)
+        before, after = await answers([few, many], rounds)
+        for name, figure in before.items():
+            ratio = after[name] / figure
+            print(f"{name:20}{figure:10.1f}{after[name]:10.1f}{ratio:10.2f}")
+        await asyncio.to_thread(commands, many)
 
 
 def main() -> None:
@@ -237,11 +251,11 @@ def main() -> None:
     parser.add_argument("--postgres", action="store_true")
     given = parser.parse_args()
     with ExitStack() as stack:
-        database = ""
+        database = str  # a new SQLite file
         if given.postgres:
             server = Postgres()
             stack.callback(server.close)
-            database = server.database()
+            database = server.database
         asyncio.run(bench(given.rounds, given.requests, given.entries, database))
 
 

@@ -1,12 +1,13 @@
 """What many restarts under way at once cost: memory, CPU, calls, acknowledgements.
 
-Run it with ``python -m tests.bench.many [--counts 10,100,1000] [--seconds N]``.
+Run it with ``python -m tests.bench.many [--counts 10,100,1000] [--notebooks]``.
 
-For each count a new bot gets as many restarts under way, of instances that go on
-rebooting. Then, for ``--seconds``, nothing happens but the watching, and one command a
-second: ``help`` and a ``restart`` of what is under way already (recorded, it joins).
-The bot polls at most every 10 s, and its limit of calls is so high that nothing has to
-wait: this is the whole cost. "× first" is the CPU over that of the first count.
+For each count a new bot gets as many restarts under way, of instances of ML Studio that
+go on rebooting, or of notebooks that were stopped and go on starting. Then, for
+``--seconds``, nothing happens but the watching, and one command a second: ``help`` and
+a ``restart`` of what is under way already (recorded, it joins). The bot polls at most
+every 10 s, and its limit of calls is so high that nothing has to wait: this is the
+whole cost. "× first" is the CPU over that of the first count.
 
 Then the bot is killed and started again under its default limit of 60 calls a minute.
 That row is the cost as people have it, and how many calls really reach the cloud; below
@@ -51,7 +52,10 @@ async def begin(rig: Rig, count: int, per_s: float) -> None:
     for number in range(count):
         await rig.ask(f"restart {PROJECT} box-{number}", expect="Recorded")
         await asyncio.sleep(1 / per_s)
-    await rig.wait_until(lambda: len(rig.cloud.restarts) == count)
+    begun = rig.cloud.restarts
+    if any(rig.cloud.world.notebooks):
+        begun = rig.cloud.notebooks.starts
+    await rig.wait_until(lambda: len(begun) == count)
 
 
 async def watch(rig: Rig, count: int, seconds: float) -> Cost:
@@ -120,12 +124,14 @@ async def limited(
     )
 
 
-async def bench(counts: list[int], seconds: float, per_s: float) -> None:
+async def bench(
+    counts: list[int], seconds: float, per_s: float, starting_s: float
+) -> None:
     """Measure each count with a bot of its own on SQLite."""
     print(HEAD)
     first = 0.0
     for count in counts:
-        async with rigged(count, reboot=LONG) as rig:
+        async with rigged(count, reboot=LONG, starting_s=starting_s) as rig:
             first = await measure(
                 rig, count, seconds, first=first, per_s=per_s, last=count == counts[-1]
             )
@@ -163,8 +169,10 @@ def main() -> None:
     parser.add_argument("--counts", type=numbers, default=[10, 100, 1000])
     parser.add_argument("--seconds", type=float, default=60.0, help="for each count")
     parser.add_argument("--begin", type=float, default=5.0, help="restarts a second")
+    parser.add_argument("--notebooks", action="store_true")
     given = parser.parse_args()
-    asyncio.run(bench(given.counts, given.seconds, given.begin))
+    starting_s = 3600.0 if given.notebooks else 0.0
+    asyncio.run(bench(given.counts, given.seconds, given.begin, starting_s))
 
 
 if __name__ == "__main__":

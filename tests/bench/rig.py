@@ -25,6 +25,7 @@ from bot.demo.cloud_http import Call
 from bot.demo.deliveries import Delivery
 from bot.demo.instances import Change, Reboot, ScriptedInstance
 from bot.demo.modelarts_server import LocalModelArts
+from bot.demo.notebooks import ScriptedLease, ScriptedNotebook
 from bot.demo.seed_world import Login, Project, World
 from bot.demo.slack_directory import User, demo_people
 from bot.demo.slack_server import LocalSlack
@@ -43,7 +44,7 @@ def box_id(name: str) -> str:
 
 
 def world(count: int, reboot: Reboot) -> World:
-    """Return one project with *count* instances, ``box-0`` and so on."""
+    """Return one project with *count* instances of ML Studio, ``box-0`` and so on."""
     boxes = tuple(
         ScriptedInstance(
             id=box_id(f"box-{number}"),
@@ -54,6 +55,22 @@ def world(count: int, reboot: Reboot) -> World:
         for number in range(count)
     )
     return World(LOGIN, {}, (Project(PROJECT, PROJECT_ID, boxes),))
+
+
+def world_of_notebooks(count: int, starting_s: float) -> World:
+    """Return one project with *count* notebooks, ``box-0`` and so on."""
+    boxes = tuple(
+        ScriptedNotebook(
+            id=box_id(f"box-{number}"),
+            name=f"box-{number}",
+            owner="ann",
+            stopping=1.0,
+            starting=starting_s,
+            lease=ScriptedLease(create_ms=1_700_000_000_000 + number),
+        )
+        for number in range(count)
+    )
+    return World(LOGIN, {}, (Project(PROJECT, PROJECT_ID, notebooks=boxes),))
 
 
 def crowded_slack() -> LocalSlack:
@@ -132,8 +149,9 @@ class Rig:
         lines += ["[watch]", f'poll = "{poll}"', 'timeout = "2h"']
         for project in self.cloud.world.projects:
             lines += [f"[projects.{project.name}]", f'id = "{project.id}"']
+            lines += ['kind = "notebook"'] if project.notebooks else []
             lines += [f"[projects.{project.name}.instances]"]
-            lines += [f'{box.name} = "{box.id}"' for box in project.instances]
+            lines += [f'{box.name} = "{box.id}"' for box in project.boxes]
         text = "\n".join([*lines, rules])
         self.config.write_text(text, encoding="utf-8")
 
@@ -143,7 +161,7 @@ class Rig:
         *wrapper* are words for Python before ``-m bot``, such as those of a profiler.
         """
         command = [*wrapper, "-m", "bot", "run", "--config", str(self.config)]
-        bot = await self.start(command, {**clean_environment(), **self._secrets()})
+        bot = await self.start(command, self.environment())
         self.bots.append(bot)
         return bot
 
@@ -213,8 +231,10 @@ class Rig:
         """The bot's file."""
         return self.folder / "mlstudio-bot.toml"
 
-    def _secrets(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a bot, with its secrets."""
         return {
+            **clean_environment(),
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
             "OS_USERNAME": LOGIN.user,
@@ -225,16 +245,22 @@ class Rig:
 
 @asynccontextmanager
 async def rigged(
-    count: int, *, reboot: Reboot | None = None, database: str = ""
+    count: int,
+    *,
+    reboot: Reboot | None = None,
+    database: str = "",
+    starting_s: float = 0.0,
 ) -> AsyncIterator[Rig]:
     """Raise both far sides with *count* instances, and strike all in the end.
 
-    *database* is a URL of SQLAlchemy's; "" = a new SQLite file.
+    *database* is a URL of SQLAlchemy's; "" = a new SQLite file. With *starting_s* they
+    are notebooks that take so long to start.
     """
     with tempfile.TemporaryDirectory(prefix="mlstudio-bench-") as name:
         folder = Path(name)
         slack = crowded_slack()
-        cloud = LocalModelArts(world(count, reboot or Reboot()))
+        boxes = world_of_notebooks(count, starting_s) if starting_s else None
+        cloud = LocalModelArts(boxes or world(count, reboot or Reboot()))
         rig = Rig(slack, cloud, folder, database or f"sqlite:///{folder}/bot.db")
         cloud.on_change.append(rig.count)
         await cloud.start()
