@@ -138,8 +138,9 @@ def down(database: Database, instance_key: str = "") -> list[Record]:
     """
     where = [IS_DOWN, requests.c.up_again.is_(False)]
     where += [requests.c.instance_key == instance_key] if instance_key else []
-    query = requests.select().where(*where)
-    return _select(database, query.order_by(requests.c.asked_at))
+    # Asked for in order, SQLite reads all that there ever was of the instance.
+    found = _select(database, requests.select().where(*where))
+    return sorted(found, key=lambda record: record.request.asked_at)
 
 
 @in_thread

@@ -39,6 +39,7 @@ QUESTIONS: dict[str, Ask] = {
     "recent of an instance": lambda to: to.recent(instance_key=KEY, limit=5),
     "open": lambda to: to.open_requests(),
     "open of an instance": lambda to: to.open_requests(KEY),
+    "down": lambda to: to.down(),
     "in flight": lambda to: to.in_flight(),
     "joined": lambda to: to.joined("one"),
     "batch": lambda to: to.batch("one"),
@@ -95,6 +96,16 @@ async def test_every_question_has_an_index(ledger, asked, name):
             sorts = any("TEMP B-TREE FOR ORDER BY" in step for step in steps)
             assert not whole or "LIMIT" in sql, (sql, steps)
             assert not sorts or "LIMIT" not in sql, (sql, steps)
+
+
+async def test_what_is_down_is_looked_for_among_what_was_left_down(ledger, asked):
+    """However often an instance was restarted, few were left down."""
+    await ledger.down(KEY)
+
+    ((sql, values),) = [one for one in asked if one[0].startswith("SELECT")]
+    with ledger.database.reading() as connection:
+        (step,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+    assert "mlstudio_requests_down (instance_key=?)" in step[-1]
 
 
 async def test_a_long_trail_comes_a_page_at_a_time(ledger, asked, monkeypatch):

@@ -2,7 +2,7 @@
 
 As a competent team would on an afternoon: an allow-list, names instead of ids, a new
 token when the old one has ended, a look that fails is repeated, and what went wrong is
-said. ``python -m tests.bench.sixty_lines FILE`` with the bot's file and secrets.
+said. ``python -m tests.bench.short_script FILE`` with the bot's file and secrets.
 """
 
 import asyncio
