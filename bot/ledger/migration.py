@@ -70,11 +70,24 @@ def grow(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     lacking = missing(connection)
     for table in lacking.tables:
-        table.create(connection)
+        connection.execute(sa.schema.CreateTable(table))
     for column in lacking.columns:
         connection.exec_driver_sql(_adding(column, connection.dialect))
-    for index in lacking.indexes:
+    indexes = [
+        *lacking.indexes,
+        *(one for table in lacking.tables for one in table.indexes),
+    ]
+    for index in sorted(indexes, key=_turn):
         index.create(connection)
+
+
+def _turn(index: sa.Index) -> tuple[bool, str]:
+    """Return when to create *index*: those of some rows only come last.
+
+    Of two that would do as well SQLite takes the newer one, and few rows are fewer.
+    """
+    of_some = index.dialect_options["sqlite"]["where"] is not None
+    return of_some, str(index.name)
 
 
 def initial(column: sa.Column[Any]) -> Any:

@@ -98,14 +98,28 @@ async def test_every_question_has_an_index(ledger, asked, name):
             assert not sorts or "LIMIT" not in sql, (sql, steps)
 
 
-async def test_what_is_down_is_looked_for_among_what_was_left_down(ledger, asked):
-    """However often an instance was restarted, few were left down."""
-    await ledger.down(KEY)
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda to: to.down(KEY), "down"),
+        (lambda to: to.open_requests(KEY), "open"),
+        (lambda to: to.record(asking(target=boxed(1))), "open"),
+        (lambda to: to.durations(KEY), "sent"),
+    ],
+)
+async def test_few_are_read_of_an_instance_that_was_restarted_often(
+    ledger, asked, ask, index
+):
+    """What is open or was left down is looked for among such alone."""
+    await ask(ledger)
 
-    ((sql, values),) = [one for one in asked if one[0].startswith("SELECT")]
+    used = set[str]()
     with ledger.database.reading() as connection:
-        (step,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
-    assert "mlstudio_requests_down (instance_key=?)" in step[-1]
+        for sql, values in asked[:]:
+            if sql.startswith("SELECT") and "instance_key = ?" in sql:
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+                used |= {str(row[-1]).partition("USING INDEX ")[2] for row in plan}
+    assert used == {f"mlstudio_requests_{index} (instance_key=?)"}
 
 
 async def test_a_long_trail_comes_a_page_at_a_time(ledger, asked, monkeypatch):
