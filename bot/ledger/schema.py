@@ -119,6 +119,12 @@ IS_RESTART = _in_state(
     *OPEN, State.READY, State.FAILED, State.TIMED_OUT, State.UNKNOWN, State.DOWN
 )
 _partial("mlstudio_requests_acted", IS_RESTART, requests.c.asked_at)
+_partial(
+    "mlstudio_requests_acted_on",
+    IS_RESTART,
+    requests.c.instance_key,
+    requests.c.asked_at,
+)
 
 # What was left down, whether it has come up again since or not.
 IS_DOWN = _in_state(State.DOWN)

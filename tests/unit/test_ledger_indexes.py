@@ -105,6 +105,7 @@ async def test_every_question_has_an_index(ledger, asked, name):
         (lambda to: to.open_requests(KEY), "open"),
         (lambda to: to.record(asking(target=boxed(1))), "open"),
         (lambda to: to.durations(KEY), "sent"),
+        (lambda to: to.recent(instance_key=KEY, limit=5), "acted_on"),
     ],
 )
 async def test_few_are_read_of_an_instance_that_was_restarted_often(
