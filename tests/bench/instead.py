@@ -75,12 +75,8 @@ class Stage:
 
     def ends(self, box: str = "box-0") -> list[Post]:
         """Return the messages that say that it is ready."""
-        words = (f"{box} is ready", f"Ready: {box}")
-        return [
-            post
-            for post in self.rig.slack.messages("incidents")
-            if post.bot and any(word in post.text for word in words)
-        ]
+        posts = self.rig.slack.messages("incidents")
+        return [post for post in posts if post.bot and f"{box} is ready" in post.text]
 
     async def told_after(self, box: str = "box-0", times: int = 1) -> float | None:
         """Return the seconds from ready to the word of it, or None if none came.
@@ -237,7 +233,7 @@ async def bench(boxes: int, away_s: float) -> None:
         "ready said so long after, mean of the first restarts",
         f"the same of the restarts number {PASSES}",
     )
-    measured = [await quiet(who, boxes) for who in (SCRIPT, BOT)]
+    measured = await asyncio.gather(*(quiet(who, boxes) for who in (SCRIPT, BOT)))
     for name, *cells in zip(names, *measured, strict=True):
         print(f"| {name} | {' | '.join(cells)} |")
     cases = troubles(away_s)

@@ -15,6 +15,7 @@ was said, in seconds.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,6 +36,7 @@ from tests.bench.rig import (
 )
 
 REBOOT = Reboot(phases=(("REBOOTING", (10.0, 30.0)),))
+_IS_READY = re.compile(r"(box-\d+) is ready")
 PATIENCE_S = 120.0  # after the last restart was asked for
 HEAD = (
     f"{'replicas':10}{'killed':>8}{'asked':>8}{'not taken':>11}{'lost':>6}{'twice':>7}"
@@ -89,8 +91,7 @@ class Ends:
         """Collect them for ever."""
         while True:
             for post in self._rig.slack.messages("incidents"):
-                if post.reply_broadcast:
-                    name = post.text.partition("Ready: ")[2].split(" ")[0]
+                for name in _IS_READY.findall(post.text):
                     self.at.setdefault(name, float(post.ts))
             await asyncio.sleep(1.0)
 
