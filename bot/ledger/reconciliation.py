@@ -33,7 +33,7 @@ def differences(requests: Iterable[Row], entries: Iterable[Row]) -> Iterator[str
     heard = _heard(entries)
     told = next(heard, None)
     for request in requests:
-        while told is not None and told.request_id < request["id"]:
+        while told is not None and _place(told.request_id) < _place(request["id"]):
             yield _missing(told)
             told = next(heard, None)
         if told is not None and told.request_id == request["id"]:
@@ -87,6 +87,14 @@ def _heard(entries: Iterable[Row]) -> Iterator[_Told]:
             told.hear(entry)
         if told is not None:
             yield told
+
+
+def _place(request_id: str | bytes) -> tuple[bool, str | bytes]:
+    """Return where an id stands in SQLite's order, which takes bytes for a text, too.
+
+    The bot writes none, but whoever has changed something may have.
+    """
+    return isinstance(request_id, bytes), request_id
 
 
 def _missing(told: _Told) -> str:

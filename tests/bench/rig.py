@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 
@@ -25,10 +26,12 @@ from bot.demo.cloud_http import Call
 from bot.demo.deliveries import Delivery
 from bot.demo.instances import Change, Reboot, ScriptedInstance
 from bot.demo.modelarts_server import LocalModelArts
-from bot.demo.notebooks import ScriptedLease, ScriptedNotebook
+from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.seed_world import Login, Project, World
 from bot.demo.slack_directory import User, demo_people
 from bot.demo.slack_server import LocalSlack
+
+T = TypeVar("T")
 
 LOGIN = Login("mlstudio-bot", "not-a-real-password", "OTC00000000001000000001")
 PROJECT, PROJECT_ID = "ml-prod", "a4a5d4098fb4474fa22cd05f897d6b99"
@@ -43,34 +46,15 @@ def box_id(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
-def world(count: int, reboot: Reboot) -> World:
-    """Return one project with *count* instances of ML Studio, ``box-0`` and so on."""
-    boxes = tuple(
-        ScriptedInstance(
-            id=box_id(f"box-{number}"),
-            name=f"box-{number}",
-            owner="ann",
-            reboot=reboot,
-        )
-        for number in range(count)
-    )
-    return World(LOGIN, {}, (Project(PROJECT, PROJECT_ID, boxes),))
+def boxes(count: int, make: Callable[..., T], **how: Any) -> tuple[T, ...]:
+    """Return *count* instances or notebooks, ``box-0`` and so on."""
+    names = (f"box-{number}" for number in range(count))
+    return tuple(make(id=box_id(name), name=name, owner="ann", **how) for name in names)
 
 
-def world_of_notebooks(count: int, starting_s: float) -> World:
-    """Return one project with *count* notebooks, ``box-0`` and so on."""
-    boxes = tuple(
-        ScriptedNotebook(
-            id=box_id(f"box-{number}"),
-            name=f"box-{number}",
-            owner="ann",
-            stopping=1.0,
-            starting=starting_s,
-            lease=ScriptedLease(create_ms=1_700_000_000_000 + number),
-        )
-        for number in range(count)
-    )
-    return World(LOGIN, {}, (Project(PROJECT, PROJECT_ID, notebooks=boxes),))
+def world(**kinds: Any) -> World:
+    """Return one project with what *kinds* gives it: instances or notebooks."""
+    return World(LOGIN, {}, (Project(PROJECT, PROJECT_ID, **kinds),))
 
 
 def crowded_slack() -> LocalSlack:
@@ -259,8 +243,13 @@ async def rigged(
     with tempfile.TemporaryDirectory(prefix="mlstudio-bench-") as name:
         folder = Path(name)
         slack = crowded_slack()
-        boxes = world_of_notebooks(count, starting_s) if starting_s else None
-        cloud = LocalModelArts(boxes or world(count, reboot or Reboot()))
+        if starting_s:
+            how = {"stopping": 1.0, "starting": starting_s}
+            ours = world(notebooks=boxes(count, ScriptedNotebook, **how))
+        else:
+            how = {"reboot": reboot or Reboot()}
+            ours = world(instances=boxes(count, ScriptedInstance, **how))
+        cloud = LocalModelArts(ours)
         rig = Rig(slack, cloud, folder, database or f"sqlite:///{folder}/bot.db")
         cloud.on_change.append(rig.count)
         await cloud.start()

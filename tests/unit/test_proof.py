@@ -145,12 +145,14 @@ async def test_a_request_that_was_removed_is_found(ledger, path, sent):
 
 async def test_each_request_is_compared_with_its_own_entries(ledger, path):
     """Wherever in their order one is missing on either side, or stands elsewhere."""
-    for name in ("Z", "a", "b", "c", "d", "é"):
+    for name in ("Z", "a", "b", "c", "d", "f", "é"):
         await brought(ledger, asking(name), State.CANCELLED)
     with database(path) as file:
         file.execute("DELETE FROM mlstudio_requests WHERE id IN ('Z', 'c', 'é')")
         file.execute("UPDATE mlstudio_requests SET id = 'e' WHERE id = 'd'")
         file.execute("UPDATE mlstudio_requests SET user_id = 'U0EVE' WHERE id = 'b'")
+
+        file.execute("UPDATE mlstudio_requests SET id = x'01' WHERE id = 'f'")
 
     flaws = await ledger.verify()
 
@@ -160,7 +162,9 @@ async def test_each_request_is_compared_with_its_own_entries(ledger, path):
         "request c is missing",
         "request d is missing",
         "the trail says nothing of request e",
+        "request f is missing",
         "request é is missing",
+        r"the trail says nothing of request b'\x01'",
     ]
 
 
