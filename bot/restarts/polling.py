@@ -16,6 +16,7 @@ _FEW = 4  # restarts that say too little about how much they differ
 _LONGER = 0.15  # of a restart that takes longer than all before: there may be one
 _STRAY = 0.02  # how likely is what is like no other
 _STEP_S = 0.5
+_FAR = 5.0  # widths from where a bell is nothing to be reckoned with
 _ROOT_2, _ROOT_2_PI = math.sqrt(2), math.sqrt(2 * math.pi)
 
 Bell = tuple[float, float]  # of the logarithm of a time: where it is, and how wide
@@ -94,8 +95,9 @@ def _foretold(bells: Sequence[Bell]) -> float:
 
 
 def _density(log: float, bells: Sequence[Bell]) -> float:
-    away = ((math.exp(-(((log - at) / w) ** 2) / 2) / w) for at, w in bells)
-    return sum(away) / _ROOT_2_PI
+    away = (((log - at) / width, width) for at, width in bells)
+    near = (math.exp(-z * z / 2) / width for z, width in away if -_FAR < z < _FAR)
+    return sum(near) / _ROOT_2_PI
 
 
 def _hazard(at_s: float, bells: Sequence[Bell]) -> float:
@@ -104,5 +106,12 @@ def _hazard(at_s: float, bells: Sequence[Bell]) -> float:
     Each of the earlier ones stands for those that take about as long.
     """
     log = math.log(at_s)
-    left = sum(math.erfc((log - at) / w / _ROOT_2) for at, w in bells) / 2
-    return _density(log, bells) / at_s / (left + _LONGER)
+    ending = left = 0.0
+    for at, width in bells:
+        z = (log - at) / width
+        if z <= -_FAR:
+            left += 1
+        elif z < _FAR:
+            ending += math.exp(-z * z / 2) / width
+            left += math.erfc(z / _ROOT_2) / 2
+    return ending / _ROOT_2_PI / at_s / (left + _LONGER)
