@@ -1,4 +1,4 @@
-"""What tests of the whole bot share: a bench with the bot between its far sides."""
+"""What all tests share. The process that hands them out imports it, so it is small."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
 import hypothesis
 import pytest
-import pytest_asyncio
 import structlog
 
-from bot.ledger.audit_line import LOGGER as AUDIT
-from tests.support.bot_world import Bench, benched
-from tests.support.compiled_sql import share_compiled_sql
+gc.disable()  # until everything is imported and collected: most of that stays for good
 
 # How quick a machine is says nothing about the code. ``--hypothesis-profile=full``
 # tries more, and takes minutes.
@@ -38,15 +34,15 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("TMPDIR", str(MEMORY))
     tempfile.tempdir = None  # pytest has asked for it already: it is found anew
 
-MakeBench = Callable[..., Awaitable[Bench]]
-
-share_compiled_sql()
-
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass by what imports have made: a tenth of all time."""
-    gc.collect()
+    """Let the collector pass by what imports have made: a tenth of all time."""
+    from tests.support.compiled_sql import share_compiled_sql  # noqa: PLC0415
+
+    share_compiled_sql()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +50,7 @@ def own_log() -> Iterator[None]:
     """Let no test log as another one, or the command line in it, has configured."""
     yield
     structlog.reset_defaults()
-    logging.getLogger(AUDIT).handlers = []
+    logging.getLogger("audit").handlers = []
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -69,31 +65,3 @@ def one_root_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(file))
         yield
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the bot's waits between two tries; what is tried stays the same."""
-    monkeypatch.setattr("bot.restarts.engine.steps.STEP_WAITS_S", (0.05, 0.05))
-    monkeypatch.setattr("bot.restarts.send.WAITS_S", (0.2,) * 4)
-    monkeypatch.setattr("bot.restarts.retry.AGAIN_AFTER_S", 0.05)
-    # A busy machine is no source that does not answer.
-    monkeypatch.setattr("bot.oncall.rotas.WITHIN_S", 20.0)
-    monkeypatch.setattr("bot.oncall.grafana.SHIFTS_WITHIN_S", 20.0)
-
-
-@pytest_asyncio.fixture
-async def make_bench(tmp_path: Path, hurried: None) -> AsyncIterator[MakeBench]:
-    """Return a function that makes a bench with settings of its own."""
-    async with AsyncExitStack() as stack:
-
-        async def make(**settings: object) -> Bench:
-            return await stack.enter_async_context(benched(tmp_path, **settings))
-
-        yield make
-
-
-@pytest_asyncio.fixture
-async def bench(make_bench: MakeBench) -> Bench:
-    """Return a bench with the usual rules; see ``bot_world``."""
-    return await make_bench()

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.bench_fixtures import hurried, make_bench
 from tests.support.postgres import Postgres, postgres
+
+__all__ = ["hurried", "make_bench"]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bot.model import State
 from bot.restarts.engine.replicas import _lock_key
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import buttons
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import until

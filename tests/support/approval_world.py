@@ -31,6 +31,7 @@ from bot.listeners.responses import Responses
 from bot.listeners.status_cache import StatusCache
 from bot.listeners.tasks import Tasks
 from bot.model import (
+    ENDS,
     UNDER_WAY,
     Answer,
     Approval,
@@ -208,6 +209,7 @@ class Stage:
         self.yes: dict[str, set[str]] = {}  # request -> whose approval counted then
         self.no: set[str] = set()  # requests that somebody denied who might
         self.asked: list[str] = []
+        self._over: set[str] = set()
         self._clicks = 0
         self.cloud, chat, self.tasks = FarCloud(world), FarChat(), Tasks()
         self.chat, quiet = chat, cast("Any", chat)
@@ -307,9 +309,15 @@ class Stage:
     # --- what the stories do ----------------------------------------------------------
 
     async def stories(self) -> None:
-        """Let each story go on as far as it can, twice at once, as after a crash."""
+        """Let each story go on as far as it can, twice at once, as after a crash.
+
+        One that has ended is told once more, and then no longer.
+        """
         for story in self.asked:
-            if await self.ledger.get(story):
+            record = await self.ledger.get(story)
+            if record and story not in self._over:
+                if record.state in ENDS:
+                    self._over.add(story)
                 await asyncio.gather(self._twin(story), self._twin(story))
 
     async def _twin(self, story: str) -> None:

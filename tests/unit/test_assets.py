@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -143,11 +141,8 @@ def test_the_command_lists_and_prints():
     assert listed.exit_code == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()] == [*ASSETS]
 
-    command = [sys.executable, "-m", "bot", "assets", "alerts.yaml"]
-    printed = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=60
-    )
-    assert printed.stdout == text_of("alerts.yaml")
+    printed = CliRunner().invoke(cli, ["assets", "alerts.yaml"])
+    assert printed.stdout_bytes.decode() == text_of("alerts.yaml")
 
     wrong = CliRunner().invoke(cli, ["assets", "nothing"])
     assert (wrong.exit_code, "Traceback" in wrong.stderr) == (2, False)

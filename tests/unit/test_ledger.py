@@ -206,8 +206,8 @@ async def test_a_request_goes_only_where_the_table_lets_it(ledger, approval, sta
             with pytest.raises(StateConflict) as caught:
                 await ledger.move(request.id, state)
             assert caught.value.record == before
-        assert await ledger.existing(request.id) == before
-        assert await kinds_of(ledger, request) == trail
+    assert await ledger.existing(request.id) == before
+    assert await kinds_of(ledger, request) == trail
     for state in ways:
         another = asking(approval=approval)
         await brought(ledger, another, start)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from bot.demo.alert_sender import free_port
 from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.seed_world import Project
-from tests.conftest import MakeBench
 from tests.support.alerts import LABELS, SECRETS, Senders, alert
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import OPEN, small_world
 
 BOX = ScriptedNotebook(

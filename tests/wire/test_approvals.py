@@ -11,7 +11,7 @@ from bot.demo.posts import Post
 from bot.demo.slack_directory import Channel, User, demo_people
 from bot.demo.slack_server import LocalSlack
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import (
     ANN,
     BOB,

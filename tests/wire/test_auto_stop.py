@@ -11,7 +11,7 @@ from bot.cloud import notebook as api
 from bot.demo.cloud_http import gateway
 from bot.demo.notebooks import ScriptedNotebook
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import Bench
 from tests.support.notebook_world import (
     FULL,

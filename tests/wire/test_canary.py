@@ -22,7 +22,7 @@ from bot.slack.http_mode import HttpMode
 from bot.slack.socket_mode import SocketMode
 from bot.telemetry import health
 from bot.telemetry.canary import Canary
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, OPEN, Bench
 from tests.support.slack_world import app_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from bot.demo.posts import Post
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN, GATES, OPEN, Bench, buttons
 from tests.support.passing_time import passed, second_life, stopped
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.model import Person, State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, Bench, buttons
 
 TWO = GATES.replace('by = ["@ml-leads"]', 'by = ["@ml-leads", "@sre"], needed = 2')

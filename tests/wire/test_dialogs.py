@@ -12,7 +12,7 @@ from bot.demo.posts import View
 from bot.demo.slack_server import LocalSlack
 from bot.model import State
 from bot.slack.messages import dialogs
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import (
     ANN,
     GATED,

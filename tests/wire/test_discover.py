@@ -10,7 +10,7 @@ import pytest_asyncio
 from bot.demo.instances import CANARY
 from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.seed_world import Project
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import (
     GATES,
     OPEN,

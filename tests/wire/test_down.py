@@ -10,7 +10,7 @@ import pytest
 from bot.demo.notebooks import ScriptedNotebook
 from bot.demo.posts import Post
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import OPEN, Bench, buttons, text_of
 from tests.support.notebook_world import (
     FULL,

@@ -11,7 +11,7 @@ import pytest
 from bot.demo.cloud_http import Reply, gateway, html, modelarts
 from bot.demo.instances import Reboot
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN, GATES, OPEN, Bench, quick
 from tests.support.processes import until
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 from bot.app.clock import VARIABLE, clock_of
 from bot.ledger.schema import freezes
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, INCIDENTS, OPEN, Bench, benched, text_of
 from tests.support.passing_time import at_the_next_post, second_life, stopped
 

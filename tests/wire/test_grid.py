@@ -14,7 +14,7 @@ from bot.demo.slack_directory import (
 )
 from bot.demo.slack_server import LocalSlack
 from bot.model import Person, State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, buttons
 
 HERE = Enterprise("W0GRETA", (SISTER_TEAM, HOME_TEAM), shows_team=False)

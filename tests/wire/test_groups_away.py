@@ -8,7 +8,7 @@ import re
 import pytest
 
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, OPEN, Bench, buttons
 
 LIST = "usergroups.list"

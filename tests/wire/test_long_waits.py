@@ -10,7 +10,7 @@ from bot.demo.cloud_http import Reply, gateway, modelarts
 from bot.errors import SlackBusy
 from bot.model import State
 from bot.restarts.notifications import pause
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import OPEN, Bench
 
 HOUR = "3600"

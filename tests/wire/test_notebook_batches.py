@@ -8,7 +8,7 @@ import pytest
 
 from bot.demo.posts import View
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import Bench, text_of
 from tests.support.notebook_world import (
     FULL,

@@ -11,7 +11,7 @@ from bot.demo.cloud_http import FAULTS, gateway
 from bot.demo.notebooks import RARE_FLAVOR, ScriptedLease
 from bot.demo.posts import Ephemeral
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, OPEN, Bench, buttons
 from tests.support.notebook_world import (
     NB,

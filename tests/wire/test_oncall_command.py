@@ -10,7 +10,7 @@ import pytest_asyncio
 from bot.demo.rota import Rota, RotaPerson, Schedule, Shift
 from bot.demo.rota_server import LocalRota
 from bot.oncall.rotas import WITHIN_S
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN, CAROL, GATES, OPEN, Bench, text_of
 
 ENDS = 4_102_444_800.0  # 2100-01-01 00:00 UTC

@@ -13,7 +13,7 @@ from bot.config import load
 from bot.demo.rota import Rota, RotaPerson, Schedule, Shift
 from bot.demo.rota_server import LocalRota
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN, BOB, CAROL, GINA, Bench, _secrets, text_of
 from tests.support.passing_time import passed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, OPEN, Bench
 from tests.support.notebook_world import NB, ended, notebooks, replies, sent
 

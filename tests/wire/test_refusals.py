@@ -11,7 +11,7 @@ import pytest_asyncio
 from bot.demo.slack_directory import Group, User, demo_people
 from bot.demo.slack_server import LocalSlack
 from bot.model import State, request_id
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, OPEN, Bench, benched, text_of
 
 shared = pytest.mark.asyncio(loop_scope="module")

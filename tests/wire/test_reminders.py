@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.demo.posts import Post
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, Bench
 from tests.support.passing_time import passed
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.demo.instances import Reboot
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import (
     ANN,
     BOB,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import Bench, buttons, quick
 from tests.support.ledger_world import database
 from tests.support.passing_time import passed, second_life, stopped

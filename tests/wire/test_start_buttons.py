@@ -8,7 +8,7 @@ import pytest
 
 from bot.demo.posts import Ephemeral
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, OPEN, Bench, buttons, text_of
 from tests.support.notebook_world import (
     FULL,

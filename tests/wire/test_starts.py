@@ -7,7 +7,7 @@ from collections import deque
 import pytest
 
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN, GATES, OPEN
 from tests.support.notebook_world import (
     FULL,

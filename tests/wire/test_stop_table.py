@@ -13,7 +13,7 @@ from bot.demo.cloud_http import FAULTS, gateway
 from bot.ledger import Ledger
 from bot.model import State
 from bot.restarts.start import Starter
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN
 from tests.support.notebook_world import (
     NB,

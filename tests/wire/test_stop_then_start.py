@@ -14,7 +14,7 @@ import pytest
 
 from bot.model import State
 from bot.restarts.start import Starter
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN, CAROL, GATES, OPEN, Bench, buttons
 from tests.support.notebook_world import (
     FULL,

@@ -7,7 +7,7 @@ import pytest
 from bot.demo.slack_directory import Channel, demo_people
 from bot.demo.slack_server import LocalSlack
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import GATES, OPEN, Bench, text_of
 
 NAMED = GATES.replace('reason = "required"', 'channels = ["C0WARROOM", "C0INCIDENTS"]')

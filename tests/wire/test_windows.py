@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bot.app.clock import VARIABLE
 from bot.model import State
-from tests.conftest import MakeBench
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import Bench, buttons, text_of
 from tests.support.passing_time import at_the_next_post
 
