@@ -15,7 +15,7 @@ from bot.demo.posts import Block, Edit, Ephemeral, Post, View
 from bot.demo.slack_directory import BOT_USER, Channel, Directory, User
 from bot.demo.slack_error import Refusal
 
-MOST_POSTS = 500  # kept for each channel
+MOST_POSTS = 2000  # kept for each channel
 MOST_EPHEMERALS = 100  # kept for each person
 MOST_EDITS = 50  # kept for each post
 

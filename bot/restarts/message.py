@@ -7,6 +7,7 @@ that is drawn is in the record, so that any process can draw the message anew.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from weakref import WeakValueDictionary
@@ -28,6 +29,10 @@ log = structlog.get_logger()
 
 # Seconds between two edits of what several share; those for an end come on top.
 SHARED_LEAST_S = 2.0
+# Seconds between two edits of any messages that only show how far something is. Slack
+# allows an app about 50 edits a minute, and changes and ends need theirs
+# (https://docs.slack.dev/reference/methods/chat.update, Tier 3).
+PROGRESS_LEAST_S = 2.0
 
 
 @attrs.define
@@ -46,14 +51,23 @@ class Messages:
     _services: Services
     _clock: Callable[[], float] = time.monotonic
     _drawn: dict[str, _Drawn] = attrs.Factory(dict)
+    _edited_s: float = -math.inf  # when any message was last edited while it reboots
     _locks: WeakValueDictionary[str, asyncio.Lock] = attrs.Factory(WeakValueDictionary)
 
-    def see(self, record: Record, seen: Seen) -> bool:
-        """Remember the last look at an instance; say whether to draw it now."""
+    def see(self, record: Record, seen: Seen, *, news: bool) -> bool:
+        """Remember the last look at an instance; say whether to draw it now.
+
+        *news* is drawn whatever else is; that more time has passed, when there is room.
+        """
         drawn = self._of(record.request.speaks)
         drawn.seen[record.request.id] = seen
-        shared = len(drawn.seen) > 1
-        return not shared or self._clock() >= drawn.at_s + SHARED_LEAST_S
+        now_s = self._clock()
+        if len(drawn.seen) > 1 and now_s < drawn.at_s + SHARED_LEAST_S:
+            return False
+        if not news and now_s < self._edited_s + PROGRESS_LEAST_S:
+            return False
+        self._edited_s = now_s
+        return True
 
     async def draw(self, record: Record) -> None:
         """Edit the message, if it stands; raise SlackError where trying again may help.

@@ -19,8 +19,7 @@ from bot.slack.messages.outcome import Seen
 
 log = structlog.get_logger()
 
-# Seconds between two edits; Slack allows about 50 edits a minute
-# (https://docs.slack.dev/reference/methods/chat.update, Tier 3).
+# Seconds between two edits of one message, if those of others leave room for them.
 EDIT_EVERY_S = 15.0
 EDIT_NEAR_END_S = 5.0
 EDIT_LEAST_S = 1.0
@@ -35,6 +34,7 @@ class Progress:
     _durations: Sequence[float]
     _poll_s: float
     _next_s: float = 0.0
+    _shown: str | None = None  # the status
     _edit: asyncio.Task[None] | None = None
 
     def show(self, record: Record, status: str, at_s: float) -> None:
@@ -43,8 +43,11 @@ class Progress:
         if busy or at_s < self._next_s or not record.message_ts:
             return
         usual = usual_s(self._durations)
-        if not self._messages.see(record, Seen(status, at_s, usual)):
-            return  # the message has just been edited for another one
+        # After a crash the message stands, mostly as it is to be: that can wait.
+        news = at_s < EDIT_EVERY_S if self._shown is None else status != self._shown
+        if not self._messages.see(record, Seen(status, at_s, usual), news=news):
+            return  # there is no room for an edit now
+        self._shown = status
         self._next_s = at_s + self._interval(at_s, usual)
         self._edit = asyncio.create_task(self._draw(record))
 

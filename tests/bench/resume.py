@@ -39,7 +39,6 @@ async def waiting(site: Site, names: list[str]) -> None:
     await asyncio.gather(*map(ask, names))
     for sentence, times in refused.items():
         print(f"  asked again {times} times: {sentence!r}")
-    # The local Slack remembers the last 500 messages only, so its cards do not count.
     await until(lambda: posted(site.running[0]) == len(names), PATIENCE_S)
 
 

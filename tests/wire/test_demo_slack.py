@@ -474,12 +474,12 @@ async def test_response_urls_fail_on_demand_too(slack, web_session) -> None:
 
 
 async def test_only_the_last_messages_are_kept(slack) -> None:
-    """A channel keeps its last 500 messages."""
-    for number in range(510):
+    """A channel keeps its last 2,000 messages."""
+    for number in range(2010):
         slack.say("ann", "incidents", str(number))
 
     kept = slack.messages("incidents")
-    assert (len(kept), kept[0].text) == (500, "10")
+    assert (len(kept), kept[0].text) == (2000, "10")
 
 
 async def test_a_taken_port_is_an_error_that_leaves_nothing_behind(slack) -> None:
