@@ -20,16 +20,20 @@ class Rush:
     """Many tasks on one pace; *begun* holds those that got a place, in order."""
 
     def __init__(
-        self, concurrency: ConcurrencyLimit, rest: Callable[[], Awaitable[None]]
+        self,
+        concurrency: ConcurrencyLimit,
+        rest: Callable[[], Awaitable[None]],
+        *,
+        urgent: bool = False,
     ) -> None:
-        self.concurrency = concurrency
+        self.concurrency, self.urgent = concurrency, urgent
         self.rest = rest
         self.begun: list[int] = []
         self.go_on = asyncio.Event()
         self.tasks = [asyncio.create_task(self._tell(number)) for number in range(5)]
 
     async def _tell(self, number: int) -> None:
-        await self.concurrency.begin()
+        await self.concurrency.begin(urgent=self.urgent)
         try:
             self.begun.append(number)
             await self.rest()
@@ -76,6 +80,19 @@ async def test_one_that_rests_makes_room():
 
     assert late.begun == [0]
     await late.end()
+
+
+async def test_urgent_ones_wait_for_each_other_only():
+    """What is urgent passes by all others, but a rush of it is worked off, too."""
+    concurrency = ConcurrencyLimit(1, PATIENT_S)
+    await concurrency.begin()
+    rush = Rush(concurrency, never, urgent=True)
+    await settle()
+    assert rush.begun == [0]
+
+    await rush.end()
+
+    assert rush.begun == [0, 1, 2, 3, 4]
 
 
 async def test_one_that_waits_for_long_makes_room():

@@ -71,13 +71,14 @@ class StepRunner(Generic[Step]):
                 self.traces.step(name, request_id),
             ):
                 names = await patiently(lambda: self.names(request_id))
+                if name in self.long:
+                    self.concurrency.rest()
                 structlog.contextvars.bind_contextvars(**names)
                 outcome = await patiently(lambda: work(request_id))
                 log.info("step done", **_told(outcome))
                 return outcome
 
         if name in self.long:
-            self.concurrency.rest()
             return await DBOS.run_step_async({"name": name}, step)
         with self._counted():
             return await DBOS.run_step_async({"name": name}, step)

@@ -32,15 +32,15 @@ class Workflows:
         self._telling: dict[asyncio.Task[Any], str] = {}
         self._dead: set[str] = set()  # workflows that the engine failed here
         self._missed: dict[str, int] = {}  # looks at which nobody told a workflow
-        self.urgent: frozenset[str] = frozenset()  # those that queue up for nobody
+        self.urgent: frozenset[str] = frozenset()  # they wait for each other only
 
     def register(self, name: str, tell: Callable[[str], Awaitable[str]]) -> None:
         """Make a workflow known to the engine, by a *name* that recorded ones keep."""
 
         async def workflow(request_id: str) -> str:
             with self._being_told(request_id):
-                if request_id not in self.urgent:
-                    await self._runner.concurrency.begin()
+                urgent = request_id in self.urgent
+                await self._runner.concurrency.begin(urgent=urgent)
                 return await tell(request_id)
 
         known = DBOS.workflow(name=name, max_recovery_attempts=None)
