@@ -111,6 +111,7 @@ class Ledger:
     down = queries.down
     joined = queries.joined
     batch = queries.batch
+    asked_with = queries.asked_with
     known = queries.known
     untold = queries.untold
     news = queries.news

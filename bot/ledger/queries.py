@@ -163,6 +163,21 @@ def batch(database: Database, batch: str) -> list[Record]:
 
 
 @in_thread
+def asked_with(database: Database, request_id: str) -> list[Record]:
+    """Return a request and all that were asked for together with it, in their order.
+
+    Raises LedgerError where there is no such request.
+    """
+    with database.reading() as connection:
+        found = records(connection, _ONE, id=request_id)
+        if not found:
+            raise LedgerError(f"there is no request {request_id}")
+        if batch := found[0].request.batch:
+            found = records(connection, _BATCH, batch=batch)
+    return in_turn(found)
+
+
+@in_thread
 def known(database: Database, request_ids: Sequence[str]) -> list[Record]:
     """Return the records of those requests that are known, in their order."""
     return in_turn(_select(database, _KNOWN, ids=list(request_ids)))

@@ -166,7 +166,7 @@ class ApprovalButtons:
         """
         if not refusal.doubt:
             ledger = self._services.ledger
-            for one in await ledger.batch(record.request.batch) or [record]:
+            for one in await ledger.asked_with(record.request.id):
                 if one.state is State.PENDING:
                     why = refusal.why
                     await ledger.move(one.request.id, State.VOIDED, detail=why)

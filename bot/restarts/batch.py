@@ -25,8 +25,9 @@ class Batch:
     @classmethod
     async def of(cls, ledger: Ledger, request_id: str) -> Self:
         """Read the batch of a request that must exist, else raise LedgerError."""
-        record = await ledger.existing(request_id)
-        return cls(record, await ledger.batch(record.request.batch) or [record])
+        records = await ledger.asked_with(request_id)
+        record = next(one for one in records if one.request.id == request_id)
+        return cls(record, records)
 
     @property
     def id(self) -> str:

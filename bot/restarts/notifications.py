@@ -79,15 +79,18 @@ class Notifications:
 
     async def _without_late_ones(self, batch: Batch) -> Batch:
         """End what may not be sent any more, and return what has become of all."""
-        for record in batch.records:
-            late = self._services.too_late(attrs.evolve(batch, record=record))
-            if late and record.state in TO_SEND and record.sent_at is None:
-                why = f"{SILENT} {late}"
-                await self._services.ledger.move(
-                    record.request.id, State.NOT_RESTARTED, detail=why
-                )
+        late_ones = {
+            record.request.id: late
+            for record in batch.records
+            if record.state in TO_SEND and record.sent_at is None
+            if (late := self._services.too_late(attrs.evolve(batch, record=record)))
+        }
+        for request_id, late in late_ones.items():
+            why = f"{SILENT} {late}"
+            ledger = self._services.ledger
+            await ledger.move(request_id, State.NOT_RESTARTED, detail=why)
         self._pulse.beat()
-        return await self._batch(batch.record.request.id)
+        return await self._batch(batch.record.request.id) if late_ones else batch
 
     # --- while it is under way --------------------------------------------------------
 
@@ -185,7 +188,8 @@ class Notifications:
         """Edit the message and the card into what became of it all."""
         batch = await self._batch(request_id)
         await self._owners.after(batch.records)
-        card = await self._approvals.close_card(request_id)
+        carded = bool(batch.asked.card_ts)
+        card = await self._approvals.close_card(request_id) if carded else None
         return longest([card, await self._draw(batch)])
 
     async def _draw(self, batch: Batch) -> float | None:

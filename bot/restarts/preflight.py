@@ -83,16 +83,16 @@ class Preflight:
         record = await self._services.ledger.wait_for_approval(request_id, instance)
         return record.state is State.PENDING
 
-    async def prepare(self, request_id: str) -> bool | None:
-        """Claim the instance, if everything still holds; say whether it is ours now.
+    async def prepare(self, batch: Batch) -> bool | None:
+        """Claim its record's instance, if all still holds; say whether it is ours now.
 
         None: an approval was taken off, so it waits again. Raises SlackError where
         Slack does not tell now who may restart it.
         """
-        record = await self._services.ledger.existing(request_id)
+        record = batch.record
+        request_id = record.request.id
         if record.state not in {State.ASKED, State.APPROVED}:
             return record.state in UNDER_WAY
-        batch = await Batch.of(self._services.ledger, request_id)
         if why := self._services.too_late(batch):
             await self._services.ledger.move(
                 request_id, State.NOT_RESTARTED, detail=why

@@ -56,9 +56,14 @@ class Schedule:
         batch = await self._batch(request_id)
         if not batch.speaks:
             return False, False
-        asked = [one.request.id for one in batch.records if one.state is State.ASKED]
+        asked = [
+            one.request.id
+            for one in batch.records
+            if one.request.waits and one.state is State.ASKED
+        ]
         await asyncio.gather(*map(self._preflight.examine, asked))
-        batch = await self._settled(request_id)
+        if asked or not batch.alone:
+            batch = await self._settled(request_id)
         return True, any(one.state is State.PENDING for one in batch.records)
 
     async def prepare(self, request_id: str) -> bool | None:
@@ -74,7 +79,7 @@ class Schedule:
                 ledger = self._services.ledger
                 await ledger.move(request_id, State.JOINED, joined=done)
                 return False
-            ours = await self._preflight.prepare(request_id)
+            ours = await self._preflight.prepare(batch)
         except SlackError as error:  # no verdict: nobody knows now who may restart it
             before = self._waits.get(request_id, 0.0)
             self._waits[request_id] = wait_after(error, min(2 * before + 1, MOST_S))
@@ -96,15 +101,15 @@ class Schedule:
         if batch.speaks and batch.asked.state is State.PENDING:
             return True
         await asyncio.sleep(self._waits.get(request_id, 0.0))
-        await self._until(request_id, self._may_go)
+        await self._until(await self._batch(request_id), self._may_go)
         return False
 
     async def rest(self, request_id: str) -> bool:
         """Say whether this one speaks for all; if so, when all of them have ended."""
-        if not (await self._batch(request_id)).speaks:
-            return False
-        await self._until(request_id, _is_over)
-        return True
+        batch = await self._batch(request_id)
+        if batch.speaks:
+            await self._until(batch, _is_over)
+        return batch.speaks
 
     async def fault(self, request_id: str, why: str) -> None:
         """End all that wait for the one that met a fault of the bot.
@@ -137,9 +142,10 @@ class Schedule:
             one.state in WAITING for one in batch.earlier
         )
 
-    async def _until(self, request_id: str, done: Callable[[Batch], bool]) -> None:
-        while not done(await self._batch(request_id)):
+    async def _until(self, batch: Batch, done: Callable[[Batch], bool]) -> None:
+        while not done(batch):
             await self._pulse.wait(PEERS_EVERY_S)
+            batch = await self._batch(batch.record.request.id)
 
     async def _done_meanwhile(self, batch: Batch) -> str:
         """Return who has restarted the instance while it waited for its turn, if any.

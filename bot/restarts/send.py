@@ -56,13 +56,14 @@ class Sender:
         while ago, before that, before a slow announcement, or by another life of the
         process, is checked again.
         """
-        record = await self._services.ledger.existing(request_id)
+        batch = await Batch.of(self._services.ledger, request_id)
+        record = batch.record
         act = record.act
         if record.state is not State.RESTARTING or act is None:
             return None
         if record.sent_at is None:
             await self._owners.before([record])
-        if record.sent_at is None and not await self._may_go(record, attempt):
+        if record.sent_at is None and not await self._may_go(batch, attempt):
             return None
         if act is Act.START:
             await Starter(self._services, self._life).start(record)
@@ -84,10 +85,11 @@ class Sender:
             return await self._not_sent(record, CloudBusy(HELD_UP), attempt)
         return await self._call(record, act, attempt)
 
-    async def _may_go(self, record: Record, attempt: int) -> bool:
+    async def _may_go(self, batch: Batch, attempt: int) -> bool:
         """Say whether what was checked still holds; else it is ended or followed."""
-        ledger, request_id = self._services.ledger, record.request.id
-        if why := self._services.too_late(await Batch.of(ledger, request_id)):
+        record, request_id = batch.record, batch.record.request.id
+        if why := self._services.too_late(batch):
+            ledger = self._services.ledger
             await ledger.move(request_id, State.NOT_RESTARTED, detail=why)
             return False
         if not await self._preflight.in_time(record):

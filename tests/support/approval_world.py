@@ -46,6 +46,7 @@ from bot.model import (
 )
 from bot.policy.authorizer import Authorizer
 from bot.restarts.approval import Approvals
+from bot.restarts.batch import Batch
 from bot.restarts.owners import Owners
 from bot.restarts.preflight import Preflight
 from bot.restarts.send import Sender
@@ -331,11 +332,15 @@ class Stage:
             await self.approvals.post_card(story)
             if await self.approvals.next_wait(story):
                 return
-        if await self.preflight.prepare(story):
+        if await self.prepare(story):
             await self.sending.send(story, 0)
             record = await self.ledger.existing(story)
             if record.state in UNDER_WAY:
                 await self.ledger.move(story, State.READY)
+
+    async def prepare(self, story: str) -> bool | None:
+        """Take the step before the restart."""
+        return await self.preflight.prepare(await Batch.of(self.ledger, story))
 
     async def records(self) -> list[Record]:
         found = [await self.ledger.get(story) for story in self.asked]

@@ -78,7 +78,7 @@ class ColdStage(Stage):
             await self.approvals.post_card(story)
             if await self.approvals.next_wait(story):
                 return
-        if await self.preflight.prepare(story):
+        if await self.prepare(story):
             async with self.pause:  # its twin must not slip past what happens now
                 while self.between:
                     await perform(self, self.between.pop())

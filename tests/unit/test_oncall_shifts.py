@@ -110,7 +110,7 @@ async def test_a_life_that_is_overtaken_by_that_ends_nothing(
 
     monkeypatch.setattr(stage.ledger, "approvers_on_trail", overtaken)
 
-    assert await stage.preflight.prepare(stage.asked[0]) is None
+    assert await stage.prepare(stage.asked[0]) is None
     assert (await record_of(stage)).state is State.PENDING
 
 

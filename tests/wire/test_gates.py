@@ -213,7 +213,7 @@ async def test_what_was_busy_is_followed_or_left_alone(ledger, world):
     assert not await stage.preflight.examine(story)
     world.status = "ACTIVE"
 
-    assert not await stage.preflight.prepare(story)
+    assert not await stage.prepare(story)
 
     record = await ledger.existing(story)
     assert record.state is State.NOT_RESTARTED
@@ -229,7 +229,7 @@ async def _long_ago(stage: Stage, story: str) -> None:
 async def test_old_checks_are_made_again_before_the_call(stage, world):
     """After a crash a right that was lost meanwhile stops the restart."""
     story = await approved(stage)
-    assert await stage.preflight.prepare(story)
+    assert await stage.prepare(story)
     await _long_ago(stage, story)
     world.groups["@ml-leads"] = frozenset({"U0BOB", "U0LEO"})
 
@@ -244,7 +244,7 @@ async def test_old_checks_are_made_again_before_the_call(stage, world):
 async def test_old_checks_that_still_hold_let_the_call_go(stage):
     """After a crash what is still allowed is sent, once."""
     story = await approved(stage)
-    assert await stage.preflight.prepare(story)
+    assert await stage.prepare(story)
     await _long_ago(stage, story)
 
     await stage.sending.send(story, 0)
@@ -257,7 +257,7 @@ async def test_old_checks_that_still_hold_let_the_call_go(stage):
 async def test_a_busy_instance_is_followed_instead_of_restarted_late(stage, world):
     """After a crash an instance that somebody else restarts is only watched."""
     story = await approved(stage)
-    assert await stage.preflight.prepare(story)
+    assert await stage.prepare(story)
     await _long_ago(stage, story)
     world.status = "REBOOTING"
 
@@ -270,7 +270,7 @@ async def test_a_busy_instance_is_followed_instead_of_restarted_late(stage, worl
 async def test_what_may_have_been_sent_is_never_said_not_to_be(stage, world):
     """A claim from before a crash: its outcome is unknown, whatever rights are now."""
     story = await approved(stage)
-    assert await stage.preflight.prepare(story)
+    assert await stage.prepare(story)
     assert await stage.ledger.take_send(story, "the life that crashed")
     await _long_ago(stage, story)
     world.groups["@ml-leads"] = None
