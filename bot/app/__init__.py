@@ -171,6 +171,7 @@ class Bot:
             clients.engine,
             listeners.app_home,
             listeners.freezes,
+            clients.outage,
             retention_s=self.settings.retention,
         )
         closing.push_async_callback(maintenance.close)

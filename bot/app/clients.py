@@ -23,6 +23,7 @@ from bot.network import Network, http_client
 from bot.restarts.engine import Engine
 from bot.slack.client import TIMEOUT, SlackClient, clients
 from bot.slack.errors import OnCall, translated
+from bot.slack.outage import Outage
 from bot.telemetry.metrics import Metrics
 from bot.telemetry.traces import Traces, traces_of
 
@@ -38,6 +39,7 @@ class Clients:
     poster: AsyncWebClient
     idem: AsyncWebClient
     slack: SlackClient
+    outage: Outage
     cloud: Cloud
     ledger: Ledger
     engine: Engine
@@ -83,16 +85,12 @@ async def open_clients(
     token = secrets.slack_bot_token.get_secret_value()
     poster, idem = clients(token, settings.slack.api_url, session, network=network)
     cloud = Cloud.of(settings, secrets, http, on_call=metrics.cloud_called)
+    outage = Outage(idem, metrics.slack_called)
     slack = SlackClient(
-        poster,
-        idem,
-        session,
-        network=network,
-        on_call=metrics.slack_called,
-        clean=clean,
+        poster, idem, session, network=network, on_call=outage.called, clean=clean
     )
     return Clients(
-        poster, idem, slack, cloud, ledger, engine, network, traces, http, now
+        poster, idem, slack, outage, cloud, ledger, engine, network, traces, http, now
     )
 
 

@@ -21,6 +21,7 @@ from bot.restarts import Restarts
 from bot.restarts.down import Down
 from bot.restarts.engine import Engine
 from bot.restarts.services import Services
+from bot.slack.outage import Outage
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ Work = Callable[[], Awaitable[None]]
 REVIVE_EVERY_S = 2.0
 FREEZES_EVERY_S = 2.0
 HOME_EVERY_S = 5.0
+SLACK_EVERY_S = 5.0
 DOWN_EVERY_S = 30.0
 HASH_EVERY_S = 3600.0
 PRUNE_EVERY_S = 3600.0
@@ -43,6 +45,7 @@ class Maintenance:
     _engine: Engine
     _home: AppHome
     _freezes: FreezeListeners
+    _outage: Outage
     _retention_s: float
     # The last entry of the trail, and what was frozen, at the last look.
     _newest: tuple[int, list[str]] = attrs.field(factory=lambda: (0, []), init=False)
@@ -58,6 +61,7 @@ class Maintenance:
             "revive": (self.revive, REVIVE_EVERY_S),
             "freezes": (self.watch_freezes, FREEZES_EVERY_S),
             "look at what is down": (self._down.look, DOWN_EVERY_S),
+            "look for Slack": (self.look_for_slack, SLACK_EVERY_S),
             "refresh home": (self.refresh_home, HOME_EVERY_S),
             "log hash": (self.log_hash, HASH_EVERY_S),
             "prune": (self.prune, PRUNE_EVERY_S),
@@ -83,6 +87,11 @@ class Maintenance:
         await self._freezes.tell()
         frozen = await self._services.ledger.frozen()
         self._services.metrics.freezes.set(len(frozen))
+
+    async def look_for_slack(self) -> None:
+        """Let what waits to be said be said as soon as Slack is back."""
+        if await self._outage.look():
+            self._services.wakeups.slack_back.beat()
 
     async def refresh_home(self) -> None:
         """Draw home pages anew if anything has changed since the last time."""

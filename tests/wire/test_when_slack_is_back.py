@@ -8,6 +8,7 @@ import time
 import pytest
 
 from bot.model import State
+from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import Bench
 from tests.support.passing_time import second_life, stopped
 
@@ -15,14 +16,19 @@ LONG_S = 600.0
 SOON_S = 20.0  # far less than the waits in these tests
 
 
-async def unsaid(bench: Bench, monkeypatch: pytest.MonkeyPatch, **how: object) -> str:
+async def unsaid(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str = "chat.postMessage",
+    **how: object,
+) -> str:
     """Return the id of a request whose last word Slack does not take."""
     monkeypatch.setattr("bot.restarts.engine.steps.STEP_WAITS_S", (LONG_S, LONG_S))
     bench.hold()
     delivery = await bench.ask("restart ml-prod trainer-7")
     await bench.rebooting()
     before = len(bench.slack.called("chat.postMessage"))
-    bench.slack.fail("chat.postMessage", count=None, **how)
+    bench.slack.fail(method, count=None, **how)
     bench.go_on()
     await bench.wait_for(lambda: len(bench.slack.called("chat.postMessage")) > before)
     return (await bench.record(delivery)).request.id
@@ -38,6 +44,37 @@ async def test_it_is_said_at_once_when_the_socket_is_back(
     async with asyncio.timeout(SOON_S):
         assert (await bench.end_of(request_id)).told
     assert "is ready" in bench.followups()[-1].text
+
+
+async def test_it_is_said_soon_when_the_web_api_is_back(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket may stand all the while, and in HTTP mode there is none."""
+    monkeypatch.setattr("bot.app.maintenance.SLACK_EVERY_S", 0.1)
+    bench = await make_bench()
+    request_id = await unsaid(bench, monkeypatch, "*", status=503)
+    asked = len(bench.slack.called("auth.test"))
+    await bench.wait_for(lambda: len(bench.slack.called("auth.test")) > asked + 4)
+    bench.slack.heal()
+    async with asyncio.timeout(SOON_S):
+        assert (await bench.end_of(request_id)).told
+    assert "is ready" in bench.followups()[-1].text
+
+
+async def test_a_slack_that_answers_is_not_away(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where posts alone fail, nothing is tried in haste, and Slack is asked once."""
+    monkeypatch.setattr("bot.app.maintenance.SLACK_EVERY_S", 0.1)
+    bench = await make_bench()
+    asked = len(bench.slack.called("auth.test"))
+    await unsaid(bench, monkeypatch, status=503)
+    await bench.wait_for(lambda: len(bench.slack.called("auth.test")) > asked)
+    before = len(bench.slack.called("chat.postMessage"))
+    await asyncio.sleep(1.0)  # ten looks
+    # Once more at most: the socket's own first look says that it is up.
+    assert len(bench.slack.called("chat.postMessage")) <= before + 1
+    assert len(bench.slack.called("auth.test")) <= asked + 2
 
 
 async def test_the_next_process_says_at_once_what_is_left(
