@@ -143,11 +143,10 @@ async def faulty(stage: Stage, fault: str) -> None:
 
 
 async def away(stage: Stage, seconds: float) -> None:
-    """Let Slack take no message from when it reboots on."""
+    """Let Slack's Web API be away from when it reboots on; the socket stands."""
     await nothing(stage)
     await asyncio.sleep(2.0)
-    stage.rig.slack.fail("chat.postMessage", count=None, status=503)
-    stage.rig.slack.fail("chat.update", count=None, status=503)
+    stage.rig.slack.fail("*", count=None, status=503)
     await asyncio.sleep(seconds)
     stage.rig.slack.heal()
 
