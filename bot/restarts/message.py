@@ -30,9 +30,10 @@ log = structlog.get_logger()
 # Seconds between two edits of what several share; those for an end come on top.
 SHARED_LEAST_S = 2.0
 # Seconds between two edits of any messages that only show how far something is. Slack
-# allows an app about 50 edits a minute, and changes and ends need theirs
+# allows an app about 50 edits a minute (cards that wait take half of them:
+# ``approval.py``), and changes and ends need theirs
 # (https://docs.slack.dev/reference/methods/chat.update, Tier 3).
-PROGRESS_LEAST_S = 2.0
+PROGRESS_LEAST_S = 3.0
 
 
 @attrs.define

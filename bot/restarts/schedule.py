@@ -14,7 +14,7 @@ import attrs
 import structlog
 
 from bot.errors import SlackError, StateConflict
-from bot.model import ENDS, UNDER_WAY, Record, State
+from bot.model import ENDS, UNDER_WAY, State
 from bot.restarts.batch import Batch
 from bot.restarts.preflight import Preflight
 from bot.restarts.retry import wait_after
@@ -101,14 +101,14 @@ class Schedule:
         if batch.speaks and batch.asked.state is State.PENDING:
             return True
         await asyncio.sleep(self._waits.get(request_id, 0.0))
-        await self._until(await self._batch(request_id), self._may_go)
+        await self._until(request_id, self._may_go)
         return False
 
     async def rest(self, request_id: str) -> bool:
         """Say whether this one speaks for all; if so, when all of them have ended."""
         batch = await self._batch(request_id)
-        if batch.speaks:
-            await self._until(batch, _is_over)
+        if batch.speaks and not _is_over(batch):
+            await self._until(request_id, _is_over)
         return batch.speaks
 
     async def fault(self, request_id: str, why: str) -> None:
@@ -121,7 +121,7 @@ class Schedule:
         for record in batch.records:
             own = record.request.id == request_id
             if record.state in WAITING and (mute or own):
-                await self._void(record, why)
+                await self._void(record.request.id, why)
             if record.state in UNDER_WAY and own:
                 ledger = self._services.ledger
                 await ledger.move(request_id, State.UNKNOWN, detail=why)
@@ -142,10 +142,11 @@ class Schedule:
             one.state in WAITING for one in batch.earlier
         )
 
-    async def _until(self, batch: Batch, done: Callable[[Batch], bool]) -> None:
-        while not done(batch):
-            await self._pulse.wait(PEERS_EVERY_S)
-            batch = await self._batch(batch.record.request.id)
+    async def _until(self, request_id: str, done: Callable[[Batch], bool]) -> None:
+        async def look() -> bool:
+            return done(await self._batch(request_id))
+
+        await self._pulse.until(look, PEERS_EVERY_S)
 
     async def _done_meanwhile(self, batch: Batch) -> str:
         """Return who has restarted the instance while it waited for its turn, if any.
@@ -165,24 +166,19 @@ class Schedule:
     async def _settled(self, request_id: str) -> Batch:
         """End what can no longer happen, and return what has become of all.
 
-        That is where approval was not given, or an earlier one has failed.
+        That is where approval was not given, or an earlier one has failed. What is
+        returned was read at once: nobody goes beside a failure that came in between.
         """
-        batch = await self._batch(request_id)
-        if batch.alone:
-            return batch
-        for record in batch.records:
-            if why := _withheld(batch) or _halted(attrs.evolve(batch, record=record)):
-                await self._void(record, why)
-        return await self._batch(request_id)
+        while doomed := _doomed(batch := await self._batch(request_id)):
+            for one, why in doomed.items():
+                await self._void(one, why)
+        return batch
 
-    async def _void(self, record: Record, why: str) -> None:
+    async def _void(self, request_id: str, why: str) -> None:
         """End a request that waits; one that has ended otherwise stays as it is."""
-        if record.state in WAITING:
-            with suppress(StateConflict):
-                await self._services.ledger.move(
-                    record.request.id, State.VOIDED, detail=why
-                )
-            self._pulse.beat()
+        with suppress(StateConflict):
+            await self._services.ledger.move(request_id, State.VOIDED, detail=why)
+        self._pulse.beat()
 
     async def _batch(self, request_id: str) -> Batch:
         return await Batch.of(self._services.ledger, request_id)
@@ -190,6 +186,17 @@ class Schedule:
 
 def _is_over(batch: Batch) -> bool:
     return all(one.state in ENDS for one in batch.records)
+
+
+def _doomed(batch: Batch) -> dict[str, str]:
+    """Return those that wait for what can no longer happen, each with why."""
+    why_all = "" if batch.alone else _withheld(batch)
+    return {
+        record.request.id: why
+        for record in batch.records
+        if record.state in WAITING
+        if (why := why_all or _halted(attrs.evolve(batch, record=record)))
+    }
 
 
 def _halted(batch: Batch) -> str:

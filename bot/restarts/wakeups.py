@@ -7,7 +7,7 @@ of the trail serves all who wait: a thousand waiting workflows cost what one doe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import attrs
@@ -30,10 +30,17 @@ class Pulse:
         self._beat.set()
         self._beat = asyncio.Event()
 
-    async def wait(self, at_most_s: float) -> None:
-        """Return at the next beat, or after so many seconds."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._beat.wait(), at_most_s)
+    async def until(self, look: Callable[[], Awaitable[bool]], every_s: float) -> None:
+        """Look at each beat, and every so many seconds, until *look* says yes.
+
+        A look takes its time: one is due again after a beat that came meanwhile.
+        """
+        while True:
+            beat = self._beat
+            if await look():
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(beat.wait(), every_s)
 
     async def beats(self) -> None:
         """Return at the next beat."""

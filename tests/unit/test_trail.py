@@ -392,7 +392,7 @@ def maintenance(ledger: Ledger, metrics: Metrics) -> Maintenance:
     """Return the upkeep of *ledger*."""
     nothing: Any = Nothing()
     services: Any = SimpleNamespace(ledger=ledger, metrics=metrics)
-    return Maintenance(services, nothing, nothing, nothing, nothing, retention_s=60.0)
+    return Maintenance(services, *[nothing] * 5, retention_s=60.0)
 
 
 async def test_the_newest_hash_goes_to_the_log_at_the_start(

@@ -13,13 +13,16 @@ from typing import NamedTuple
 class ConcurrencyLimit:
     """Gives *places* to tasks that have work to do; those that rest need none.
 
-    Urgent ones have as many of their own: they wait for each other only. Whoever waits
-    for somebody else for longer than *within_s* seconds counts as one that rests, too:
-    a Slack that hangs must not hold up the workflows behind it.
+    There are places of their own for *urgent* ones: those wait for each other only.
+    Whoever waits for somebody else for longer than *within_s* seconds counts as one
+    that rests, too: a Slack that hangs must not hold up the workflows behind it.
     """
 
-    def __init__(self, places: int, within_s: float) -> None:
-        self._free = {urgent: asyncio.Semaphore(places) for urgent in (False, True)}
+    def __init__(self, places: int, within_s: float, *, urgent: int = 1) -> None:
+        self._free = {
+            False: asyncio.Semaphore(places),
+            True: asyncio.Semaphore(urgent),
+        }
         self._within_s = within_s
         self._held: dict[asyncio.Task[object] | None, _Place] = {}
 

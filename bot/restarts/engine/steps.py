@@ -29,11 +29,12 @@ Step = TypeVar("Step", bound=str)  # the names that steps may have
 STEP_WAITS_S = (1.0, 60.0)  # between tries of a step: the first, and the longest
 PATIENT_S = 3 * 24 * 3600.0  # a long weekend until somebody mends what keeps Slack away
 LEFT_OVER_S = 0.5  # at most, of a wait that a process before this one began
-AT_ONCE, AT_ONCE_WITHIN_S = 6, 1.0  # workflows that get going at the same time
+# Workflows that get going at the same time.
+AT_ONCE, URGENT_AT_ONCE, AT_ONCE_WITHIN_S = 6, 6, 1.0
 
 
 def _limit() -> ConcurrencyLimit:
-    return ConcurrencyLimit(AT_ONCE, AT_ONCE_WITHIN_S)
+    return ConcurrencyLimit(AT_ONCE, AT_ONCE_WITHIN_S, urgent=URGENT_AT_ONCE)
 
 
 @attrs.define(kw_only=True)
