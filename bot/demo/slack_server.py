@@ -84,7 +84,7 @@ class LocalSlack(Gestures):
             self.workspace, self.passes, access, lambda: self.sockets.open(self.url)
         )
         self.hooks = Hooks(self.workspace, self.passes, self.api)
-        self._ui = Ui(self)
+        self.ui = Ui(self)
         self.app = self._application()
         self._runner: web.AppRunner | None = None
 
@@ -93,7 +93,7 @@ class LocalSlack(Gestures):
         app.router.add_route("*", "/api/{method}", self.api.handle)
         app.router.add_post("/hooks/{key}", self.hooks.handle)
         app.router.add_get("/link", self.sockets.handle)
-        self._ui.mount(app)
+        self.ui.mount(app)
         return app
 
     # --- life -------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class LocalSlack(Gestures):
 
     async def close(self) -> None:
         """Stop serving and cut all connections."""
-        await self._ui.close()
+        await self.ui.close()
         await self.sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()

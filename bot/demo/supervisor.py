@@ -76,6 +76,7 @@ class Stage:
         self.cloud.clock.speed = speed
         self.ahead_s = 0.0
         self.slack = LocalSlack(clock=self.now)
+        self.slack.ui.begun.clear()  # by the bot's first start
         self.rota = LocalRota(demo_rota(self.now()), self.now)
         self.alerts = AlertSender(self.now)
         self.starts = 0
@@ -172,6 +173,7 @@ class Stage:
         await asyncio.wait({ended, up})
         if not self.slack.connections:
             raise BotError(f"the bot did not start; its last words: {self._words()}")
+        self.slack.ui.begun.set()
         self._changed()
 
     def kill_bot(self) -> None:

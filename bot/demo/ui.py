@@ -39,6 +39,7 @@ HEADERS = {
 }
 
 Body = dict[str, Any]
+Act = Callable[[Body], Awaitable[Body]]
 
 
 def is_ours(request: web.Request) -> bool:
@@ -66,16 +67,21 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 class Ui:
-    """The routes of the page."""
+    """The routes of the page; what people do there waits until *begun* is set.
+
+    Who opens the page while the bot still starts meets no error for being early.
+    """
 
     def __init__(self, slack: Gestures) -> None:
         self._slack = slack
+        self.begun = asyncio.Event()
+        self.begun.set()
         self._workspace = slack.workspace
         self._pages: set[web.WebSocketResponse] = set()
 
     def mount(self, app: web.Application) -> None:
         """Add the routes to *app*."""
-        posts: dict[str, Callable[[Body], Awaitable[Body]]] = {
+        posts: dict[str, Act] = {
             "command": self.command,
             "say": self.say,
             "action": self.action,
@@ -86,7 +92,7 @@ class Ui:
             "shortcut": self.shortcut,
         }
         for name, act in posts.items():
-            app.router.add_post(f"/ui/{name}", _posted(act))
+            app.router.add_post(f"/ui/{name}", _posted(self._once_begun(act)))
         app.router.add_get("/ui/state", self.state)
         app.router.add_get("/ui/events", self.events)
         app.router.add_get("/", _file)
@@ -157,6 +163,13 @@ class Ui:
             await socket.close()
 
     # --- doing ------------------------------------------------------------------------
+
+    def _once_begun(self, act: Act) -> Act:
+        async def acted(body: Body) -> Body:
+            await self.begun.wait()
+            return await act(body)
+
+        return acted
 
     async def command(self, body: Body) -> Body:
         """POST /ui/command {user, channel, text}."""
@@ -246,7 +259,7 @@ def _said(delivery: Delivery) -> Body:
     return {"ok": delivery.ok, **({"error": delivery.error} if delivery.error else {})}
 
 
-def _posted(act: Callable[[Body], Awaitable[Body]]) -> Handler:
+def _posted(act: Act) -> Handler:
     """Return a handler that reads JSON, acts, and answers; a refusal is an answer."""
 
     async def handle(request: web.Request) -> web.Response:

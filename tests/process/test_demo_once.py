@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from bot.demo import cli
@@ -44,3 +45,15 @@ async def test_what_restarts_nothing_fails_without_waiting(monkeypatch, capsys):
             async with asyncio.timeout(60):
                 assert await cli._Script(stage).play(text) == 1, text
             assert words in capsys.readouterr().out
+
+
+async def test_who_is_early_waits_for_the_bot():
+    """A command from the page that is sent while the bot still starts is taken."""
+    said = {"user": "U0ANN", "channel": "C0INCIDENTS", "text": "/mlstudio help"}
+    async with Stage() as stage, aiohttp.ClientSession() as http:
+        early = asyncio.create_task(
+            http.post(f"{stage.slack.url}/ui/command", json=said)
+        )
+        await stage.start_bot()
+        async with await early as answer:
+            assert await answer.json() == {"ok": True}
