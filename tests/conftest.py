@@ -49,8 +49,10 @@ def pytest_collection_finish() -> None:
 def own_log() -> Iterator[None]:
     """Let no test log as another one, or the command line in it, has configured."""
     yield
+    from bot.ledger.audit_line import LOGGER  # noqa: PLC0415 - of those who run tests
+
     structlog.reset_defaults()
-    logging.getLogger("audit").handlers = []
+    logging.getLogger(LOGGER).handlers = []
 
 
 @pytest.fixture(autouse=True, scope="session")

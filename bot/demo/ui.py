@@ -39,7 +39,7 @@ HEADERS = {
 }
 
 Body = dict[str, Any]
-Act = Callable[[Body], Awaitable[Body]]
+Deed = Callable[[Body], Awaitable[Body]]
 
 
 def is_ours(request: web.Request) -> bool:
@@ -81,7 +81,7 @@ class Ui:
 
     def mount(self, app: web.Application) -> None:
         """Add the routes to *app*."""
-        posts: dict[str, Act] = {
+        posts: dict[str, Deed] = {
             "command": self.command,
             "say": self.say,
             "action": self.action,
@@ -164,7 +164,7 @@ class Ui:
 
     # --- doing ------------------------------------------------------------------------
 
-    def _once_begun(self, act: Act) -> Act:
+    def _once_begun(self, act: Deed) -> Deed:
         async def acted(body: Body) -> Body:
             await self.begun.wait()
             return await act(body)
@@ -259,7 +259,7 @@ def _said(delivery: Delivery) -> Body:
     return {"ok": delivery.ok, **({"error": delivery.error} if delivery.error else {})}
 
 
-def _posted(act: Act) -> Handler:
+def _posted(act: Deed) -> Handler:
     """Return a handler that reads JSON, acts, and answers; a refusal is an answer."""
 
     async def handle(request: web.Request) -> web.Response:

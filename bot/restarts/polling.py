@@ -106,12 +106,7 @@ def _hazard(at_s: float, bells: Sequence[Bell]) -> float:
     Each of the earlier ones stands for those that take about as long.
     """
     log = math.log(at_s)
-    ending = left = 0.0
-    for at, width in bells:
-        z = (log - at) / width
-        if z <= -_FAR:
-            left += 1
-        elif z < _FAR:
-            ending += math.exp(-z * z / 2) / width
-            left += math.erfc(z / _ROOT_2) / 2
-    return ending / _ROOT_2_PI / at_s / (left + _LONGER)
+    away = ((log - at) / width for at, width in bells)
+    going_on = (z for z in away if z < _FAR)
+    left = sum(1 if z < -_FAR else math.erfc(z / _ROOT_2) / 2 for z in going_on)
+    return _density(log, bells) / at_s / (left + _LONGER)

@@ -34,6 +34,13 @@ async def unsaid(
     return (await bench.record(delivery)).request.id
 
 
+async def said_soon(bench: Bench, request_id: str) -> None:
+    """Wait until the last word of a request has been said."""
+    async with asyncio.timeout(SOON_S):
+        assert (await bench.end_of(request_id)).told
+    assert "is ready" in bench.followups()[-1].text
+
+
 async def test_it_is_said_at_once_when_the_socket_is_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,9 +48,7 @@ async def test_it_is_said_at_once_when_the_socket_is_back(
     request_id = await unsaid(bench, monkeypatch, status=503)
     bench.slack.heal()
     await bench.slack.drop_sockets()
-    async with asyncio.timeout(SOON_S):
-        assert (await bench.end_of(request_id)).told
-    assert "is ready" in bench.followups()[-1].text
+    await said_soon(bench, request_id)
 
 
 async def test_it_is_said_soon_when_the_web_api_is_back(
@@ -56,9 +61,7 @@ async def test_it_is_said_soon_when_the_web_api_is_back(
     asked = len(bench.slack.called("auth.test"))
     await bench.wait_for(lambda: len(bench.slack.called("auth.test")) > asked + 4)
     bench.slack.heal()
-    async with asyncio.timeout(SOON_S):
-        assert (await bench.end_of(request_id)).told
-    assert "is ready" in bench.followups()[-1].text
+    await said_soon(bench, request_id)
 
 
 async def test_a_slack_that_answers_is_not_away(
