@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support import chromium
 from tests.support.page_server import BOT, CHANNEL, Json, PageServer
@@ -520,6 +521,28 @@ async def test_arrow_up_brings_the_last_command(page: Page, server: PageServer):
     await page.keyboard.press("ArrowUp")
 
     await expect(box(page)).to_have_value("/mlstudio help")
+
+
+async def test_the_next_is_sent_while_the_last_is_under_way(
+    page: Page, server: PageServer
+):
+    """Enter sends, also when the answer to the last command is not there yet."""
+    answered = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/ui/command", later, times=1)
+    await box(page).fill("/mlstudio help")
+    await page.keyboard.press("Enter")
+    await box(page).fill("hello")
+    await page.keyboard.press("Enter")
+
+    assert (await server.posted("/ui/say"))["text"] == "hello"
+    await expect(box(page)).to_have_value("")
+    answered.set()
+    await server.posted("/ui/command")
 
 
 async def test_what_could_not_be_sent_stays(page: Page, server: PageServer):

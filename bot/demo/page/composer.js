@@ -170,13 +170,11 @@ export class Composer {
 
   async send() {
     const text = this.field.value.trim();
-    if (!text || this.node.hasAttribute("aria-busy")) return;
+    if (!text) return;
     if (this.hooks.history.at(-1) !== text) this.hooks.history.push(text);
-    this.node.setAttribute("aria-busy", "true");
     this.back = 0;
     this.fill("");
-    const sent = await this.hooks.send(text);
-    this.node.removeAttribute("aria-busy");
+    const sent = await this.hooks.send(text); // the next may go meanwhile
     if (!sent && !this.field.value) this.fill(text); // nothing typed is lost
   }
 }
