@@ -300,13 +300,18 @@ async def test_it_goes_on_after_a_failure_if_it_is_told_to(batch: Batch) -> None
 
 
 async def test_one_that_cannot_be_restarted_stops_the_others_too(batch: Batch) -> None:
-    """An instance that is stopped is a failure like any other."""
+    """An instance that is stopped is a failure like any other.
+
+    Who asked is told once: in the channel where a message stands, else in private.
+    """
     batch.bench.cloud.put("trainer-1", "STOPPED")
     delivery = await batch.ask("trainer-1,trainer-2")
     records = await batch.ended(delivery, "trainer-1", "trainer-2")
     assert states(records) == [State.NOT_RESTARTED, State.VOIDED]
     assert batch.order() == []
-    assert "none of 2 instances" in batch.bench.followups()[0].text
+    shown = [post.text for post in batch.bench.followups()]
+    told = [*shown, *batch.bench.whispers("ann")]
+    assert len([text for text in told if "none of 2 instances" in text]) == 1
 
 
 # --- approval -----------------------------------------------------------------------
