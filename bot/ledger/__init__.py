@@ -64,6 +64,7 @@ class Ledger:
     wait_for_approval = transitions.wait_for_approval
     join = transitions.join
     update = transitions.update
+    keep_card = transitions.keep_card
 
     vote = votes.vote
     take_off = votes.take_off

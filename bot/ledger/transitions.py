@@ -103,6 +103,23 @@ def update(database: Database, /, *request_ids: str, **fields: Any) -> None:
             set_fields(connection, request_id, fields)
 
 
+@in_thread
+def keep_card(database: Database, /, ts: str, *request_ids: str, before: str) -> str:
+    """Keep which message is the card of requests; return which one it is.
+
+    Where it is another than *before* by now, that one stays: of two copies, the one
+    that was kept first.
+    """
+    with database.writing() as connection:
+        all_of_it = [locked(connection, request_id) for request_id in request_ids]
+        known = next((one.card_ts for one in all_of_it if one.card_ts), "")
+        if known != before:
+            return known
+        for request_id in request_ids:
+            set_fields(connection, request_id, {"card_ts": ts})
+        return ts
+
+
 def moved(
     connection: sa.Connection,
     record: Record,

@@ -80,7 +80,9 @@ class Approvals:
             return None
         except SlackError as error:
             return pause(error)
-        await self._services.ledger.update(*pending, card_ts=ts)
+        before = batch.asked.card_ts
+        if await self._services.ledger.keep_card(ts, *pending, before=before) != ts:
+            await self.close_copy(batch.id, request.channel_id, ts)
         return None
 
     async def wait(self, request_id: str) -> None:
@@ -174,8 +176,8 @@ class Approvals:
     async def close_copy(self, request_id: str, channel_id: str, ts: str) -> None:
         """Take the buttons off message *ts*, if it is a copy of the request's card.
 
-        A crash between Slack's taking the card and our record of it posts it twice; if
-        it was decided on before that, the message is the card, and is kept as such.
+        A crash between Slack's taking the card and our record of it posts it twice; one
+        that is clicked before any is known is the card, and is kept as such.
         """
         if not ts or await self._services.ledger.get(request_id) is None:
             return
@@ -184,8 +186,10 @@ class Approvals:
         if record.card_ts == ts or record.request.channel_id != channel_id:
             return
         if not record.card_ts:
-            await self._services.ledger.update(record.request.id, card_ts=ts)
-            return
+            asking = [one for one in batch.records if one.request.approval] or [record]
+            ids = [one.request.id for one in asking]
+            if await self._services.ledger.keep_card(ts, *ids, before="") == ts:
+                return
         pending = record.state is State.PENDING
         closed = say.card_closed(batch.records)
         shown = say.card_elsewhere(record) if pending else closed

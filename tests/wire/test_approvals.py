@@ -523,13 +523,44 @@ async def test_a_card_decided_on_before_the_bot_knows_it_loses_its_buttons(
     assert CAROL in closed(bench, card)
 
 
+@pytest.mark.parametrize(("who", "words"), [("carol", CAROL), ("dave", "decide there")])
+async def test_a_card_clicked_while_it_is_posted_again(
+    bench: Bench, who: str, words: str
+) -> None:
+    """The one that was clicked is the card, whether that decided or not; the one that
+    comes after it loses its buttons."""
+    bench.slack.fail("chat.postMessage", cut=True, acts=True)
+    bench.slack.fail("chat.postMessage", delay_s=1.5)
+    await bench.ask("restart ml-prod gated-1 stuck")
+    await bench.wait_for(lambda: len(bench.slack.called("chat.postMessage")) == 2)
+    (card,) = bench.posts(having="approve")
+    await bench.slack.click(who, card, "approve")
+
+    def beside() -> list[Post]:
+        others = (post for post in bench.posts() if post.ts != card.ts)
+        return [post for post in others if words in post.text and not buttons(post)]
+
+    await bench.wait_for(beside)
+    if who == "dave":
+        assert bench.posts(having="approve") == [card]
+        assert (await bench.slack.click("carol", card, "approve")).ok
+    assert (await bench.end_of_card(card)).state is State.READY
+    assert CAROL in closed(bench, card)
+    await bench.wait_for(lambda: not bench.posts(having="approve"))
+
+
 async def test_a_click_on_a_copy_that_decides_nothing(bench: Bench) -> None:
-    """A copy whose request is still open says that it is to be decided elsewhere."""
+    """Of two whose request is still open, one says that the other is to be used."""
     bench.slack.fail("chat.postMessage", cut=True, acts=True)
     await bench.ask("restart ml-prod gated-1 stuck")
     await bench.wait_for(lambda: len(bench.posts(having="approve")) == 2)
-    copy, card = bench.posts(having="approve")
-    await bench.slack.click("dave", copy, "approve")
-    await bench.wait_for(lambda: "decide there" in bench.now(copy).text)
+    both = bench.posts(having="approve")
+    await bench.slack.click("dave", both[0], "approve")
+
+    def decided_elsewhere() -> list[Post]:
+        return [p for p in both if "decide there" in bench.now(p).text]
+
+    (copy,) = await bench.wait_for(decided_elsewhere)
+    (card,) = (p for p in both if p is not copy)
     assert buttons(bench.now(copy)) == []
     assert buttons(bench.now(card)) == ["approve", "deny"]

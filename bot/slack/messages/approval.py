@@ -287,7 +287,9 @@ def card_elsewhere(record: Record) -> Message:
     """Draw a copy of the card that stands by mistake: where to decide, no buttons."""
     request = record.request
     return b.message(
-        b.title(f"{_WAITS.begins} below: {t.verb(request)} {request.target.instance}"),
+        b.title(
+            f"{_WAITS.begins} elsewhere: {t.verb(request)} {request.target.instance}"
+        ),
         b.words(
             "This message was posted twice. The other one shows how the request stands;"
             " decide there."
