@@ -28,6 +28,7 @@ from tests.support.bot_world import (
     quick,
     text_of,
 )
+from tests.support.processes import until
 
 RULES = """
 [[rules]]
@@ -271,12 +272,17 @@ async def test_it_stops_at_the_first_failure(batch: Batch) -> None:
     """After a failure no further restart is begun, and everybody reads why."""
     broken(batch, "trainer-2")
     names = [f"trainer-{number}" for number in range(1, 6)]
-    batch.bench.behave(Reboot(phases=(("REBOOTING", 0.6),)), "trainer-1")
-    batch.bench.behave(Reboot(phases=(("REBOOTING", 0.6),)), "trainer-3")
+    batch.bench.behave(Reboot(phases=(("REBOOTING", 9.0),)), "trainer-1")
     delivery = await batch.ask("trainer-*")
+
+    async def failed() -> bool:
+        return states(await batch.records(delivery, "trainer-2")) == [State.FAILED]
+
+    await until(failed)
+    batch.bench.go_on()
     records = await batch.ended(delivery, *names)
     assert states(records) == [READY, State.FAILED, *[State.VOIDED] * 3]
-    assert batch.order() == names[:2]
+    assert batch.in_turn(*names[:2])
     (told,) = batch.bench.followups()
     for word in (
         "1 of 5",
@@ -660,4 +666,4 @@ async def test_a_right_that_is_lost_meanwhile_stops_what_is_left(
     records = await batch.ended(delivery, *names)
     assert states(records) == [READY, READY, State.VOIDED, State.VOIDED]
     assert all(record.state in ENDS for record in records)
-    assert batch.order() == ["trainer-1", "trainer-2"]
+    assert batch.in_turn("trainer-1", "trainer-2")

@@ -208,6 +208,7 @@ async def test_a_restart_call_that_finds_nobody_is_made_again(
 ) -> None:
     """A call whose connection was refused was not carried out, so it is repeated."""
     monkeypatch.setattr("bot.restarts.send.WAITS_S", (0.2,) * 100)
+    monkeypatch.setattr("bot.restarts.send.CHECK_HOLDS_S", 60.0)  # no look before it
     bench.slack.fail("chat.postMessage", delay_s=1.0)
     delivery = await bench.ask("restart ml-prod trainer-7")
     await bench.wait_for(lambda: bench.slack.called("chat.postMessage"))

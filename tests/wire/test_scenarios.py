@@ -22,6 +22,7 @@ from tests.support.bot_world import (
     quick,
     text_of,
 )
+from tests.support.processes import until
 
 
 async def test_one_line_restarts_an_instance_and_everybody_reads_how_it_ended(
@@ -307,10 +308,13 @@ async def test_two_who_ask_at_the_same_moment_get_one_restart(
     bench: Bench, where: str
 ) -> None:
     """Two people who ask at once cause one restart, and both are told its end."""
+    bench.hold()
     first, second = await asyncio.gather(
         bench.ask("restart ml-prod trainer-7", user="ann"),
         bench.ask("restart ml-prod trainer-7", user="gina", channel=where),
     )
+    await until(lambda: bench.trail("joined"))
+    bench.go_on()
     await bench.wait_for(
         lambda: {ANN, GINA} <= _mentioned(bench, "is ready", (ANN, GINA))
     )
