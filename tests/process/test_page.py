@@ -168,13 +168,13 @@ async def test_everybody_can_use_the_page(stage: Stage, page: Page) -> None:
     """A busy channel, a list, completions, a dialog, a thread, the app's home: axe-core
     finds nothing wrong, on a wide screen and on a phone, light and dark.
     """
-    await type_command(page, "/mlstudio restart ml-dev sandbox-2")
+    await type_command(page, "/mlstudio restart ml-prod trainer-7 loss is NaN")
     await type_command(page, "/mlstudio restart ml-prod night-1 loss is NaN")
     approve = page.get_by_role("button", name="Approve: night-1")
     await expect(approve).to_be_visible()
     await type_command(page, "/mlstudio list ml-prod")
     await expect(page.get_by_text("Instances in ml-prod").first).to_be_visible()
-    await is_ready(page, "sandbox-2")
+    await is_ready(page, "trainer-7")
     await page.get_by_text("1 reply").last.click()
     await page.locator("#compose textarea").first.fill("/mlstudio re")
     assert await violations(page) == []
