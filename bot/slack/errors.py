@@ -23,6 +23,7 @@ from bot.network import explained
 OnCall = Callable[[str, str], None]
 
 THROTTLED_S = 30.0  # ... and after a 429 that does not say how long
+LONGEST_RETRY_S = 60.0  # a 429 that names more is tried after so long all the same
 
 DELETED = "message_not_found"  # what Slack says of a message that somebody deleted
 
@@ -171,7 +172,8 @@ def _answered(response: Any) -> SlackError:
     if status == HTTPStatus.TOO_MANY_REQUESTS or code in _THROTTLED:
         wait = retry_after(getattr(response, "headers", {}))
         sentence = "Slack is throttling the bot; nothing was sent."
-        return SlackBusy(sentence, code=code, retry_after=wait or THROTTLED_S)
+        wait = min(wait or THROTTLED_S, LONGEST_RETRY_S)
+        return SlackBusy(sentence, code=code, retry_after=wait)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _AMBIGUOUS or not told:
         what = code or f"HTTP {status} without a word of its own"
         unknown = SlackUnknown(f"Slack had a failure of its own ({what}).", code=code)

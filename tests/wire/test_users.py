@@ -266,6 +266,17 @@ async def test_throttled_groups_are_left_alone_for_as_long_as_slack_says(
     assert await users.groups(["S1"]) == {"S1": frozenset({"U1", "U2"})}
 
 
+async def test_groups_are_asked_again_within_a_minute_whatever_slack_says(
+    users: Users, slack: TinySlack, clock: Clock
+) -> None:
+    """An hour named once does not keep approvers and members unknown for an hour."""
+    hour = reply(429, {"ok": False, "error": "ratelimited"}, Retry_After="3600")
+    slack.play("usergroups.list", hour, ok(usergroups=[LEADS]))
+    assert isinstance((await users.groups(["S1"]))["S1"], SlackBusy)
+    clock.now += 60
+    assert await users.groups(["S1"]) == {"S1": frozenset({"U1", "U2"})}
+
+
 async def test_an_id_is_no_handle(users: Users, slack: TinySlack) -> None:
     """A group whose handle is the id of another one is not taken for that one."""
     gone = LEADS | {"date_delete": 1700000000}
