@@ -12,7 +12,7 @@ from bot.cloud import Rank
 from bot.errors import CloudError, CloudGone, SlackError
 from bot.model import Record, StatusClass, class_of
 from bot.restarts.services import Services
-from bot.slack.messages import restart as say
+from bot.slack.messages import followup as say
 
 log = structlog.get_logger()
 

@@ -24,9 +24,9 @@ from bot.restarts.owners import Owners
 from bot.restarts.retry import few_times, pause
 from bot.restarts.services import Services
 from bot.restarts.wakeups import Pulse
-from bot.slack.messages import approval, replies
+from bot.slack.messages import approval, replies, restart
+from bot.slack.messages import followup as say
 from bot.slack.messages import formatting as t
-from bot.slack.messages import restart as say
 from bot.telemetry import request_log
 
 log = structlog.get_logger()
@@ -226,13 +226,13 @@ class Notifications:
         if asked.card_ts and not batch.message_ts:
             return approval.notice(asked, (asked.request.user_id, *followers), what)
         if batch.alone and not batch.message_ts:
-            return say.message(batch.records)
+            return restart.message(batch.records)
         joined = [one.joined for one in batch.records if one.joined]
         found = await self._services.ledger.known(joined) if joined else []
         hosts = {one.request.id: one for one in found}
         down = [one for one in batch.records if one.state is State.DOWN]
         approvers = await self._approvers(down)
-        return say.followup(
+        return say.ended(
             batch.records, followers=followers, hosts=hosts, approvers=approvers
         )
 

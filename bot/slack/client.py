@@ -218,7 +218,7 @@ class SlackClient:
     async def _call(
         self, method: str, call: Awaitable[AsyncSlackResponse]
     ) -> AsyncSlackResponse:
-        """Await *call* and turn its failures into ChatErrors."""
+        """Await *call* and turn its failures into SlackErrors."""
         with translated(method, self._on_call):
             return await call
 

@@ -43,6 +43,7 @@ from bot.slack.messages import (
     buttons,
     dialogs,
     escalation,
+    followup,
     freezes,
     oncall,
     owners,
@@ -129,7 +130,7 @@ def ending(state: State) -> Drawer:
 
 def told(state: State) -> Drawer:
     """Return what draws the follow-up of a restart in *state*."""
-    return lambda r, _: restart.followup(
+    return lambda r, _: followup.ended(
         [replace(r, state=state, duration_s=125.0)], followers=("U3CEM",)
     )
 
@@ -209,7 +210,7 @@ DRAWERS: dict[str, Drawer] = {
     **{f"notice {state}": notice(state) for state in APPROVAL_ENDS},
     **{
         f"joined {state}": (
-            lambda r, _, state=state: restart.joined_end(
+            lambda r, _, state=state: followup.joined_end(
                 replace(r, state=state), "U3CEM"
             )
         )
@@ -246,9 +247,9 @@ DRAWERS: dict[str, Drawer] = {
         replace(r, state=State.PENDING), "U2BOB"
     ),
     "unknown_request": lambda _, __: replies.unknown_request(),
-    "trouble": lambda r, _: restart.trouble(r, t.date(NOON)),
-    "doubt": lambda r, _: restart.doubt(r, 600.0),
-    "up again": lambda r, _: restart.up_again(r, "RUNNING"),
+    "trouble": lambda r, _: followup.trouble(r, t.date(NOON)),
+    "doubt": lambda r, _: followup.doubt(r, 600.0),
+    "up again": lambda r, _: followup.up_again(r, "RUNNING"),
     "by break-glass": lambda r, _: drawn(
         replace(r, request=replace(r.request, break_glass=True))
     ),
@@ -306,7 +307,7 @@ DRAWERS: dict[str, Drawer] = {
     "board": lambda r, _: restart.message(
         several(r), {r.request.id: SEEN}, mentions=LEADS
     ),
-    "summary": lambda r, _: restart.followup(several(r), hosts={r.joined: r}),
+    "summary": lambda r, _: followup.ended(several(r), hosts={r.joined: r}),
     "accepted together": lambda r, _: batch_dialog.accepted(several(r), {r.joined: r}),
     "refused together": lambda r, _: batch_dialog.refusals(
         [(r.request.target.instance, r.detail or "No.")] * 20, 1
@@ -670,7 +671,7 @@ def test_followup_ready() -> None:
     """Requester and followers are called, and read that it is ready and how long."""
     record = replace(RECORD, state=State.READY, duration_s=125.0)
 
-    message = restart.followup([record], followers=["U3CEM", "U1ANN"])
+    message = followup.ended([record], followers=["U3CEM", "U1ANN"])
 
     assert message.text == (
         "✅ Ready. <@U1ANN> and <@U3CEM>: trainer-7 is ready."
@@ -680,7 +681,7 @@ def test_followup_ready() -> None:
 
 def test_followup_ready_without_a_duration() -> None:
     """A duration that is not known is not made up."""
-    text = restart.followup([replace(RECORD, state=State.READY)]).text
+    text = followup.ended([replace(RECORD, state=State.READY)]).text
 
     assert text == (
         "✅ Ready. <@U1ANN>: trainer-7 is ready. It was restarted in ml-prod."
@@ -693,7 +694,7 @@ def test_followup_of_what_was_busy_already() -> None:
         RECORD, state=State.READY, sent_at=None, current="", duration_s=42.0
     )
 
-    assert restart.followup([record]).text == (
+    assert followup.ended([record]).text == (
         "✅ Ready. <@U1ANN>: trainer-7 is ready."
         " It was busy already, so no restart was sent."
         " I watched it in ml-prod for 42 s."
@@ -710,7 +711,7 @@ def test_followup_failed() -> None:
         duration_s=9.0,
     )
 
-    assert restart.followup([record]).text == (
+    assert followup.ended([record]).text == (
         "❌ Failed. <@U1ANN>: trainer-7 has not come back.\n"
         "The restart failed: it reached START_FAILED after 9 s.\n"
         "The cloud's reason: no GPU left.\n"
@@ -722,7 +723,7 @@ def test_followup_failed_without_a_reason() -> None:
     """Where the cloud gives no reason, that is said; a stopped one is to be started."""
     record = replace(RECORD, state=State.FAILED, last_status="STOPPED")
 
-    text = restart.followup([record]).text
+    text = followup.ended([record]).text
 
     assert "The cloud gave no reason." in text
     assert "Start it with /mlstudio start" in text
@@ -732,7 +733,7 @@ def test_followup_timed_out() -> None:
     """At the time limit people read the status that still stands."""
     record = replace(RECORD, state=State.TIMED_OUT, duration_s=1800.0)
 
-    text = restart.followup([record]).text
+    text = followup.ended([record]).text
 
     assert "<@U1ANN>: trainer-7 has not come back in time." in text
     assert "Its status still stands at REBOOTING after 30 min." in text
@@ -743,7 +744,7 @@ def test_followup_unknown() -> None:
     """What cannot be known is said to be unknown, with what to do."""
     record = replace(RECORD, state=State.UNKNOWN, detail="", last_status="")
 
-    text = restart.followup([record]).text
+    text = followup.ended([record]).text
 
     assert "The outcome is unknown." in text
     assert "The last status seen was no status." in text
@@ -755,7 +756,7 @@ def test_only_ready_is_called_ready(state: State) -> None:
     """No other end can be mistaken for a success."""
     record = replace(RECORD, state=state, duration_s=5.0)
 
-    assert "is ready" not in everything(restart.followup([record]))
+    assert "is ready" not in everything(followup.ended([record]))
     assert "is ready" not in everything(drawn(record))
 
 
@@ -1055,7 +1056,7 @@ def test_joined_elsewhere_reads_the_same_end() -> None:
     """Who joined from another channel is called there and reads the same end."""
     ready = replace(RECORD, state=State.READY, duration_s=125.0)
 
-    assert restart.joined_end(ready, "U3CEM").text == (
+    assert followup.joined_end(ready, "U3CEM").text == (
         "✅ Ready. <@U3CEM>: trainer-7 is ready. Its restart in ml-prod took 2 min 5 s."
     )
 

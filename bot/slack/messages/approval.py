@@ -389,7 +389,7 @@ def reminder(record: Record, approvers: Sequence[str], what: str = "") -> Messag
 def notice(record: Record, user_ids: Sequence[str], what: str = "") -> Message:
     """Tell *user_ids* how the request ended, where nothing was announced yet.
 
-    What was announced ends in ``restart.followup`` instead. *what*, markup, is what
+    What was announced ends in ``followup.ended`` instead. *what*, markup, is what
     was asked for (default: its place).
     """
     people = t.together([t.mention(user_id) for user_id in user_ids])

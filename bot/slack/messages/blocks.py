@@ -59,6 +59,11 @@ def words(raw: str) -> Part:
     return Part(text["text"], {"type": "section", "text": text})
 
 
+def paragraphs(*raws: str) -> tuple[Part, ...]:
+    """Return a paragraph for each of *raws* that says something."""
+    return tuple(words(raw) for raw in raws if raw)
+
+
 def marked(markup: str) -> Part:
     """Return a paragraph of our own *markup*, for mentions and dates."""
     return Part(unmarked(markup), {"type": "section", "text": mrkdwn(markup)})
