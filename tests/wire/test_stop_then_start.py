@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bot.demo.cloud_http import Fault, modelarts
 from bot.model import State
 from bot.restarts.start import Starter
 from tests.support.bench_fixtures import MakeBench
@@ -30,6 +31,7 @@ from tests.support.notebook_world import (
 from tests.support.passing_time import passed, second_life, stopped
 
 LOST = {"cut": True, "acts": True}  # the answer, not the call
+NO_SUCH = modelarts(404, "ModelArts.6404", "The notebook does not exist.")
 NOT_DONE = {"cut": True}  # the call never arrived
 
 
@@ -256,6 +258,24 @@ async def test_what_is_gone_meanwhile_ends_with_an_alarm(
     assert (await bench.story(delivery)).state is State.FAILED
     (told,) = replies(bench, ANN)
     assert "has not come back" in told
+    assert sent(bench) == (1, 1)
+
+
+async def test_no_such_notebook_counts_only_in_a_row(make_bench: MakeBench):
+    """It is given up after three looks in a row that find none, not before."""
+    bench = await make_bench(world=notebooks(notebook(stopping=9.0)))
+    bench.hold()
+    delivery = await bench.ask(f"restart ml-nb {NB}")
+    await bench.wait_for(
+        lambda: any("RUNNING → STOPPING" in post.text for post in bench.posts())
+    )
+    # A look that finds none asks under the other kind as well: two calls.
+    for reply, times in ((NO_SUCH, 4), (None, 1), (NO_SUCH, 4)):
+        bench.cloud.faults.plant("read", Fault(reply=reply), times=times)
+    await bench.wait_for(lambda: not bench.cloud.faults.planted)
+    bench.go_on()
+
+    assert (await bench.story(delivery)).state is State.READY
     assert sent(bench) == (1, 1)
 
 
