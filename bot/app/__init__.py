@@ -24,7 +24,7 @@ from bot.app.clock import clock_of
 from bot.app.maintenance import Maintenance
 from bot.app.reload import compared
 from bot.app.self_check import Look, SelfCheck
-from bot.app.servers import Servers, health_of
+from bot.app.servers import Servers, health_of, way_in
 from bot.app.services import services_of
 from bot.app.socket_count import SocketCount
 from bot.config import Secrets, Settings, load
@@ -40,13 +40,17 @@ from bot.restarts import Restarts
 from bot.restarts.approval import Approvals
 from bot.restarts.engine import Engine
 from bot.restarts.services import Services
+from bot.slack.socket_mode import SocketEvents
 from bot.telemetry.audit_log import AuditLog
+from bot.telemetry.health import Health
 from bot.telemetry.metrics import Metrics
 from bot.telemetry.problems import Problems
 
 __all__ = ["Bot"]
 
 log = structlog.get_logger()
+
+GAVE_UP = "the socket to Slack stayed down; a new process may do better"
 
 # In all, with the engine's own 1.5 s, below the 10 s that who runs the bot is promised.
 LISTENERS_WITHIN_S = 2.0
@@ -177,23 +181,24 @@ class Bot:
         closing.push_async_callback(maintenance.close)
         maintenance.start()
         await open_alerts(closing, services, self._secrets, clients.network)
-        servers = Servers(
-            app,
-            clients.idem,
-            services,
-            self._secrets,
-            health,
-            network=clients.network,
-            fail=self._fail,
-            counted=SocketCount(
-                clients.engine.identity.replicas, self.metrics, self._problems
-            ).heard,
+        replicas = clients.engine.identity.replicas
+        events = SocketEvents(
+            give_up=partial(self._give_up, health),
+            is_back=services.wakeups.slack_back.beat,
+            counted=SocketCount(replicas, self.metrics, self._problems).heard,
         )
+        slack = way_in(app, clients, self.settings, self._secrets, events)
+        servers = Servers(slack, services, health)
         await servers.open(closing)
         if self_check is not None:
             closing.push_async_callback(self_check.close)
             self_check.start()
         return clients.engine
+
+    def _give_up(self, health: Health) -> None:
+        """Stop with a failure, so that a supervisor starts a new process."""
+        health.watchdog_gave_up = True
+        self._fail(GAVE_UP)
 
     def _self_check(self, clients: Clients, services: Services) -> SelfCheck | None:
         """Return what looks at the configuration while the bot serves, if it is to."""

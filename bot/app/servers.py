@@ -6,56 +6,31 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 from slack_bolt.app.async_app import AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.app.clients import Clients
 from bot.config import Secrets, Settings
 from bot.errors import BotError, LedgerError
 from bot.ledger import Ledger
-from bot.network import Network
 from bot.restarts.services import Services
 from bot.slack.http_mode import HttpMode
-from bot.slack.socket_mode import SocketMode
+from bot.slack.socket_mode import SocketEvents, SocketMode
 from bot.telemetry.canary import Canary, Proof, cloud_proofs
 from bot.telemetry.health import Health
 from bot.telemetry.metrics import Metrics
 from bot.telemetry.problems import Problems
 
-GAVE_UP = "the socket to Slack stayed down; a new process may do better"
-
 
 class Servers:
-    """What is opened last and closed first; *fail* ends a bot that Slack is lost to."""
+    """What is opened last and closed first: the way in for Slack, and the canary."""
 
     def __init__(
-        self,
-        app: AsyncApp,
-        idem: AsyncWebClient,
-        services: Services,
-        secrets: Secrets,
-        health: Health,
-        *,
-        network: Network,
-        fail: Callable[[str], None],
-        counted: Callable[[int], Awaitable[None]],
+        self, slack: SocketMode | HttpMode, services: Services, health: Health
     ) -> None:
         settings = services.settings()
         self._services = services
-        self._fail = fail
         self._health = health
         self._slack_listen = settings.slack.listen
-        self._slack = (
-            SocketMode(
-                app,
-                secrets.slack_app_token.get_secret_value(),
-                idem,
-                give_up=self._give_up,
-                network=network,
-                is_back=services.wakeups.slack_back.beat,
-                counted=counted,
-            )
-            if settings.slack.mode == "socket"
-            else _http_mode(app, settings, secrets)
-        )
+        self._slack = slack
         self._checks = {
             "slack": self._slack.is_connected,
             "database": _answers(services.ledger),
@@ -87,11 +62,6 @@ class Servers:
             **cloud_proofs(self._services.cloud, projects),
         }
 
-    def _give_up(self) -> None:
-        """Stop with a failure, so that a supervisor starts a new process."""
-        self._health.watchdog_gave_up = True
-        self._fail(GAVE_UP)
-
 
 async def health_of(
     closing: AsyncExitStack,
@@ -116,8 +86,18 @@ async def _not_yet() -> bool:
     return False
 
 
-def _http_mode(app: AsyncApp, settings: Settings, secrets: Secrets) -> HttpMode:
+def way_in(
+    app: AsyncApp,
+    clients: Clients,
+    settings: Settings,
+    secrets: Secrets,
+    events: SocketEvents,
+) -> SocketMode | HttpMode:
+    """Return how Slack reaches the bot, not opened yet; *events* are of a socket."""
     slack = settings.slack
+    if slack.mode == "socket":
+        token = secrets.slack_app_token.get_secret_value()
+        return SocketMode(app, token, clients.idem, events, network=clients.network)
     signing = tuple(one.get_secret_value() for one in secrets.slack_signing_secrets)
     return HttpMode(app, signing, slack.listen, public_url=slack.public_url or "")
 

@@ -27,7 +27,7 @@ from bot.model import UNDER_WAY as BUSY
 from bot.model import Record, State, Target, Verdict, usual_s
 from bot.policy import Question
 from bot.restarts.services import Services
-from bot.slack.messages.app_home import BOXES, UNDER_WAY, Glance, found, home_view
+from bot.slack.messages.app_home import BOXES, UNDER_WAY, Glance, Home, found, home_view
 from bot.slack.messages.blocks import View
 from bot.slack.messages.oncall import duty_line
 from bot.slack.messages.outcome import Seen
@@ -37,7 +37,9 @@ log = structlog.get_logger()
 LATELY_S = 1800.0  # who opened the page within this time sees it change
 VIEWERS = 50
 LAST = 5
-MOST = 200  # instances for which the rules are asked, of more than a page shows
+MOST_REQUESTS_SHOWN = (
+    200  # instances for which the rules are asked, of more than a page shows
+)
 OPENED = 20  # pages of one person within a minute; ``refresh`` draws the others
 
 
@@ -79,11 +81,11 @@ class AppHome:
 
     async def _view(self, user_id: str) -> View:
         if await self._services.authorizer.outsider(user_id, self._home_team):
-            return home_view()
+            return home_view(Home())
         records = await self._services.ledger.open_requests()
         boxes, more = await self._boxes(user_id)
         busy = [one for one in records if one.state in BUSY]
-        return home_view(
+        home = Home(
             waiting=[
                 (record, await self._mentions(record))
                 for record in records
@@ -98,6 +100,7 @@ class AppHome:
             frozen=await self._freezes.in_words(),
             on_call=await self._on_call(),
         )
+        return home_view(home)
 
     async def on_search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Answer the search for an instance with what was seen of those it finds."""
@@ -155,7 +158,7 @@ class AppHome:
         """
         targets = self._targets()
         shown: list[Glance] = []
-        for target in targets[:MOST]:
+        for target in targets[:MOST_REQUESTS_SHOWN]:
             decision = await self._services.authorizer.decide(
                 Question(user_id, "", target, channel_id=None, reason=None),
                 ask_cloud=False,

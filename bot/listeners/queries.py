@@ -30,7 +30,7 @@ from bot.slack import command as words
 from bot.slack.messages import oncall, queries
 from bot.slack.messages.formatting import mention
 
-AT_ONCE = 5  # reads of instances for one list
+LIST_READS_AT_ONCE = 5  # reads of instances for one list
 LIST_WITHIN_S = 20.0
 LAST = 5
 HISTORY = 20
@@ -51,23 +51,21 @@ class QueryListeners:
         instance, problem = await self._read(target)
         decision = await self._would(actor, actor.user_id, target)
         who = self._services.authorizer.who_may(target)
+        down = await self._down(target, instance)
         return queries.status(
-            target,
-            instance,
+            queries.Row(target, instance, problem, down),
             records=await self._services.ledger.recent(
                 instance_key=target.key, limit=LAST
             ),
             decision=decision,
-            problem=problem,
             who=await self._services.authorizer.mentions(who),
             frozen=await self._freezes.in_words(target.project),
-            down=await self._down(target, instance),
         )
 
     async def listing(self, command: words.List) -> Message:
         """Return the instances of a project with their status, read side by side."""
         targets = self._services.settings().targets(command.project)
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(LIST_READS_AT_ONCE)
 
         async def row(target: Target) -> queries.Row:
             listed = target.kind is Kind.NOTEBOOK  # by one list, asked for together

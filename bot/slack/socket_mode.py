@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
+import attrs
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -42,23 +43,31 @@ async def uncounted(_sockets: int) -> None:
     """Stand in where nobody counts the sockets."""
 
 
-class SocketMode:
-    """Keeps one socket to Slack open; *give_up* is called when only a restart helps.
+@attrs.frozen(kw_only=True)
+class SocketEvents:
+    """Who hears what of the socket.
 
-    *is_back* is called when a socket is up that was not at the look before; *counted*
-    is told how many sockets of the app Slack knows whenever one of ours is opened.
+    *give_up* is called when only a restart helps, *is_back* when a socket is up that
+    was not at the look before; *counted* is told how many sockets of the app Slack
+    knows whenever one of ours is opened.
     """
+
+    give_up: Callable[[], None]
+    is_back: Callable[[], None] = lambda: None
+    counted: Callable[[int], Awaitable[None]] = uncounted
+
+
+class SocketMode:
+    """Keeps one socket to Slack open, and tells *events* of it."""
 
     def __init__(
         self,
         app: AsyncApp,
         app_token: str,
         client: AsyncWebClient,
+        events: SocketEvents,
         *,
-        give_up: Callable[[], None],
         network: Network = DIRECT,
-        is_back: Callable[[], None] = lambda: None,
-        counted: Callable[[int], Awaitable[None]] = uncounted,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._handler = AsyncSocketModeHandler(
@@ -73,9 +82,7 @@ class SocketMode:
         self._web = client
         self._markers: dict[str, asyncio.Event] = {}
         self._handler.client.message_listeners.append(self._on_message)
-        self._give_up = give_up
-        self._is_back = is_back
-        self._counted = counted
+        self._events = events
         self._give_up_after_s = give_up_after_s
         self._watchdog: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -168,7 +175,7 @@ class SocketMode:
         """Notice our own marker and Slack's hello; all else is Bolt's."""
         sockets = message.get("num_connections")
         if message.get("type") == "hello" and isinstance(sockets, int):
-            await self._counted(sockets)
+            await self._events.counted(sockets)
         if message.get("type") == _MARKER:
             seen = self._markers.get(str(message.get("marker")))
             if seen is not None:
@@ -192,13 +199,13 @@ class SocketMode:
                 down_since = None
                 if (session := self._handler.client.current_session) is not known:
                     known = session
-                    self._is_back()
+                    self._events.is_back()
                 continue
             down_since = down_since or time.monotonic()
             down_s = time.monotonic() - down_since
             if down_s > self._give_up_after_s:
                 log.error("the socket to Slack stays down", down_s=round(down_s))
-                self._give_up()
+                self._events.give_up()
                 return
             self._mend(urgent=down_s > NEW_TICKET_AFTER_S)
 

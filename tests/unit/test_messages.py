@@ -230,10 +230,10 @@ DRAWERS: dict[str, Drawer] = {
     "accepted": lambda r, _: replies.accepted(r),
     "busy_already": lambda r, _: replies.busy_already(r),
     "status": lambda r, i: queries.status(
-        r.request.target, i, records=[r] * 60, decision=DECISION, who=LEADS
+        queries.Row(r.request.target, i), records=[r] * 60, decision=DECISION, who=LEADS
     ),
     "status of the unreadable": lambda r, _: queries.status(
-        r.request.target, None, records=(), problem=r.detail
+        queries.Row(r.request.target, None, r.detail), records=()
     ),
     "listing": lambda r, i: queries.listing(
         "ml-prod", [queries.Row(r.request.target, i, r.detail)] * 60
@@ -358,18 +358,20 @@ VIEWS: dict[str, Callable[[Record, Instance], dict[str, Any]]] = {
     ),
     "deny": lambda r, _: dialogs.deny_view(r),
     "home": lambda r, _: app_home.home_view(
-        waiting=[
-            (replace(r, request=replace(r.request, id=f"{n:032}")), LEADS)
-            for n in range(30)
-        ],
-        mine=[r] * 30,
-        rebooting=[(r, SEEN)] * 30,
-        last=[r] * 30,
-        boxes=[app_home.Glance(r.request.target, "ACTIVE", 130)] * 30,
-        more=3,
-        on_call=["`primary` (PagerDuty): <@U2BOB>."] * 3,
+        app_home.Home(
+            waiting=[
+                (replace(r, request=replace(r.request, id=f"{n:032}")), LEADS)
+                for n in range(30)
+            ],
+            mine=[r] * 30,
+            rebooting=[(r, SEEN)] * 30,
+            last=[r] * 30,
+            boxes=[app_home.Glance(r.request.target, "ACTIVE", 130)] * 30,
+            more=3,
+            on_call=["`primary` (PagerDuty): <@U2BOB>."] * 3,
+        )
     ),
-    "home, empty": lambda _, __: app_home.home_view(),
+    "home, empty": lambda _, __: app_home.home_view(app_home.Home()),
 }
 
 
@@ -967,7 +969,7 @@ def test_can_names_rule_and_reason(verdict: Verdict, words: str) -> None:
 
 def test_status_of_what_could_not_be_read() -> None:
     """A status that could not be read is said so, with the problem."""
-    text = queries.status(BOX, None, records=(), problem="The cloud is down.").text
+    text = queries.status(queries.Row(BOX, None, "The cloud is down."), records=()).text
 
     assert "❓ Unknown: trainer-7, status could not be read" in text
     assert "The cloud is down." in text
@@ -978,7 +980,7 @@ def test_unknown_status_is_shown_and_named_so() -> None:
     """A word that the bot does not know is shown, cut to 40 characters."""
     odd = replace(INSTANCE, status="X" * 60)
 
-    text = queries.status(BOX, odd, records=()).text
+    text = queries.status(queries.Row(BOX, odd), records=()).text
 
     assert "X" * 39 + "… (a status I do not know)" in text
     assert "X" * 40 not in text

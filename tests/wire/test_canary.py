@@ -19,7 +19,7 @@ from bot.errors import BotError, CloudMisfit, SlackShut
 from bot.slack import socket_mode
 from bot.slack.client import clients
 from bot.slack.http_mode import HttpMode
-from bot.slack.socket_mode import SocketMode
+from bot.slack.socket_mode import SocketEvents, SocketMode
 from bot.telemetry import health
 from bot.telemetry.canary import Canary
 from tests.support.bench_fixtures import MakeBench
@@ -257,7 +257,9 @@ class Relay:
 async def socket_to(slack: LocalSlack) -> AsyncIterator[SocketMode]:
     async with aiohttp.ClientSession() as session:
         _, client = clients(slack.bot_token, slack.api_url, session)
-        front = SocketMode(app_of(slack), slack.app_token, client, give_up=lambda: None)
+        front = SocketMode(
+            app_of(slack), slack.app_token, client, SocketEvents(give_up=lambda: None)
+        )
         await front.start()
         try:
             yield front

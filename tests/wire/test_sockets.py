@@ -14,7 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.demo.slack_server import LocalSlack
 from bot.model import State
 from bot.slack.client import clients
-from bot.slack.socket_mode import SocketMode
+from bot.slack.socket_mode import SocketEvents, SocketMode
 from tests.support.bot_world import INCIDENTS, Bench
 
 WITHIN_S = 15.0
@@ -69,7 +69,7 @@ async def watched(
             AsyncApp(authorize=authorize, request_verification_enabled=False),
             slack.app_token,
             client,
-            give_up=give_up,
+            SocketEvents(give_up=give_up),
             give_up_after_s=1.0,
         )
         await front.start()

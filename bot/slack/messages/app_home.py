@@ -40,39 +40,47 @@ class Glance:
 Waiting = Sequence[tuple[Record, Sequence[str]]]
 
 
-def home_view(
-    *,
-    waiting: Waiting = (),
-    mine: Sequence[Record] = (),
-    rebooting: Sequence[tuple[Record, Seen]] = (),
-    down: Sequence[Record] = (),
-    last: Sequence[Record] = (),
-    boxes: Sequence[Glance] = (),
-    more: int = 0,
-    frozen: Sequence[str] = (),
-    on_call: Sequence[str] = (),
-) -> View:
-    """Return the home page of one person.
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the home page of one person shows.
 
     *waiting* are the requests that the person may decide, each with its approvers'
     mentions; *mine* the person's own open ones; *rebooting* what is under way, with
     the last look; *last* the last restarts. *boxes* are instances, of which there are
     *more*; *frozen* the freezes in force, *on_call* who is on call, line by line.
     """
-    decide = [part for one in _together(waiting)[:DECIDE] for part in _decidable(one)]
-    under_way = [_under_way(*one) for one in rebooting[:UNDER_WAY]]
+
+    waiting: Waiting = ()
+    mine: Sequence[Record] = ()
+    rebooting: Sequence[tuple[Record, Seen]] = ()
+    down: Sequence[Record] = ()
+    last: Sequence[Record] = ()
+    boxes: Sequence[Glance] = ()
+    more: int = 0
+    frozen: Sequence[str] = ()
+    on_call: Sequence[str] = ()
+
+
+def home_view(home: Home) -> View:
+    """Return the home page of one person."""
+    decide = [
+        part for one in _together(home.waiting)[:DECIDE] for part in _decidable(one)
+    ]
+    under_way = [_under_way(*one) for one in home.rebooting[:UNDER_WAY]]
     now = [
-        *_listed(signs.FROZEN.begins, list(map(b.ruling, frozen))[:ROWS]),
+        *_listed(signs.FROZEN.begins, list(map(b.ruling, home.frozen))[:ROWS]),
         *_listed(f"{signs.PENDING.mark} Waiting for your decision", decide),
         *_listed(f"{signs.RESTARTING.mark} Restarting now", under_way),
-        *_listed(signs.DOWN.begins, list(map(_down, down))[:ROWS]),
-        *_listed("Your open requests", list(map(_line, mine))[:ROWS]),
+        *_listed(signs.DOWN.begins, list(map(_down, home.down))[:ROWS]),
+        *_listed("Your open requests", list(map(_line, home.mine))[:ROWS]),
     ]
     parts = [
         *(now or [b.words("Nothing waits for you, and nothing is being restarted.")]),
-        *_listed("On call now", [b.marked("\n".join(on_call))] if on_call else []),
-        *_boxes(boxes[:BOXES], more + len(boxes[BOXES:])),
-        *_listed("Last restarts", list(map(_line, last))[:ROWS]),
+        *_listed(
+            "On call now", [b.marked("\n".join(home.on_call))] if home.on_call else []
+        ),
+        *_boxes(home.boxes[:BOXES], home.more + len(home.boxes[BOXES:])),
+        *_listed("Last restarts", list(map(_line, home.last))[:ROWS]),
         b.note(f"Type {t.COMMAND} help for all commands."),
     ]
     return {"type": "home", "blocks": b.drawn(parts, limit=100)}

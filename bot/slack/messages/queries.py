@@ -46,28 +46,34 @@ def would_ask(mentions: Sequence[str]) -> str:
     return f"I would ask now: {t.together(mentions)}." if mentions else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instance in a list; *instance* is None where *problem* says why."""
+
+    target: Target
+    instance: Instance | None
+    problem: str = ""
+    down: Record | None = None
+
+
 def status(
-    target: Target,
-    instance: Instance | None,
+    row: Row,
     *,
     records: Sequence[Record],
     decision: Decision | None = None,
     who: Sequence[str] = (),
-    problem: str = "",
     frozen: Sequence[str] = (),
-    down: Record | None = None,
 ) -> Message:
-    """Answer ``status``: *instance* now (None: *problem* says why not), *records*.
-
-    *down* is the request that has left it down, if it still is.
+    """Answer ``status``: the instance of *row* now, and its last *records*.
 
     *decision* is what policy says to the person who asks, *who* are the mentions of
     those who may restart it, *frozen* the freezes in force for it, in words.
     """
+    target, instance, down = row.target, row.instance, row.down
     sign = _sign(instance, down)
     return b.message(
         b.title(f"{sign.begins}: {target.instance}, {_status_now(instance)}"),
-        *map(b.words, _troubles(instance, problem)),
+        *map(b.words, _troubles(instance, row.problem)),
         *is_down(down),
         *freeze_lines(frozen),
         b.ruling(outlook(decision)) if decision else None,
@@ -162,16 +168,6 @@ def history(
     scope = f" of {box} in {project}" if box else f" in {project}" if project else ""
     count = b.note(f"Break-glass in the last 30 days: {glass}.") if glass else None
     return b.message(b.title(f"Last restarts{scope}"), *_past(records), count)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One instance in a list; *instance* is None where *problem* says why."""
-
-    target: Target
-    instance: Instance | None
-    problem: str = ""
-    down: Record | None = None
 
 
 def listing(
