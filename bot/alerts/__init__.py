@@ -18,7 +18,7 @@ __all__ = ["Upkeep"]
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 2.0  # for what other replicas have heard, and for what time brings
+ALERTS_EVERY_S = 2.0  # for what other replicas have heard, and for what time brings
 # In a storm a message is drawn so often at most: whoever asks for a restart needs the
 # database as well.
 LEAST_S = 1.0
@@ -61,5 +61,5 @@ class Upkeep:
             except Exception:
                 log.exception("alerts not looked after")
             with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), LOOK_EVERY_S)
+                await asyncio.wait_for(rung.wait(), ALERTS_EVERY_S)
             await asyncio.sleep(max(0.0, began + LEAST_S - loop.time()))

@@ -21,9 +21,9 @@ from bot.slack.messages.quiet import mentioned, quiet
 
 log = structlog.get_logger()
 
-AT_ONCE = 4
+POSTS_AT_ONCE = 4
 READ_WITHIN_S = 2.0  # the status of an instance; a card does not wait for longer
-FRESH_S = 15.0
+CARD_FRESH_S = 15.0
 
 
 @attrs.frozen
@@ -34,7 +34,7 @@ class Cards:
 
     async def look(self) -> None:
         """Draw what is due; what fails is drawn by who looks half a minute later."""
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(POSTS_AT_ONCE)
 
         async def draw(card: AlertCard) -> None:
             async with gate:
@@ -129,7 +129,7 @@ class Cards:
         """Return the instance, or the sentence that says why it could not be read."""
         cloud = self._services.cloud
         seen = cloud.seen(target)
-        if seen and seen.age_s < FRESH_S:
+        if seen and seen.age_s < CARD_FRESH_S:
             return seen.instance, ""
         try:
             async with asyncio.timeout(READ_WITHIN_S):

@@ -19,7 +19,7 @@ from bot.ledger.alerts import About
 
 log = structlog.get_logger()
 
-MOST = 500  # alerts of one transaction, if one webhook does not hold more
+ALERTS_A_WRITE = 500  # alerts of one transaction, if one webhook does not hold more
 
 Waiting = tuple[Sequence[About], asyncio.Future[None]]
 
@@ -68,7 +68,9 @@ class Intake:
     def _next(self) -> list[Waiting]:
         """Return what is recorded together next; nobody waits for what was given up."""
         together, count = [], 0
-        while self._waiting and (not count or count + len(self._waiting[0][0]) <= MOST):
+        while self._waiting and (
+            not count or count + len(self._waiting[0][0]) <= ALERTS_A_WRITE
+        ):
             about, done = self._waiting.popleft()
             if not done.done():
                 together.append((about, done))

@@ -13,7 +13,7 @@ import attrs
 from bot.alerts.services import Services
 
 EVERY_S = 120.0  # one list of each project that takes its names from the cloud
-WITHIN_S = 30.0
+RESOLVE_WITHIN_S = 30.0
 AT_START_S = 3.0  # whoever sends then waits no longer for the listener
 
 
@@ -24,7 +24,7 @@ class KnownNames:
     _services: Services
     _next: float = attrs.field(default=0.0, init=False)
 
-    async def look(self, within_s: float = WITHIN_S) -> None:
+    async def look(self, within_s: float = RESOLVE_WITHIN_S) -> None:
         """Read what is due; what cannot be read is read anew two minutes later."""
         if time.monotonic() < self._next:
             return

@@ -20,7 +20,7 @@ from bot.slack.messages.alerts import note as words
 log = structlog.get_logger()
 
 TIMEOUT_S = 10.0
-LONGEST = 2000  # characters of a note
+LONGEST_NOTE = 2000  # characters of a note
 WRONG_FROM = (
     "PagerDuty takes no note from {}: let note_from in [alerts] be the e-mail address"
     " of a user there"
@@ -111,8 +111,8 @@ class Notes:
         who = note.record.request.user_id
         names = await self._services.authorizer.names([who])
         content = words(note.record, request_id, names[who])
-        if len(content) > LONGEST:
-            content = f"{content[: LONGEST - 60]}… Request {request_id}"
+        if len(content) > LONGEST_NOTE:
+            content = f"{content[: LONGEST_NOTE - 60]}… Request {request_id}"
         answer = await self._pagerduty.add_note(note.incident, content)
         match answer.status_code:
             case HTTPStatus.BAD_REQUEST:

@@ -15,7 +15,7 @@ from bot.model import Alert, Sender
 from bot.slack.messages.alerts import address, foreign
 
 VERSIONS = {Sender.ALERTMANAGER: "4", Sender.GRAFANA: "1"}
-_NAME, _LABEL, _KEY = 200, 1000, 300  # characters
+_LONGEST_NAME, _LABEL, _KEY = 200, 1000, 300  # characters
 MISSING_SERIES = "MissingSeries"
 _FIRES = ("incident.triggered", "incident.reopened")
 _ENDED = "incident.resolved"
@@ -71,7 +71,9 @@ def _alert(written: Mapping[str, Any], sender: Sender, otherwise: object) -> Ale
     return Alert(
         sender=sender,
         key=f"{mark}"[:_KEY] + f" {began.isoformat()}",
-        name=foreign(labels.get("alertname") or "An alert without a name", _NAME),
+        name=foreign(
+            labels.get("alertname") or "An alert without a name", _LONGEST_NAME
+        ),
         began=began,
         ended=_time(written.get("endsAt")) if over else None,
         summary=foreign(summary or "", _LABEL),
@@ -108,7 +110,7 @@ def pagerdutys(body: bytes) -> list[Alert]:
         Alert(
             sender=Sender.PAGERDUTY,
             key=key[:_KEY],
-            name=foreign(str(incident.get("title") or "An incident"), _NAME),
+            name=foreign(str(incident.get("title") or "An incident"), _LONGEST_NAME),
             began=_time(incident.get("created_at")) or said_at,
             ended=said_at if kind == _ENDED else None,
             summary=_urgency(incident),

@@ -27,9 +27,9 @@ from bot.web import GuardedServer, Limits
 
 log = structlog.get_logger()
 
-LARGEST_BYTES = 64 * 1024
-NAMES_WITHIN_S = 0.3
-RECORD_WITHIN_S = 0.9  # a sender has its answer within a second
+LARGEST_ALERT_BYTES = 64 * 1024
+ALERT_NAMES_WITHIN_S = 0.3
+ALERT_RECORD_WITHIN_S = 0.9  # a sender has its answer within a second
 _PROOFS = {  # the header without which nothing has to be read
     Sender.ALERTMANAGER: proofs.AUTHORIZATION,
     Sender.GRAFANA: proofs.GRAFANA_SIGNATURE,
@@ -54,7 +54,7 @@ class Receiver:
     _secrets: Mapping[Sender, Sequence[str]]
     _heard: Callable[[], None]
     _server: GuardedServer = attrs.field(
-        factory=lambda: GuardedServer(Limits(body=LARGEST_BYTES)), init=False
+        factory=lambda: GuardedServer(Limits(body=LARGEST_ALERT_BYTES)), init=False
     )
     _intake: Intake = attrs.field(
         init=False,
@@ -92,7 +92,7 @@ class Receiver:
             status = HTTPStatus.ACCEPTED if pagerduty else HTTPStatus.BAD_REQUEST
             return self._answer(sender, status, "odd")
         try:
-            async with asyncio.timeout(RECORD_WITHIN_S):
+            async with asyncio.timeout(ALERT_RECORD_WITHIN_S):
                 await self._record(sender, alerts)
         except (LedgerError, TimeoutError) as error:
             log.error("alerts not recorded", sender=sender, error=str(error))
@@ -132,7 +132,9 @@ class Receiver:
         """Have the names at hand that the cloud has, where the projects take those."""
         projects = projects_of(alerts, self._services.settings())
         fresh = self._services.names.fresh
-        await asyncio.gather(*(fresh(one, within_s=NAMES_WITHIN_S) for one in projects))
+        await asyncio.gather(
+            *(fresh(one, within_s=ALERT_NAMES_WITHIN_S) for one in projects)
+        )
 
     def _answer(self, sender: Sender, status: HTTPStatus, result: str) -> web.Response:
         """Answer, and count what was not an alert."""

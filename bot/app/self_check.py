@@ -19,7 +19,9 @@ from bot.telemetry.problems import Problems
 
 log = structlog.get_logger()
 
-AGAIN_S = 300.0  # while something is wrong: it shall be seen soon that it was mended
+CHECK_AGAIN_S = (
+    300.0  # while something is wrong: it shall be seen soon that it was mended
+)
 SELDOM_S = 3600.0
 
 
@@ -71,7 +73,7 @@ class SelfCheck:
         while True:
             self._wanted.clear()
             wrong = await self._found()
-            wait_s = AGAIN_S if wrong else SELDOM_S
+            wait_s = CHECK_AGAIN_S if wrong else SELDOM_S
             try:
                 await asyncio.wait_for(self._wanted.wait(), wait_s)
             except TimeoutError:

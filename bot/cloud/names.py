@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 KEPT_S = 60.0  # after that they are fetched anew when somebody asks
 USED_S = 600.0  # so long old ones still count where new ones cannot be had
-WITHIN_S = 1.2  # a command has to be answered within 3 s
+CLOUD_NAMES_WITHIN_S = 1.2  # a command has to be answered within 3 s
 _READING = "The cloud's names are still being read: try again in a moment."
 _NEVER = float("-inf")
 
@@ -73,7 +73,9 @@ class Names:
             return kept.found
         return Found(problem=kept.found.problem or _READING)
 
-    async def fresh(self, typed: str, *, within_s: float = WITHIN_S) -> None:
+    async def fresh(
+        self, typed: str, *, within_s: float = CLOUD_NAMES_WITHIN_S
+    ) -> None:
         """Fetch the names of the project that was *typed*, where they are too old.
 
         It takes *within_s* seconds at most; what comes later counts from then on.

@@ -18,7 +18,7 @@ NAME = "a notebook"
 LIST = "notebooks/all"
 FLAVORS = "notebooks/flavors"
 RIGHTS = {LIST: "listAllNotebooks", FLAVORS: "listFlavors"}
-PAGE = 50  # rows; the API takes 10, 20 or 50, and nothing else
+NOTEBOOKS_A_PAGE = 50  # rows; the API takes 10, 20 or 50, and nothing else
 
 
 def path(instance_id: str) -> str:
@@ -55,7 +55,11 @@ def page_query(offset: int) -> dict[str, str]:
 
     Without a sort key the order of the rows is not said, and may change between pages.
     """
-    return {"limit": str(PAGE), "offset": str(offset), "sort_key": "create_at"}
+    return {
+        "limit": str(NOTEBOOKS_A_PAGE),
+        "offset": str(offset),
+        "sort_key": "create_at",
+    }
 
 
 def right(act: Act | None) -> str:
@@ -88,7 +92,7 @@ def instances(body: dict[str, Any]) -> tuple[Instance, ...] | None:
 
 def is_last(body: dict[str, Any]) -> bool:
     """Say whether no page comes after *body*."""
-    return len(_rows(body, "data")) < PAGE
+    return len(_rows(body, "data")) < NOTEBOOKS_A_PAGE
 
 
 def sold_out(body: dict[str, Any], flavor: str) -> bool | None:

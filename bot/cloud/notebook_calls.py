@@ -86,7 +86,7 @@ class NotebookCalls:
         While they change, one may stand on two pages, or on none.
         """
         seen: set[str] = set()
-        for offset in count(step=notebook.PAGE):
+        for offset in count(step=notebook.NOTEBOOKS_A_PAGE):
             with self._wire.counted("list"):
                 query = notebook.page_query(offset)
                 response = await self._wire.of_all(project, notebook.LIST, query, rank)

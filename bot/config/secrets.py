@@ -18,7 +18,9 @@ from bot.config.openstack import Credentials
 from bot.model import Sender
 
 NOTHING = SecretStr("")
-_SIZE = 65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)
+_LARGEST_BYTES = (
+    65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)
+)
 
 # What each variable is, for whoever has not set it.
 VARIABLES: dict[str, str] = {
@@ -236,7 +238,7 @@ def _content(name: str, file: str) -> str:
     where = f"cannot be read from the file{shown} that {name}_FILE names"
     try:
         with Path(file).open(encoding="utf-8") as stream:
-            return stream.read(_SIZE)
+            return stream.read(_LARGEST_BYTES)
     except UnicodeError:
         raise ValueError(f"{where}: it is not UTF-8 text") from None
     except OSError as error:

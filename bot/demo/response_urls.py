@@ -18,7 +18,7 @@ from bot.demo.slack_workspace import Workspace
 from bot.demo.trigger_ids import Hook, Passes
 
 GONE = 404
-WRONG = 400
+NOT_TAKEN = 400
 
 
 class Hooks:
@@ -34,14 +34,14 @@ class Hooks:
         try:
             args = await request.json()
         except ValueError:
-            return web.Response(status=WRONG, text="invalid_payload")
+            return web.Response(status=NOT_TAKEN, text="invalid_payload")
         key = request.match_info["key"]
 
         def answer() -> Answered:
             try:
                 self.speak(self._passes.use(key), args)
             except Refusal as refusal:
-                status = GONE if refusal.code.endswith("_url") else WRONG
+                status = GONE if refusal.code.endswith("_url") else NOT_TAKEN
                 body = web.json_response(refusal.to_json(), status=status)
                 return Answered(body, refusal.code)
             return Answered(web.Response(text="ok"))

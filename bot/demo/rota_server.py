@@ -19,7 +19,7 @@ from aiohttp import web
 from bot.demo.rota import Rota, RotaPerson, Schedule, Shift
 
 ACCEPT = "application/vnd.pagerduty+json;version=2"
-MOST = 100  # rows of a page
+MOST_A_PAGE = 100  # rows of a page
 _Answer = Callable[[web.Request], web.Response]
 
 
@@ -175,7 +175,7 @@ class LocalRota:
         self._admit(request)
         limit = int(request.query.get("limit", "25"))
         offset = int(request.query.get("offset", "0"))
-        if not 0 < limit <= MOST:
+        if not 0 < limit <= MOST_A_PAGE:
             raise _Refused(_error(400, "Invalid Input Provided", 2001))
         ids = request.query.getall("schedule_ids[]", list(self.rota.schedules))
         rows = [

@@ -29,7 +29,7 @@ from bot.demo.slack_server import LocalSlack
 from bot.errors import BotError
 
 CONNECT_WITHIN_S = 30.0
-STOP_WITHIN_S = 12.0
+BOT_STOPS_WITHIN_S = 12.0
 RULES = """\
 [freeze]
 by = ["@ml-oncall", "@ml-leads"]
@@ -187,7 +187,7 @@ class Stage:
             return
         self._process.send_signal(signal.SIGTERM)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), STOP_WITHIN_S)
+            await asyncio.wait_for(self._process.wait(), BOT_STOPS_WITHIN_S)
         self.kill_bot()
         await self._process.wait()
 

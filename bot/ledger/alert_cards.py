@@ -15,7 +15,7 @@ from bot.model import AlertCard, Sender
 DRAW_AGAIN_AFTER_S = 30.0  # who began to draw it longer ago has died, or was refused
 DRAWN_WITHIN = timedelta(days=1)  # of what was heard; what could not be is not shown
 FOLLOWED_FOR = timedelta(days=1)  # a card shows so long what is asked for its instance
-AT_ONCE = 20
+CARDS_AT_ONCE = 20
 SHOWN = 10  # alerts of a message about many
 
 
@@ -58,7 +58,7 @@ def take_cards(database: Database) -> list[AlertCard]:
                     cards.c.drawing_at.is_not(None),
                     cards.c.added_at,
                 )
-                .limit(AT_ONCE)
+                .limit(CARDS_AT_ONCE)
                 .with_for_update(skip_locked=True)
             ).mappings()
         }

@@ -16,7 +16,7 @@ from bot.model import ENDS, Record, State
 
 WRITE_WITHIN = timedelta(days=1)  # what could not be noted by then is not noted
 TRY_AGAIN_AFTER_S = 60.0
-MOST = 10  # in one go
+MOST_NOTES = 10  # in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def take_notes(database: Database) -> list[Note]:
             | notes.c.done.is_(False)
             & (notes.c.tried_at < now.timestamp() - TRY_AGAIN_AFTER_S)
         )
-        .limit(MOST)
+        .limit(MOST_NOTES)
     )
     with database.reading() as connection:
         if connection.execute(due).first() is None:

@@ -21,7 +21,7 @@ TELL_WITHIN = timedelta(days=1)  # of a restart that was sent longer ago nothing
 # be on record as answered yet.
 SETTLES_AFTER = timedelta(minutes=2)
 FINAL = frozenset({Aftermath.CLEARED, Aftermath.BEFORE, Aftermath.NO_DATA})
-MOST = 200  # told in one go, what is the same in one message
+MOST_OUTCOMES = 200  # told in one go, what is the same in one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class _Looked:
                 and now - utc(row["ended_heard_at"]) > SETTLES_AFTER
             ):
                 settled.append(row["id"])
-        return cls(told[:MOST], settled)
+        return cls(told[:MOST_OUTCOMES], settled)
 
 
 _Sent = tuple[str, datetime]  # the request, and when its restart was sent

@@ -17,10 +17,10 @@ from bot.ledger.reconciliation import differences
 from bot.ledger.schema import IS_BREAK_GLASS, requests, trail
 from bot.model import Person, Request
 
-PAGE = 500  # entries that are read at once
+ENTRIES_A_PAGE = 500  # entries that are read at once
 NAME_LIMIT = 64  # characters of an instance's name: the cloud's may be longer
 # Any fixed number: the key of the lock that puts the writers of all replicas in a row.
-_LOCK = 0x6D6C7374
+_TRAIL_LOCK = 0x6D6C7374
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _ADD = trail.insert()
 def append(connection: sa.Connection, entry: Entry, at: datetime) -> str:
     """Append *entry* within the caller's transaction and return its hash."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TRAIL_LOCK)))
     last = connection.execute(_LAST).first()
     clean = connection.get_execution_options().get("clean", str)
     said = {name: clean(text) for name, text in asdict(entry).items()}
@@ -124,10 +124,10 @@ async def pages(
     instance: str = "",
     limit: int | None = None,
 ) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yield what ``entries`` returns, PAGE of them at a time."""
+    """Yield what ``entries`` returns, ENTRIES_A_PAGE of them at a time."""
     before, left = None, limit
     while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
+        size = ENTRIES_A_PAGE if left is None else min(ENTRIES_A_PAGE, left)
         page = await entries(
             ledger,
             since=since,
@@ -208,7 +208,7 @@ def _streamed(
     connection: sa.Connection, query: sa.Select[Any], *order: sa.ColumnElement[Any]
 ) -> Iterator[Row]:
     """Yield the rows of *query* in that order, a page of them in memory at a time."""
-    query = query.order_by(*order).execution_options(yield_per=PAGE)
+    query = query.order_by(*order).execution_options(yield_per=ENTRIES_A_PAGE)
     return map(dict, connection.execute(query).mappings())
 
 

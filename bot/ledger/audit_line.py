@@ -11,7 +11,7 @@ from bot.ledger.schema import trail
 
 LOGGER = "audit"  # what the lines are known by
 COLUMNS = tuple(column.name for column in trail.c)
-LONGEST = 1 << 20  # bytes of a line that are looked at; ours have a few thousand
+LONGEST_LINE = 1 << 20  # bytes of a line that are looked at; ours have a few thousand
 _TOO_MANY = 1 << 63
 _SPACE = b" \t\r\n\xef\xbb\xbf"  # the last three are what Windows begins a file with
 _BEGINS = b'{"logger": "audit"'  # as ``line_of`` writes it
@@ -27,10 +27,10 @@ def line_of(row: Row) -> str:
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:
     """Yield the lines of a file, of very long ones the beginning."""
-    while line := file.readline(LONGEST):
+    while line := file.readline(LONGEST_LINE):
         yield line
-        while len(line) == LONGEST and not line.endswith(b"\n"):
-            line = file.readline(LONGEST)
+        while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            line = file.readline(LONGEST_LINE)
 
 
 def entry_of_line(line: bytes) -> Row | str | None:

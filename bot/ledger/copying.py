@@ -16,7 +16,7 @@ from bot.ledger.database import Database
 from bot.ledger.migration import grow
 from bot.ledger.schema import metadata, pulse
 
-AT_ONCE = 500  # rows
+ROWS_AT_ONCE = 500  # rows
 
 
 def copy(source: Database, target: Database) -> Mapping[str, int]:
@@ -57,7 +57,7 @@ def _copied(table: sa.Table, old: sa.Connection, new: sa.Connection) -> int:
     known = {column["name"] for column in sa.inspect(old).get_columns(table.name)}
     query = sa.select(*(column for column in table.c if column.name in known))
     number = 0
-    for rows in old.execute(query).mappings().partitions(AT_ONCE):
+    for rows in old.execute(query).mappings().partitions(ROWS_AT_ONCE):
         new.execute(table.insert(), [dict(row) for row in rows])
         number += len(rows)
     return number

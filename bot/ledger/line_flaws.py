@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from attrs import define, field
 
-MOST = 1000  # flaws that are told one by one
+MOST_FLAWS = 1000  # flaws that are told one by one
 
 
 @define
 class Flaws:
-    """Sentences, the first MOST of them; *left_out* counts the others."""
+    """Sentences, the first MOST_FLAWS of them; *left_out* counts the others."""
 
     told: list[str] = field(factory=list)
     left_out: int = 0
 
     def add(self, sentence: str) -> None:
         """Add a sentence."""
-        if len(self.told) < MOST:
+        if len(self.told) < MOST_FLAWS:
             self.told.append(sentence)
         else:
             self.left_out += 1

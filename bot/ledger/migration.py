@@ -15,7 +15,7 @@ from attrs import frozen
 from bot.ledger.schema import metadata
 
 # Any fixed number: the key of the lock for whoever changes the tables.
-_LOCK = 0x6D6C7467
+_GROWTH_LOCK = 0x6D6C7467
 # To fill an index takes longer than a command may wait for an answer.
 _PATIENCE = ("SET LOCAL statement_timeout = '10min'", "SET LOCAL lock_timeout = '1min'")
 
@@ -67,7 +67,7 @@ def grow(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         for patience in _PATIENCE:
             connection.exec_driver_sql(patience)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_GROWTH_LOCK)))
     lacking = missing(connection)
     for table in lacking.tables:
         connection.execute(sa.schema.CreateTable(table))

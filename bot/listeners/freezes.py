@@ -13,7 +13,7 @@ from bot.listeners.payloads import Actor
 from bot.listeners.refusal_limit import RefusalLimit
 from bot.listeners.tasks import Tasks
 from bot.model import EVERYTHING, Decision, Freeze, Message, Verdict, request_id
-from bot.model.freeze import LONGEST_S
+from bot.model.freeze import LONGEST_FREEZE_S
 from bot.model.wall_clock import shown, until, zones
 from bot.restarts.services import Services
 from bot.slack import command as words
@@ -46,7 +46,7 @@ class FreezeListeners:
             end = until(command.until, zone, now)
         except ValueError as error:
             raise UsageError(f"Nothing was frozen: {error}.") from None
-        if end > now + timedelta(seconds=LONGEST_S):
+        if end > now + timedelta(seconds=LONGEST_FREEZE_S):
             raise UsageError(
                 f"Nothing was frozen: {shown(end, zone, now)} is more than 30 days"
                 " ahead, and a freeze lasts 30 days at most."

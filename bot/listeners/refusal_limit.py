@@ -21,8 +21,8 @@ from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
-MOST = 20  # refusals of one person ...
-WITHIN_S = 60.0  # ... within so many seconds
+MOST_REFUSALS = 20  # refusals of one person ...
+REFUSALS_WITHIN_S = 60.0  # ... within so many seconds
 TOO_OFTEN = Decision(
     Verdict.DENY,
     "You were refused too often within a minute: nothing was done.",
@@ -50,17 +50,24 @@ class RefusalLimit:
         kind = "limit" if limited else kind
         self._services.metrics.refusals.labels(kind).inc()
         if limited:
-            log.warning("refused too often", user=user_id, most=MOST, within_s=WITHIN_S)
+            log.warning(
+                "refused too often",
+                user=user_id,
+                most=MOST_REFUSALS,
+                within_s=REFUSALS_WITHIN_S,
+            )
             return
-        self._at.setdefault(user_id, deque(maxlen=MOST + 1)).append(self._clock())
+        self._at.setdefault(user_id, deque(maxlen=MOST_REFUSALS + 1)).append(
+            self._clock()
+        )
 
     def limit(self, user_id: str) -> Decision | None:
-        """Return the refusal of who has had more than MOST within WITHIN_S."""
-        since = self._clock() - WITHIN_S
+        """Return the refusal of who has had too many within REFUSALS_WITHIN_S."""
+        since = self._clock() - REFUSALS_WITHIN_S
         for who in [who for who, at in self._at.items() if at[-1] <= since]:
             del self._at[who]
         at = self._at.get(user_id, ())
-        return TOO_OFTEN if sum(one > since for one in at) > MOST else None
+        return TOO_OFTEN if sum(one > since for one in at) > MOST_REFUSALS else None
 
     async def note(
         self, actor: Actor, decision: Decision, kind: str, entry: Entry

@@ -22,7 +22,7 @@ from bot.slack.messages.dialogs import refused_view
 
 log = structlog.get_logger()
 
-AGAIN_AFTER_S = 5.0  # where Slack does not say how long it wants to be left alone
+SAY_AGAIN_AFTER_S = 5.0  # where Slack does not say how long it wants to be left alone
 
 
 @attrs.frozen
@@ -117,7 +117,7 @@ class Responses:
 def wait_of(error: Exception) -> str:
     """Return, in words, when to try again what Slack was asked for in vain."""
     wait_s = error.retry_after if isinstance(error, SlackBusy) else None
-    return f"{max(1, math.ceil(wait_s or AGAIN_AFTER_S))} s"
+    return f"{max(1, math.ceil(wait_s or SAY_AGAIN_AFTER_S))} s"
 
 
 def ephemeral(message: Message) -> dict[str, Any]:

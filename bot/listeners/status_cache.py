@@ -22,9 +22,9 @@ from bot.slack.messages.formatting import seen
 FRESH_S = 5.0  # what somebody asked for
 GLANCE_S = 30.0  # what stands beside a name to choose is asked for again
 OLDEST_S = 3600.0  # ... and shown with its age, where that did not come in time
-WITHIN_S = 1.2  # a select has to be answered within 3 s
-AT_ONCE = 5
-MOST = 10  # reads for one search: a restart under way needs the calls more
+LOOK_WITHIN_S = 1.2  # a select has to be answered within 3 s
+LOOKS_AT_ONCE = 5
+MOST_LOOKS = 10  # reads for one search: a restart under way needs the calls more
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class StatusCache:
         factory=WeakValueDictionary, init=False
     )
     _gate: asyncio.Semaphore = attrs.field(
-        factory=lambda: asyncio.Semaphore(AT_ONCE), init=False
+        factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE), init=False
     )
 
     async def read(self, target: Target) -> Instance:
@@ -62,10 +62,10 @@ class StatusCache:
 
     async def statuses(self, targets: Sequence[Target]) -> dict[str, str]:
         """Return each instance's status and its age, by its name, as far as known."""
-        old = [one for one in targets if not self._known(one, GLANCE_S)][:MOST]
+        old = [one for one in targets if not self._known(one, GLANCE_S)][:MOST_LOOKS]
         if old:
             reads = [asyncio.create_task(self._look(target)) for target in old]
-            _, late = await asyncio.wait(reads, timeout=WITHIN_S)
+            _, late = await asyncio.wait(reads, timeout=LOOK_WITHIN_S)
             for read in late:
                 read.cancel()
         known = ((one, self._services.cloud.seen(one)) for one in targets)

@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.model.wall_clock import shown
 
 EVERYTHING = "all"  # typed instead of a project
-LONGEST_S = 30 * 86400.0
+LONGEST_FREEZE_S = 30 * 86400.0
 FREEZE_REASON_LIMIT = 500  # characters
 
 

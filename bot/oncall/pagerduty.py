@@ -16,7 +16,7 @@ from bot.model import OnCallPerson
 from bot.oncall.call import Caller
 
 # The most that there is: https://developer.pagerduty.com/docs/pagination
-PAGE = 100
+SHIFTS_A_PAGE = 100
 _MOST_PAGES = 20
 
 
@@ -68,7 +68,7 @@ async def on_call(
     settings, rows = caller.settings, []
     wanted = [("schedule_ids[]", one) for one in settings.schedule]
     for page in range(_MOST_PAGES):
-        paging = [("limit", str(PAGE)), ("offset", str(page * PAGE))]
+        paging = [("limit", str(SHIFTS_A_PAGE)), ("offset", str(page * SHIFTS_A_PAGE))]
         found = await caller.get(_Page, "/oncalls", _headers(token), wanted + paging)
         rows += found.oncalls
         if not found.more:

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 # A command is decided within 1.4 s, so that its answer is with Slack within 3 s:
 # https://docs.slack.dev/interactivity/implementing-slash-commands
-WITHIN_S = 1.1
+ROTA_WITHIN_S = 1.1
 SHOWN_S = 60.0  # what is only shown may be so old
 APART_S = 0.2  # two calls about one line begin at least so long after each other
 
@@ -87,7 +87,7 @@ class Rotas:
         *within_s* (None: as long as a command can wait).
         """
         settings = self._of(line)
-        within_s = self._within_s or within_s or WITHIN_S
+        within_s = self._within_s or within_s or ROTA_WITHIN_S
         if line not in self._next:
             asking = asyncio.create_task(self._ask(line), name=f"on call: {line}")
             self._next[line] = asking

@@ -17,7 +17,7 @@ from bot.oncall.call import Caller
 
 # Whoever asks waits less. A call that he has given up goes on: to a source far away the
 # connection takes most of the time, and the next one who asks finds it made.
-LONGEST_S = 5.0
+LONGEST_CALL_S = 5.0
 
 
 @attrs.define
@@ -28,7 +28,7 @@ class Sources:
     _http: httpx.AsyncClient
     _home_team: str
     _now: Callable[[], datetime]
-    _within_s: float = LONGEST_S
+    _within_s: float = LONGEST_CALL_S
     _not_before: dict[str, float] = attrs.field(factory=dict, init=False)
 
     async def read(

@@ -17,7 +17,7 @@ from bot.oncall import Rotas
 COMMAND_WITHIN_S = 1.2
 CLICK_WITHIN_S = 1.8
 STEP_WITHIN_S = 8.0
-SHOWN_S = 15.0  # a failure is shown for so long
+FAILURE_SHOWN_S = 15.0  # a failure is shown for so long
 
 Lines = dict[str, Duty | RotaError]
 
@@ -51,7 +51,11 @@ class Duties:
     ) -> Duty | RotaError:
         rotas = self._rotas
         since, failed = self._failed.pop(line, (0.0, None))
-        if failed is not None and not live and time.monotonic() - since < SHOWN_S:
+        if (
+            failed is not None
+            and not live
+            and time.monotonic() - since < FAILURE_SHOWN_S
+        ):
             self._failed[line] = since, failed
             return failed
         try:

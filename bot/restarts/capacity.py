@@ -18,7 +18,7 @@ from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
-WITHIN_S = 10.0
+CAPACITY_WITHIN_S = 10.0
 _UNASKED = "The cloud did not say whether its machine type is sold out."
 _QUEUE = "Jobs that wait for its pool may take its place."
 
@@ -37,7 +37,7 @@ class Capacity:
         if instance.pool:
             return replace(instance, warning=_QUEUE)
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(CAPACITY_WITHIN_S):
                 gone = await self._services.cloud.is_sold_out(request.target, instance)
         except (CloudError, TimeoutError) as error:
             log.info("machine types not read", error=str(error))

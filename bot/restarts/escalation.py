@@ -24,7 +24,7 @@ from bot.slack.messages.oncall import on_call
 
 log = structlog.get_logger()
 
-AGAIN_AFTER_S = 15.0  # where it is not known who is on call
+ASK_AGAIN_AFTER_S = 15.0  # where it is not known who is on call
 
 
 @attrs.define
@@ -90,7 +90,7 @@ class Escalation:
             key = f"then {due.number} {entry}"
             if key not in known:
                 await self._look(record, due, entry, key, known)
-        again_s = AGAIN_AFTER_S if due.waits else math.inf
+        again_s = ASK_AGAIN_AFTER_S if due.waits else math.inf
         if not due.keys:
             return again_s
         message = say.next_line(
@@ -129,7 +129,7 @@ class Escalation:
         """Say it in the card's thread, and keep that; return when to try again."""
         ledger, record = self._services.ledger, batch.asked
         if not await ledger.claim_mentions(batch.id, *keys):
-            return AGAIN_AFTER_S  # somebody else is at it, or has died over it
+            return ASK_AGAIN_AFTER_S  # somebody else is at it, or has died over it
         now = await ledger.existing(record.request.id)
         if now.state is not State.PENDING:
             return math.inf  # somebody has decided in the meantime
@@ -143,6 +143,6 @@ class Escalation:
         except SlackError as error:
             log.warning("nobody was mentioned yet", error=str(error))
             await ledger.give_back_mentions(batch.id, *keys)
-            return wait_after(error, AGAIN_AFTER_S)
+            return wait_after(error, ASK_AGAIN_AFTER_S)
         await ledger.note_mentions(batch.id, *keys, detail=detail)
         return math.inf

@@ -23,7 +23,10 @@ from bot.model import (
 
 GIVE_UP_S = 3600.0  # after the stop nothing is started unasked any more
 FIRST_WAIT_S = 30.0  # after the first try of a start
-WAITS_S = ((900.0, 60.0), (GIVE_UP_S, 300.0))  # until so long after the stop: so long
+START_WAITS_S = (
+    (900.0, 60.0),
+    (GIVE_UP_S, 300.0),
+)  # until so long after the stop: so long
 LATE_STOP = 10  # times ``lost``: so much longer a stop that shows no sign is watched
 TWICE = 2  # looks in a row that have to say the same
 
@@ -151,7 +154,9 @@ def _wait_s(record: Record, status: str, limits: Limits, now: datetime) -> float
     if record.starts == 1:
         return FIRST_WAIT_S
     since_s = _passed(record.sent_at, now)
-    return next((wait for until, wait in WAITS_S if since_s < until), WAITS_S[-1][1])
+    return next(
+        (wait for until, wait in START_WAITS_S if since_s < until), START_WAITS_S[-1][1]
+    )
 
 
 def _passed(since: datetime | None, now: datetime) -> float:

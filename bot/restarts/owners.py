@@ -19,7 +19,7 @@ from bot.slack.messages import owners as say
 
 log = structlog.get_logger()
 
-WITHIN_S = 5.0  # it must not hold up the act
+OWNERS_WITHIN_S = 5.0  # it must not hold up the act
 
 
 @attrs.frozen
@@ -63,7 +63,7 @@ class Owners:
 
     async def _say(self, user_id: str, message: Message) -> None:
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(OWNERS_WITHIN_S):
                 await self._services.slack.post(user_id, message)
         except (SlackError, TimeoutError) as error:
             log.warning("owner not told", user=user_id, error=str(error))

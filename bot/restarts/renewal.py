@@ -19,7 +19,7 @@ from bot.restarts.services import Services
 
 log = structlog.get_logger()
 
-WITHIN_S = 10.0  # people wait for the word that it is ready
+RENEWAL_WITHIN_S = 10.0  # people wait for the word that it is ready
 OURS = frozenset({"accepted", "lost"})  # answers to a start that may be what runs
 
 
@@ -52,7 +52,7 @@ class Renewal:
             return now, ""
         target = record.request.target
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(RENEWAL_WITHIN_S):
                 renewed = await self._services.cloud.set_lease(target, wanted)
         except (CloudError, TimeoutError) as error:
             why = str(error) or "The cloud did not answer in time."
@@ -64,7 +64,7 @@ class Renewal:
         """Return *now* with the lease by a read of its own: a list may lack it."""
         target = record.request.target
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(RENEWAL_WITHIN_S):
                 alone = await self._services.cloud.read(target, rank=Rank.RESTART)
         except (CloudError, TimeoutError) as error:
             log.warning("auto-stop not read", error=str(error))

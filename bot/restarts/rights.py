@@ -25,7 +25,7 @@ log = structlog.get_logger()
 ROTA_WAITS_S = (1.0, 2.0, 4.0)
 # What was decided longer ago is read anew even where nobody had to approve.
 DECISION_HOLDS_S = 30.0
-WAITS_S = (
+RIGHTS_WAITS_S = (
     1.0,
     30.0,
 )  # for Slack, where it does not say how long: the first, the longest
@@ -69,7 +69,7 @@ class Rights:
 
     async def lost_in_the_end(self, record: Record) -> Lost:
         """Return what ``lost`` does, as soon as Slack tells."""
-        for wait_s in growing(*WAITS_S):
+        for wait_s in growing(*RIGHTS_WAITS_S):
             try:
                 return await self.lost(record)
             except SlackError as error:

@@ -29,7 +29,7 @@ lines = logging.getLogger(LOGGER)
 LOOK_EVERY_S = 0.5
 BEAT_EVERY_S = 1.0
 LEASE_S = 4.0  # a writer whose beat stands still for longer is dead
-PAGE = 100
+LINES_A_PAGE = 100
 REST = 4.0  # between two pages there is so many times what a page took: requests first
 CLOSE_WITHIN_S = 1.0
 
@@ -96,7 +96,7 @@ class AuditLog:
         cursor = await self._mine(await self._ledger.cursor())
         if cursor is None:
             return False
-        page = await self._ledger.unwritten(cursor, PAGE)
+        page = await self._ledger.unwritten(cursor, LINES_A_PAGE)
         if page is None:
             log.error(
                 "audit trail cut off or changed; all of it is written again",
@@ -109,7 +109,7 @@ class AuditLog:
             await self._write(cursor, page)
         elif not self._alone and time.monotonic() - self._beaten > BEAT_EVERY_S:
             await self._moved(cursor, cursor)
-        return len(page) == PAGE
+        return len(page) == LINES_A_PAGE
 
     async def _write(self, cursor: Cursor, page: list[Row]) -> None:
         """Write *page*, and note how far that was possible."""

@@ -10,8 +10,8 @@ from collections.abc import Hashable
 
 import attrs
 
-MOST = 5  # lines that are the same ...
-WITHIN_S = 60.0  # ... within so many seconds
+MOST_ALIKE = 5  # lines that are the same ...
+ALIKE_WITHIN_S = 60.0  # ... within so many seconds
 _KINDS = 500  # different lines that are remembered
 _PASSING = frozenset({"timestamp", "exc_info"})  # what the same line has anew each time
 
@@ -41,15 +41,17 @@ class Repeats:
         key, now = _key(record), time.monotonic()
         with self._lock:
             seen = self._seen.get(key)
-            if seen is None or (now - seen.since >= WITHIN_S and seen.last is None):
+            if seen is None or (
+                now - seen.since >= ALIKE_WITHIN_S and seen.last is None
+            ):
                 self._forget()
                 self._seen[key] = _Seen(now)
                 return True
             seen.count += 1
-            if seen.count <= MOST:
+            if seen.count <= MOST_ALIKE:
                 return True
             if seen.last is None:
-                left_s = max(0.0, seen.since + WITHIN_S - now)
+                left_s = max(0.0, seen.since + ALIKE_WITHIN_S - now)
                 timer = threading.Timer(left_s, self._tell, (key,))
                 timer.daemon = True
                 timer.start()
@@ -61,7 +63,7 @@ class Repeats:
         with self._lock:
             seen = self._seen.pop(key, None)
         if seen is not None and seen.last is not None:
-            self._handler.handle(_counted(seen.last, seen.count - MOST))
+            self._handler.handle(_counted(seen.last, seen.count - MOST_ALIKE))
 
     def _forget(self) -> None:
         """Of too many lines forget those that nothing is owed for."""

@@ -13,7 +13,7 @@ from bot.model import Record, Request, Target
 
 log = structlog.get_logger()
 
-MOST = 1000  # requests whose names are remembered
+MOST_REQUESTS = 1000  # requests whose names are remembered
 ENDED = "request ended"  # what the line at the end is called, for whoever counts them
 
 
@@ -42,7 +42,7 @@ class Names:
         """Return the names of a request that must exist."""
         if request_id not in self._known:
             record = await self._record_of(request_id)
-            if len(self._known) >= MOST:
+            if len(self._known) >= MOST_REQUESTS:
                 self._known.clear()
             self._known[request_id] = names_of(record.request)
         return self._known[request_id]

@@ -23,7 +23,7 @@ from bot.model import Record, State
 
 log = structlog.get_logger()
 
-CLOSE_WITHIN_S = 2.0
+FLUSH_WITHIN_S = 2.0
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _CERTIFICATES = (
@@ -133,7 +133,7 @@ class SentTraces(Traces):
         end = asyncio.get_running_loop().run_in_executor(
             thread, self._provider.shutdown
         )
-        await asyncio.wait([end], timeout=CLOSE_WITHIN_S)
+        await asyncio.wait([end], timeout=FLUSH_WITHIN_S)
         thread.shutdown(wait=False)
 
     def _below(self, request_id: str) -> Any:

@@ -21,7 +21,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.restarts.send.WAITS_S", (0.2,) * 4)
     monkeypatch.setattr("bot.restarts.retry.AGAIN_AFTER_S", 0.05)
     # A busy machine is no source that does not answer.
-    monkeypatch.setattr("bot.oncall.rotas.WITHIN_S", 20.0)
+    monkeypatch.setattr("bot.oncall.rotas.ROTA_WITHIN_S", 20.0)
     monkeypatch.setattr("bot.oncall.grafana.SHIFTS_WITHIN_S", 20.0)
 
 

@@ -24,7 +24,7 @@ FULL = ("ModelArts.6360", "There are not enough resources.")
 def in_a_hurry(patch: pytest.MonkeyPatch, give_up_s: float = 3600.0) -> None:
     """Shorten the waits between two starts, and on demand the hour after the stop."""
     patch.setattr(lifecycle, "FIRST_WAIT_S", 0.3)
-    patch.setattr(lifecycle, "WAITS_S", ((900.0, 0.2), (3600.0, 0.2)))
+    patch.setattr(lifecycle, "START_WAITS_S", ((900.0, 0.2), (3600.0, 0.2)))
     patch.setattr(lifecycle, "GIVE_UP_S", give_up_s)
 
 

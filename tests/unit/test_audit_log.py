@@ -106,7 +106,7 @@ async def test_it_goes_on_from_the_last_line(
     ledger: Ledger, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over many pages and the next process: no line is lost, none comes twice."""
-    monkeypatch.setattr(audit_log, "PAGE", 4)
+    monkeypatch.setattr(audit_log, "LINES_A_PAGE", 4)
     one = AuditLog(ledger, alone=True)
     await lines(ledger, 9)
     await all_written(one)

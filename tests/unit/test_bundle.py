@@ -269,7 +269,7 @@ def test_names_of_people_in_what_check_said():
 
 def test_only_the_newest_lines_of_a_long_log(folder, monkeypatch):
     """A log of any length becomes a bundle that can be attached."""
-    monkeypatch.setattr("bot.cli.bundle.log.MOST", 10)
+    monkeypatch.setattr("bot.cli.bundle.log.MOST_LOG_LINES", 10)
     with Path("long.log").open("w", encoding="utf-8") as log:
         log.writelines(f'{{"seconds": {number}}}\n' for number in range(1000))
 

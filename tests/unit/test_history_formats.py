@@ -170,7 +170,7 @@ async def test_ocsf_events_are_what_the_schema_asks_for(ledger, path):
 async def test_json_is_what_it_was(ledger, path, monkeypatch):
     """``--json`` and ``--format json`` are one list, however many pages it took."""
     await lines(ledger, 7)
-    monkeypatch.setattr(audit, "PAGE", 3)
+    monkeypatch.setattr(audit, "ENTRIES_A_PAGE", 3)
     whole = list(reversed(await trail_of(ledger)))
 
     code, out, _ = await typed("--json", path=path)
@@ -182,7 +182,7 @@ async def test_json_is_what_it_was(ledger, path, monkeypatch):
 
 async def test_only_so_many(ledger, path, monkeypatch):
     """``--limit`` is for the newest ones, in every format."""
-    monkeypatch.setattr(audit, "PAGE", 3)
+    monkeypatch.setattr(audit, "ENTRIES_A_PAGE", 3)
     await lines(ledger, 9)
 
     async def seqs(*words: str) -> list[int]:

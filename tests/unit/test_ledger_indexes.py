@@ -125,7 +125,7 @@ async def test_few_are_read_of_an_instance_that_was_restarted_often(
 
 async def test_a_long_trail_comes_a_page_at_a_time(ledger, asked, monkeypatch):
     """All entries come once, newest first, in pages of a known size."""
-    monkeypatch.setattr("bot.ledger.audit.PAGE", PAGE)
+    monkeypatch.setattr("bot.ledger.audit.ENTRIES_A_PAGE", PAGE)
     await lines(ledger, 2 * PAGE - 4)  # with the four that are there: two full pages
     asked.clear()
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.ledger.audit_line import COLUMNS, LONGEST, lines_of
+from bot.ledger.audit_line import COLUMNS, LONGEST_LINE, lines_of
 from bot.ledger.chain import hash_of
-from bot.ledger.line_flaws import MOST
+from bot.ledger.line_flaws import MOST_FLAWS
 from bot.ledger.line_proof import LineProof
 from tests.support.audit_lines import chained, flaws_of, raw, written
 
@@ -252,9 +252,9 @@ def test_what_is_wrong_with_many_lines_does_not_fill_the_memory() -> None:
     """A file in the wrong order has a limited number of sentences."""
     proof = LineProof()
 
-    proof.hear(reversed(written(chained(MOST + 11))))
+    proof.hear(reversed(written(chained(MOST_FLAWS + 11))))
 
-    assert len(proof.flaws.told) == MOST
+    assert len(proof.flaws.told) == MOST_FLAWS
     assert proof.flaws.left_out == 10
 
 
@@ -273,13 +273,13 @@ def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
     class Endless:
         def __init__(self) -> None:
             self.parts: Iterator[bytes] = iter(
-                [b"x" * LONGEST, b"y" * LONGEST, b"z\n", LINES[0], b""]
+                [b"x" * LONGEST_LINE, b"y" * LONGEST_LINE, b"z\n", LINES[0], b""]
             )
 
         def readline(self, _: int) -> bytes:
             return next(self.parts)
 
-    assert list(lines_of(Endless())) == [b"x" * LONGEST, LINES[0]]  # type: ignore[arg-type]
+    assert list(lines_of(Endless())) == [b"x" * LONGEST_LINE, LINES[0]]  # type: ignore[arg-type]
 
 
 # --- beside the database --------------------------------------------------------------

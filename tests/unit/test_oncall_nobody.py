@@ -97,7 +97,7 @@ async def test_right_before_the_restart_a_slow_source_is_waited_for(
 ) -> None:
     """Nobody waits for an answer then as somebody does who has typed a command."""
     monkeypatch.setattr("bot.policy.duties.COMMAND_WITHIN_S", 0.05)
-    monkeypatch.setattr("bot.oncall.rotas.WITHIN_S", 0.05)
+    monkeypatch.setattr("bot.oncall.rotas.ROTA_WITHIN_S", 0.05)
     monkeypatch.setattr(rights, "ROTA_WAITS_S", ())
     stage = Stage(stage.ledger, world)
     ruled(world, by=[TWO])

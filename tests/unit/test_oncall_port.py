@@ -45,7 +45,7 @@ class Source:
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.setattr(rotas, "APART_S", 0.0)
-    monkeypatch.setattr(rotas, "WITHIN_S", 20.0)
+    monkeypatch.setattr(rotas, "ROTA_WITHIN_S", 20.0)
     return Source()
 
 

@@ -13,7 +13,7 @@ from bot import __version__
 from bot.cli.assets import text_of
 from bot.config import validate
 from bot.config.secrets import VARIABLES
-from bot.listeners.refusal_limit import MOST
+from bot.listeners.refusal_limit import MOST_REFUSALS
 from bot.slack.http_mode import LARGEST_BYTES
 
 ROOT = Path(__file__).parents[2]
@@ -148,7 +148,7 @@ def test_the_figures_of_the_security_section():
     security = manual.split("\n## Trust and limits\n", 1)[1].split("\n## ", 1)[0]
 
     assert f"over {LARGEST_BYTES // 1024} kB" in security
-    assert f"more than {MOST} refusals" in security
+    assert f"more than {MOST_REFUSALS} refusals" in security
 
 
 # --- the image -----------------------------------------------------------------------

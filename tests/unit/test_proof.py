@@ -271,7 +271,7 @@ async def test_a_long_proof_shows_how_far_it_is(ledger, path, monkeypatch, capsy
 async def test_a_long_history_is_read_a_page_at_a_time(ledger, path, monkeypatch):
     """Nothing is lost or doubled between the pages, and nothing is read all at once."""
     await lines(ledger, 23)
-    monkeypatch.setattr(audit, "PAGE", 5)
+    monkeypatch.setattr(audit, "ENTRIES_A_PAGE", 5)
     read: list[int | None] = []
     whole = audit.entries
 

@@ -49,7 +49,7 @@ async def world(
     senders = Senders(free_port())
     notes = NOTES.format(sender=USER, url=pagerduty.url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bot.alerts.LOOK_EVERY_S", 0.1)
+        patch.setattr("bot.alerts.ALERTS_EVERY_S", 0.1)
         patch.setattr("bot.alerts.LEAST_S", 0.0)
         patch.setattr("bot.ledger.alert_notes.TRY_AGAIN_AFTER_S", 0.3)
         patch.setattr("bot.ledger.alerts.MOST_OF_INSTANCE", 9)

@@ -135,7 +135,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
     folder: Path = tmp_path_factory.mktemp("alerts")
     senders = Senders(free_port())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bot.alerts.LOOK_EVERY_S", 0.1)
+        patch.setattr("bot.alerts.ALERTS_EVERY_S", 0.1)
         patch.setattr("bot.alerts.LEAST_S", 0.0)
         async with benched(
             folder,

@@ -84,7 +84,7 @@ async def test_many_aliases_wait_for_no_limit_of_the_bots(file):
 
 async def test_a_cloud_that_asks_to_wait_is_waited_for(file, cloud, monkeypatch):
     """Where the cloud has a limit of its own, an instance is asked for again."""
-    monkeypatch.setattr(instances, "WAITS_S", (0.01, 0.01))
+    monkeypatch.setattr(instances, "READ_WAITS_S", (0.01, 0.01))
     throttled = Fault(reply=gateway(429, "APIGW.0308", "Throttled."))
     await anext(file())
     heard = []

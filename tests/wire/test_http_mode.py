@@ -37,7 +37,7 @@ WAIT = refusal_limit.TOO_OFTEN.why
 
 
 async def too_often(
-    bench: Bench, text: str, times: int = refusal_limit.MOST + 1
+    bench: Bench, text: str, times: int = refusal_limit.MOST_REFUSALS + 1
 ) -> None:
     for _ in range(times):
         assert WAIT not in (await bench.ask(text)).text
@@ -56,7 +56,7 @@ async def test_who_is_refused_too_often_is_answered_at_once(make_bench) -> None:
     assert {WAIT in answer.text for answer in answers} == {True}
     assert (len(bench.slack.calls), len(bench.cloud.calls)) == (asked, looked)
     entries = await bench.trail("refused")
-    assert len(entries) == refusal_limit.MOST + 1 + 5
+    assert len(entries) == refusal_limit.MOST_REFUSALS + 1 + 5
     assert [entry["detail"] for entry in entries[-5:]] == [WAIT] * 5
     assert bench.seen().keys() <= {"ann"}
 
@@ -84,18 +84,18 @@ async def test_who_is_kept_out_may_still_ask_questions(make_bench) -> None:
 async def test_it_passes_by_itself(make_bench, mocker: MockerFixture) -> None:
     """A minute later the same person is heard again."""
     bench: Bench = await make_bench(rules=NOBODY)
-    mocker.patch.object(refusal_limit, "WITHIN_S", 3600.0)
+    mocker.patch.object(refusal_limit, "REFUSALS_WITHIN_S", 3600.0)
     await too_often(bench, "restart ml-prod trainer-7")
     assert WAIT in (await bench.ask("restart ml-prod trainer-7")).text
 
-    mocker.patch.object(refusal_limit, "WITHIN_S", 0.0)
+    mocker.patch.object(refusal_limit, "REFUSALS_WITHIN_S", 0.0)
 
     assert WAIT not in (await bench.ask("restart ml-prod trainer-7")).text
 
 
 async def test_questions_and_mistakes_do_not_count(bench: Bench) -> None:
     """Who only mistypes, or asks, is never kept out."""
-    for _ in range(refusal_limit.MOST + 5):
+    for _ in range(refusal_limit.MOST_REFUSALS + 5):
         await bench.ask("restrat ml-prod trainer-7")
         await bench.ask("restart ml-prod no-such-box")
 
@@ -109,7 +109,7 @@ async def test_clicks_count_too(bench: Bench) -> None:
     buttons go on working for those whom they are for.
     """
     card = await bench.card()
-    for _ in range(refusal_limit.MOST + 1):
+    for _ in range(refusal_limit.MOST_REFUSALS + 1):
         await bench.slack.click("ann", card, "approve")
     asked = len(bench.slack.called("usergroups.list"))
 
@@ -118,7 +118,7 @@ async def test_clicks_count_too(bench: Bench) -> None:
 
     assert len(await bench.wait_for(lambda: bench.whispers("ann", WAIT))) == 4
     assert len(bench.slack.called("usergroups.list")) == asked
-    assert len(await bench.trail("click refused")) == refusal_limit.MOST + 5
+    assert len(await bench.trail("click refused")) == refusal_limit.MOST_REFUSALS + 5
     await bench.slack.click("bob", card, "approve")
     assert (await bench.end_of_card(card)).state is State.READY
 

@@ -84,7 +84,7 @@ async def test_what_was_stopped_waits_for_nobody_in_the_next_life(
     bench.cloud.put(NB, "STOPPED")
 
     # No place for anybody who would have to queue up.
-    monkeypatch.setattr("bot.restarts.engine.steps.AT_ONCE", 0)
+    monkeypatch.setattr("bot.restarts.engine.steps.WORKFLOWS_AT_ONCE", 0)
     async with second_life(bench):
         await bench.wait_for(lambda: replies(bench, "is ready"))
 

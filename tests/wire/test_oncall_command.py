@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from bot.demo.rota import Rota, RotaPerson, Schedule, Shift
 from bot.demo.rota_server import LocalRota
-from bot.oncall.rotas import WITHIN_S
+from bot.oncall.rotas import ROTA_WITHIN_S
 from tests.support.bench_fixtures import MakeBench
 from tests.support.bot_world import ANN, CAROL, GATES, OPEN, Bench, text_of
 
@@ -107,7 +107,7 @@ async def test_it_is_answered_in_time_while_the_source_is_slow(
     make_bench: MakeBench, rota: LocalRota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source that does not answer is said to be so within Slack's 3 seconds."""
-    monkeypatch.setattr("bot.oncall.rotas.WITHIN_S", WITHIN_S)
+    monkeypatch.setattr("bot.oncall.rotas.ROTA_WITHIN_S", ROTA_WITHIN_S)
     bench = await made(make_bench, rota)
     rota.faults.delay_s = 60
 

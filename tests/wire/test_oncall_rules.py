@@ -84,7 +84,7 @@ async def night(
     make_bench: MakeBench, rota: LocalRota, monkeypatch: pytest.MonkeyPatch
 ) -> Bench:
     """Return a bench whose rules name the lines of *rota*."""
-    monkeypatch.setattr("bot.restarts.escalation.AGAIN_AFTER_S", 0.1)
+    monkeypatch.setattr("bot.restarts.escalation.ASK_AGAIN_AFTER_S", 0.1)
     return await make_bench(
         rules=lines(rota) + RULES,
         environ=tokens(rota),

@@ -324,7 +324,7 @@ async def test_a_limit_without_a_word_on_its_end_lasts_a_minute(
 @BOTH
 async def test_a_source_that_is_slow_or_away_is_given_up_in_time(line: str) -> None:
     """A command is answered in time, whatever the source does."""
-    assert rotas.WITHIN_S < DECIDE_WITHIN_S
+    assert rotas.ROTA_WITHIN_S < DECIDE_WITHIN_S
     async with rota_world(within_s=0.05) as world:
         world.server.faults.delay_s = 60
         with pytest.raises(RotaUnreachable, match="did not answer within"):

@@ -16,7 +16,7 @@ from typing import Any
 from bot.cli.bundle.screen import LEFT_OUT, Screen
 from bot.errors import BotError
 
-MOST = 10_000  # lines: the newest; what has happened is in the last of them
+MOST_LOG_LINES = 10_000  # lines: the newest; what has happened is in the last of them
 _OUR_WORDS = frozenset(
     {
         "timestamp",
@@ -116,7 +116,7 @@ def log_of(file: Path, screen: Screen) -> str:
     The last one says how many there were; what is no JSON is left out.
     Raises BotError if *file* cannot be read.
     """
-    newest: deque[str] = deque(maxlen=MOST)
+    newest: deque[str] = deque(maxlen=MOST_LOG_LINES)
     read = 0
     try:
         with file.open(encoding="utf-8", errors="replace") as stream:

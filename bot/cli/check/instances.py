@@ -14,10 +14,10 @@ from bot.config import Settings
 from bot.errors import CloudBusy, CloudError, CloudOtherKind, CloudRefused
 from bot.model import Instance, Kind, Target
 
-AT_ONCE = 8  # looks under way together
+READS_AT_ONCE = 8  # looks under way together
 # Whoever is told to come later comes later; the cloud has a limit of its own.
-WAITS_S = (2.0, 5.0, 15.0, 30.0)
-_LONGEST_S = 60.0
+READ_WAITS_S = (2.0, 5.0, 15.0, 30.0)
+_LONGEST_WAIT_S = 60.0
 
 
 @attrs.define
@@ -43,7 +43,7 @@ class Instances:
             line = await self._list()
             if own.discover:
                 yield line
-        places = asyncio.Semaphore(AT_ONCE)
+        places = asyncio.Semaphore(READS_AT_ONCE)
         looks = [
             asyncio.create_task(self._look(alias, target, places))
             for alias, target in targets.items()
@@ -93,13 +93,13 @@ class Instances:
         """Return what the cloud says of an instance, when it lets us ask."""
         if target.kind is Kind.NOTEBOOK and target.key in self._listed:
             return self._listed[target.key]
-        for wait_s in WAITS_S:
+        for wait_s in READ_WAITS_S:
             try:
                 return await self._cloud.read(target)
             except CloudBusy as error:
                 if error.status != HTTPStatus.TOO_MANY_REQUESTS:
                     raise
-                wait_s = min(error.retry_after or wait_s, _LONGEST_S)  # noqa: PLW2901
+                wait_s = min(error.retry_after or wait_s, _LONGEST_WAIT_S)  # noqa: PLW2901
             self._asking(f"{self._project}: the cloud asks us to wait {wait_s:.0f} s")
             await asyncio.sleep(wait_s)
         return await self._cloud.read(target)

@@ -25,8 +25,8 @@ from bot.slack.client import TIMEOUT, clients
 from bot.slack.errors import translated
 from bot.slack.users import Users
 
-WITHIN_S = 15.0  # somebody waits who can wait
-_PAGE, _MOST_PAGES = 200, 50  # of Slack's list of people
+LINES_WITHIN_S = 15.0  # somebody waits who can wait
+_PAGE, _USER_PAGES = 200, 50  # of Slack's list of people
 _TOKENS = {"pagerduty": "PAGERDUTY_TOKEN", "grafana": "GRAFANA_IRM_TOKEN"}
 _AGAIN = "see that this machine reaches the source, and run the check again"
 
@@ -51,7 +51,7 @@ async def on_call_lines(
         client, _ = clients(token, settings.slack.api_url, session, network=network)
         slack = _Slack(client, await _home(client) if token else "")
         now = lambda: datetime.now(UTC)  # noqa: E731
-        sources = Sources(secrets, http, slack.team, now, WITHIN_S)
+        sources = Sources(secrets, http, slack.team, now, LINES_WITHIN_S)
         for name, own in settings.oncall.items():
             token_name = _TOKENS[own.source]
             if not given(getattr(secrets, token_name.lower())):
@@ -201,7 +201,7 @@ async def _names(client: AsyncWebClient) -> dict[str, list[str]]:
     """Return who bears each name in Slack, folded; what cannot be read is left out."""
     found: dict[str, list[str]] = defaultdict(list)
     cursor = ""
-    for _ in range(_MOST_PAGES):
+    for _ in range(_USER_PAGES):
         try:
             with translated("users.list"):
                 answer = await client.users_list(limit=_PAGE, cursor=cursor)

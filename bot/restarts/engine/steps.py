@@ -30,11 +30,11 @@ STEP_WAITS_S = (1.0, 60.0)  # between tries of a step: the first, and the longes
 PATIENT_S = 3 * 24 * 3600.0  # a long weekend until somebody mends what keeps Slack away
 LEFT_OVER_S = 0.5  # at most, of a wait that a process before this one began
 # Workflows that get going at the same time.
-AT_ONCE, URGENT_AT_ONCE, AT_ONCE_WITHIN_S = 6, 6, 1.0
+WORKFLOWS_AT_ONCE, URGENT_AT_ONCE, AT_ONCE_WITHIN_S = 6, 6, 1.0
 
 
 def _limit() -> ConcurrencyLimit:
-    return ConcurrencyLimit(AT_ONCE, AT_ONCE_WITHIN_S, urgent=URGENT_AT_ONCE)
+    return ConcurrencyLimit(WORKFLOWS_AT_ONCE, AT_ONCE_WITHIN_S, urgent=URGENT_AT_ONCE)
 
 
 @attrs.define(kw_only=True)
