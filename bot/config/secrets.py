@@ -18,7 +18,7 @@ from bot.config.openstack import Credentials
 from bot.model import Sender
 
 NOTHING = SecretStr("")
-_LARGEST_BYTES = (
+_LONGEST_SECRET = (
     65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)
 )
 
@@ -238,7 +238,7 @@ def _content(name: str, file: str) -> str:
     where = f"cannot be read from the file{shown} that {name}_FILE names"
     try:
         with Path(file).open(encoding="utf-8") as stream:
-            return stream.read(_LARGEST_BYTES)
+            return stream.read(_LONGEST_SECRET)
     except UnicodeError:
         raise ValueError(f"{where}: it is not UTF-8 text") from None
     except OSError as error:

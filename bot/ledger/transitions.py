@@ -111,7 +111,8 @@ def keep_card(database: Database, /, ts: str, *request_ids: str, before: str) ->
     that was kept first.
     """
     with database.writing() as connection:
-        all_of_it = [locked(connection, request_id) for request_id in request_ids]
+        # In one order for all, so that two who ask never lock each other out.
+        all_of_it = [locked(connection, one) for one in sorted(request_ids)]
         known = next((one.card_ts for one in all_of_it if one.card_ts), "")
         if known != before:
             return known

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 LATELY_S = 1800.0  # who opened the page within this time sees it change
 VIEWERS = 50
 LAST = 5
-MOST_REQUESTS_SHOWN = (
+MOST_INSTANCES_ASKED = (
     200  # instances for which the rules are asked, of more than a page shows
 )
 OPENED = 20  # pages of one person within a minute; ``refresh`` draws the others
@@ -158,7 +158,7 @@ class AppHome:
         """
         targets = self._targets()
         shown: list[Glance] = []
-        for target in targets[:MOST_REQUESTS_SHOWN]:
+        for target in targets[:MOST_INSTANCES_ASKED]:
             decision = await self._services.authorizer.decide(
                 Question(user_id, "", target, channel_id=None, reason=None),
                 ask_cloud=False,

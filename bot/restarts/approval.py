@@ -186,8 +186,13 @@ class Approvals:
         if record.card_ts == ts or record.request.channel_id != channel_id:
             return
         if not record.card_ts:
-            asking = [one for one in batch.records if one.request.approval] or [record]
-            ids = [one.request.id for one in asking]
+            ids = [
+                one.request.id
+                for one in batch.records
+                if one.state is State.PENDING
+                or one.votes
+                or one.request.id == request_id
+            ]
             if await self._services.ledger.keep_card(ts, *ids, before="") == ts:
                 return
         pending = record.state is State.PENDING

@@ -261,7 +261,8 @@ class Users:
     async def _book(self, *, fresh: bool) -> _Book | SlackError:
         """Return all groups, kept or read, or why they cannot be read.
 
-        Slack is not asked again before the time it named: the call would count, too.
+        Slack is not asked again before the time it named, a minute at most: the call
+        would count, too.
         """
         if not fresh and self._kept is not None and self._clock() < self._kept[0]:
             return self._kept[1]

@@ -331,6 +331,28 @@ async def card_of(batch: Batch) -> Post:
     return (await bench.wait_for(lambda: bench.posts(having="approve")))[0]
 
 
+async def test_a_copy_that_is_clicked_first_is_about_what_waits(batch: Batch) -> None:
+    """Of several whose first has joined another request, the card tells the rest."""
+    bench = batch.bench
+    await bench.ask("restart ml-prod gated-1 stuck", user="gina")
+    other = await card_of(batch)
+    bench.slack.fail("chat.postMessage", cut=True, acts=True)
+    bench.slack.fail("chat.postMessage", delay_s=1.5)
+    delivery = await batch.ask("gated-1,gated-2")
+    await bench.wait_for(lambda: len(bench.slack.called("chat.postMessage")) == 3)
+    (card,) = (one for one in bench.posts(having="approve") if one.ts != other.ts)
+    assert (await bench.slack.click("bob", card, "approve")).ok
+    (record,) = await batch.records(delivery, "gated-2")
+    assert (await bench.end_of(record.request.id)).state is READY
+
+    def closed() -> list[Post]:
+        told = (bench.now(one) for one in bench.posts() if one.ts == card.ts)
+        return [one for one in told if f"approved by {BOB}" in one.text]
+
+    await bench.wait_for(closed)
+    assert [one.ts for one in bench.posts(having="approve")] == [other.ts]
+
+
 async def test_one_approval_stands_for_all(batch: Batch) -> None:
     """One card names them all, one click lets them all go, each with its approval."""
     delivery = await batch.ask("gated-*,trainer-1")
