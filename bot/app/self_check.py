@@ -19,9 +19,8 @@ from bot.telemetry.problems import Problems
 
 log = structlog.get_logger()
 
-CHECK_AGAIN_S = (
-    300.0  # while something is wrong: it shall be seen soon that it was mended
-)
+# While something is wrong: it shall be seen soon that it was mended.
+CHECK_AGAIN_S = 300.0
 SELDOM_S = 3600.0
 
 

@@ -18,9 +18,8 @@ from bot.config.openstack import Credentials
 from bot.model import Sender
 
 NOTHING = SecretStr("")
-_LONGEST_SECRET = (
-    65536  # characters: more cannot be a secret (a token of the cloud has 9 KB)
-)
+# Characters: more cannot be a secret (a token of the cloud has 9 KB).
+_LONGEST_SECRET = 65536
 
 # What each variable is, for whoever has not set it.
 VARIABLES: dict[str, str] = {

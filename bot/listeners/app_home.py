@@ -37,9 +37,8 @@ log = structlog.get_logger()
 LATELY_S = 1800.0  # who opened the page within this time sees it change
 VIEWERS = 50
 LAST = 5
-MOST_INSTANCES_ASKED = (
-    200  # instances for which the rules are asked, of more than a page shows
-)
+# Instances for which the rules are asked, of more than a page shows.
+MOST_INSTANCES_ASKED = 200
 OPENED = 20  # pages of one person within a minute; ``refresh`` draws the others
 
 

@@ -23,10 +23,8 @@ from bot.model import (
 
 GIVE_UP_S = 3600.0  # after the stop nothing is started unasked any more
 FIRST_WAIT_S = 30.0  # after the first try of a start
-START_WAITS_S = (
-    (900.0, 60.0),
-    (GIVE_UP_S, 300.0),
-)  # until so long after the stop: so long
+# Until so long after the stop: so long.
+START_WAITS_S = ((900.0, 60.0), (GIVE_UP_S, 300.0))
 LATE_STOP = 10  # times ``lost``: so much longer a stop that shows no sign is watched
 TWICE = 2  # looks in a row that have to say the same
 
